@@ -1,0 +1,27 @@
+"""index orders by member
+
+Revision ID: 0005
+Revises: 0004
+Create Date: 2025-04-16 16:20:00
+
+"""
+
+from collections.abc import Sequence
+
+from alembic import op
+
+# revision identifiers, used by Alembic.
+revision: str = "0005"
+down_revision: str | Sequence[str] | None = "0004"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """Upgrade schema."""
+    op.create_index("ix_orders_member_id", "orders", ["member_id"])
+
+
+def downgrade() -> None:
+    """Downgrade schema."""
+    op.drop_index("ix_orders_member_id", table_name="orders")

@@ -1,0 +1,1 @@
+"""How do chapters become notebooks, and notebooks learners' copies?"""

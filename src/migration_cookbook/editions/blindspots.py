@@ -1,0 +1,140 @@
+"""What would a comparison of outputs let pass?
+
+nbval compares a cell with what is recorded for it. A cell with nothing recorded, an
+emptied notebook, an edited source: all of that passes. These guards catch it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+
+from migration_cookbook.editions.notebook import to_notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from migration_cookbook.editions.book import Book
+    from migration_cookbook.editions.chapter import Chapter
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
+_MANY = re.compile(r"\x1b\[[0-9;]*m")
+#: Folders of a machine; `sqlite:///…` and a bare `/` are none.
+_FOLDER = re.compile(
+    r"(?<![\w.:/~-])/(?:home|Users|root|tmp|var|private|work|opt|usr|mnt|srv|etc|nix)/[\w.+-]+"
+)
+
+
+def book_problems(book: Book, chapters: Mapping[str, Chapter], reference: Mapping[str, Any]) -> list[str]:
+    """Every problem of the recorded notebooks, one line each."""
+    found = [f"notebooks/{slug}.ipynb has no chapter." for slug in without_chapter(book, set(chapters))]
+    for chapter in chapters.values():
+        place = f"notebooks/{chapter.slug}.ipynb"
+        notebook = read_notebook(book.notebook(chapter.slug))
+        if notebook is None:
+            found.append(f"{place} is missing or no notebook; build it.")
+            continue
+        found += [f"{place}: {problem}" for problem in notebook_problems(notebook, chapter, reference)]
+    return found
+
+
+def notebook_problems(notebook: Any, chapter: Chapter, reference: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a recorded notebook of this chapter."""
+    found = list(_disagreements(notebook, chapter, reference))
+    for number, cell in enumerate(notebook.cells, 1):
+        found += [f"cell {number} ({cell.get('id')}): {problem}" for problem in cell_problems(cell)]
+    return found + order_problems(notebook)
+
+
+def cell_problems(cell: Any) -> list[str]:
+    """What must not stand in a recorded cell."""
+    if cell.cell_type != "code":
+        return []
+    found = []
+    for output in cell.outputs:
+        if output.output_type == "error":
+            found.append(_one_line(f"{output.ename}: {output.evalue}"))
+        elif output.output_type == "stream" and output.name == "stderr":
+            found.append(f"writes to stderr: {_one_line(output.text)}")
+        else:
+            found += _traces(output_text(output, every_type=True))
+    if cell.execution_count is None and not found:
+        found.append("this cell was not run.")
+    return found
+
+
+def order_problems(notebook: Any) -> list[str]:
+    """Code cells must have run once each, from top to bottom."""
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    if not counts:
+        return ["it has no code cell."]
+    if counts != list(range(1, len(counts) + 1)):
+        return ["its code cells did not run once each, from top to bottom."]
+    return []
+
+
+def without_chapter(book: Book, slugs: Collection[str]) -> tuple[str, ...]:
+    """Recorded notebooks that belong to no chapter."""
+    recorded = (
+        path.relative_to(book.notebooks).with_suffix("").as_posix()
+        for path in book.notebooks.rglob("*.ipynb")
+        if ".ipynb_checkpoints" not in path.parts
+    )
+    return tuple(sorted(slug for slug in recorded if slug not in slugs))
+
+
+def read_notebook(path: Path) -> Any | None:
+    """A notebook, or None where there is none."""
+    try:
+        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=nbformat.NO_CONVERT)
+    except Exception:
+        return None
+
+
+def output_text(output: Any, every_type: bool = False) -> str:
+    """What a reader sees of an output, as plain text (or in every type it carries)."""
+    if output.output_type == "stream":
+        return _MANY.sub("", str(output.text))
+    data = output.get("data", {})
+    kinds = sorted(data) if every_type else ["text/plain"]
+    return "\n".join(str(data.get(kind, "")) for kind in kinds)
+
+
+def _disagreements(notebook: Any, chapter: Chapter, reference: Mapping[str, Any]) -> Iterator[str]:
+    wanted = to_notebook(chapter, reference)
+    if notebook.metadata != wanted.metadata:
+        yield "its metadata is not what a build in the reference environment writes; build it again."
+    if len(notebook.cells) != len(wanted.cells):
+        yield f"it has {len(notebook.cells)} cells, its chapter {len(wanted.cells)}; build it again."
+    for number, (cell, other) in enumerate(zip(notebook.cells, wanted.cells, strict=False), 1):
+        for key in ("cell_type", "id", "source", "metadata"):
+            if cell.get(key) != other.get(key):
+                yield f"cell {number} has another {key} than {chapter.place}; build it again."
+                break
+
+
+def _traces(text: str) -> Iterator[str]:
+    """What betrays one machine or one run."""
+    if found := _ADDRESS.search(text):
+        yield f"its output shows a memory address ({found[0]})."
+    if found := _FOLDER.search(text):
+        yield f"its output shows a path of one machine ({found[0]})."
+    for name, value in _machine().items():
+        if value in text:
+            yield f"its output shows this machine's {name} ({value})."
+
+
+def _machine() -> dict[str, str]:
+    folders = {"working directory": str(Path.cwd()), "home folder": str(Path.home())}
+    found = {name: folder for name, folder in folders.items() if folder.count("/") > 1}
+    user = os.environ.get("USER", "")
+    # A short name, `root` or `book`, stands in honest outputs too.
+    return found | ({"user name": user} if len(user) > 5 else {})
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_MANY.sub("", text).split())[:300]

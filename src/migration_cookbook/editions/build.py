@@ -1,0 +1,297 @@
+"""What do the chapters' cells put out, and how is that recorded?
+
+Everything is executed before anything is written: a build that fails records nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
+
+from migration_cookbook.editions import blindspots
+from migration_cookbook.editions.chapter import read_chapters
+from migration_cookbook.editions.notebook import KERNEL, to_notebook, write_notebook
+from migration_cookbook.editions.reference import require_reference, this_environment
+from migration_cookbook.workspace import (
+    HOME_VARIABLE,
+    CookbookError,
+    Workspace,
+    open_workspace,
+    write_atomically,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from migration_cookbook.editions.book import Book
+    from migration_cookbook.editions.chapter import Cell, Chapter
+
+    #: Told the page's slug, how many of its code cells have run, and how many there are.
+    Progress = Callable[[str, int, int], None]
+
+#: Kernels at the same time.
+PARALLEL = 2
+CELL_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a chapter can't be recorded."""
+
+    chapter: Chapter
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.chapter.place}:{self.line}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did. With failures it wrote nothing."""
+
+    failures: tuple[Failure, ...] = ()
+    written: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    #: Notebooks whose chapter is gone.
+    removed: tuple[str, ...] = ()
+
+
+def build(
+    book: Book, workspace: Workspace, names: Iterable[str] = (), progress: Progress | None = None
+) -> Built:
+    """Execute the named chapters, or all, and write their notebooks."""
+    chosen = tuple(names)
+    texts, failures = _texts(book, workspace, chosen, progress)
+    if failures:
+        return Built(failures)
+    written = []
+    for slug, text in texts.items():
+        if _recorded(book.notebook(slug)) != text:
+            write_atomically(book.notebook(slug), text)
+            written.append(slug)
+    removed = () if chosen else blindspots.without_chapter(book, set(texts))
+    for slug in removed:
+        book.notebook(slug).unlink()
+    return Built((), tuple(written), tuple(slug for slug in texts if slug not in written), removed)
+
+
+def check(
+    book: Book, workspace: Workspace, names: Iterable[str] = (), progress: Progress | None = None
+) -> tuple[str, ...]:
+    """Execute, compare with what is recorded and name what differs; write nothing."""
+    chosen = tuple(names)
+    texts, failures = _texts(book, workspace, chosen, progress)
+    if failures:
+        return tuple(str(failure) for failure in failures)
+    found = [
+        difference
+        for slug, text in texts.items()
+        if (difference := _difference(book.notebook(slug), slug, text))
+    ]
+    if not chosen:
+        found += [
+            f"notebooks/{slug}.ipynb has no chapter." for slug in blindspots.without_chapter(book, set(texts))
+        ]
+    return tuple(found)
+
+
+def choose(chapters: dict[str, Chapter], names: Iterable[str]) -> list[Chapter]:
+    """The chapters of these names; all of them for none. The last part of a slug will do."""
+    chosen = []
+    for name in names:
+        wanted = name.removeprefix("chapters/").removesuffix(".md")
+        found = [slug for slug in chapters if wanted in (slug, slug.rpartition("/")[2])]
+        if len(found) != 1:
+            raise CookbookError(
+                f"There is no chapter {name}; take a path below chapters/, without the ending."
+            )
+        chosen.append(chapters[found[0]])
+    return chosen or list(chapters.values())
+
+
+def _texts(
+    book: Book, workspace: Workspace, names: tuple[str, ...], progress: Progress | None
+) -> tuple[dict[str, str], tuple[Failure, ...]]:
+    require_reference(book)
+    chapters = choose(read_chapters(book.chapters), names)
+    if not chapters:
+        raise CookbookError(f"There is no chapter below {book.chapters}.")
+    with workspace.lock("build"):
+        home = open_workspace(workspace.root / "build")
+        run = _Run(book, home, this_environment(book), progress)
+        results = _in_a_thread(run.all, chapters)
+    texts = {
+        chapter.slug: text for chapter, text in zip(chapters, results, strict=True) if isinstance(text, str)
+    }
+    return texts, tuple(failure for failure in results if isinstance(failure, Failure))
+
+
+@dataclass(frozen=True)
+class _Run:
+    book: Book
+    home: Workspace
+    environment: dict[str, str]
+    progress: Progress | None
+
+    async def all(self, chapters: list[Chapter]) -> list[str | Failure]:
+        places = asyncio.Semaphore(PARALLEL)
+
+        async def one(chapter: Chapter) -> str | Failure:
+            async with places:
+                return await self.one(chapter)
+
+        return list(await asyncio.gather(*(one(chapter) for chapter in chapters)))
+
+    async def one(self, chapter: Chapter) -> str | Failure:
+        notebook = to_notebook(chapter, self.environment)
+        kept = nbformat.from_dict(notebook.metadata)
+        failure = await self._execute(chapter, notebook)
+        if failure is None:
+            notebook.metadata = kept
+            failure = _first_problem(chapter, notebook)
+        return failure or write_notebook(notebook)
+
+    async def _execute(self, chapter: Chapter, notebook: Any) -> Failure | None:
+        folder = self.book.notebook(chapter.slug).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        begun: list[Cell] = []
+        client = self._client(chapter, notebook, begun)
+        try:
+            await client.async_execute(cwd=str(folder), env=self._env(chapter))
+        except CellTimeoutError:
+            return Failure(chapter, begun[-1].line, f"the cell ran for more than {CELL_SECONDS} s.")
+        except DeadKernelError:
+            return Failure(chapter, begun[-1].line, "the kernel died.")
+        except CellControlSignal:
+            # The cell's output says more, and is looked at with the others.
+            return None
+        return None
+
+    def _client(self, chapter: Chapter, notebook: Any, begun: list[Cell]) -> NotebookClient:
+        # The kernel is the one of this Python, whatever else the user has installed.
+        folders = [str(Path(sys.prefix) / "share" / "jupyter" / "kernels")]
+        manager = AsyncKernelManager(
+            kernel_name=KERNEL, kernel_spec_manager=KernelSpecManager(kernel_dirs=folders)
+        )
+        cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+
+        def begin(cell_index: int, **_: Any) -> None:
+            begun.append(chapter.learners_cells[cell_index])
+
+        def tell(**_: Any) -> None:
+            if self.progress:
+                self.progress(chapter.slug, sum(cell.kind == "code" for cell in begun), cells)
+
+        return NotebookClient(
+            notebook,
+            km=manager,
+            timeout=CELL_SECONDS,
+            record_timing=False,
+            coalesce_streams=True,
+            allow_errors=False,
+            store_widget_state=False,
+            on_cell_execute=begin,
+            on_cell_executed=tell,
+        )
+
+    def _env(self, chapter: Chapter) -> dict[str, str]:
+        ipython = self.home.root / "ipython" / chapter.slug.replace("/", "_")
+        ipython.mkdir(parents=True, exist_ok=True)
+        return kernel_environment(self.home) | {"IPYTHONDIR": str(ipython)}
+
+
+def kernel_environment(home: Workspace) -> dict[str, str]:
+    """The environment of a kernel that records or compares: nothing of the user's shows in the outputs."""
+    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", "COLUMNS", "LINES", "PYTHONWARNINGS")
+    environment = {key: value for key, value in os.environ.items() if key not in dropped}
+    return environment | {
+        HOME_VARIABLE: str(home.root),
+        "PYTHONHASHSEED": "0",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def _first_problem(chapter: Chapter, notebook: Any) -> Failure | None:
+    for cell, written in zip(notebook.cells, chapter.learners_cells, strict=True):
+        if problem := next(iter(blindspots.cell_problems(cell)), None):
+            return Failure(chapter, written.line, problem)
+    for problem in blindspots.order_problems(notebook):
+        return Failure(chapter, chapter.cells[0].line, problem)
+    return None
+
+
+def _recorded(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def _difference(path: Path, slug: str, text: str) -> str | None:
+    """Where the recorded notebook differs from a fresh one, in one line."""
+    place = f"notebooks/{slug}.ipynb"
+    recorded = _recorded(path)
+    if recorded == text:
+        return None
+    if recorded is None:
+        return f"{place} is missing."
+    try:
+        old = nbformat.reads(recorded, as_version=nbformat.NO_CONVERT)
+    except Exception:
+        return f"{place} is no notebook."
+    new = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
+    for number, (before, after) in enumerate(zip(old.cells, new.cells, strict=False), 1):
+        if before != after:
+            parts = [
+                key for key in ("cell_type", "id", "source", "outputs") if before.get(key) != after.get(key)
+            ]
+            return f"{place}: cell {number} ({after.id}) has other {', '.join(parts) or 'metadata'} than a fresh build."
+    if len(old.cells) != len(new.cells):
+        return f"{place} has {len(old.cells)} cells, a fresh build {len(new.cells)}."
+    return f"{place} has other metadata than a fresh build."
+
+
+def _in_a_thread(work: Callable[[list[Chapter]], Any], chapters: list[Chapter]) -> list[str | Failure]:
+    """Run the tasks in a thread of their own.
+
+    There the executing library can't put its signal handlers in: an interrupt reaches
+    this thread, and ends all kernels instead of one.
+    """
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work(chapters))
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append(loop.run_until_complete(task))
+        except BaseException as error:
+            outcome.append(error)
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    thread = threading.Thread(target=run, name="build")
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        raise
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    results: list[str | Failure] = outcome[0]
+    return results

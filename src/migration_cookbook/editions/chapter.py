@@ -1,0 +1,351 @@
+"""What does a chapter say?
+
+A chapter is MyST Markdown. It is read here line by line and strictly: a tool that
+guesses loses a cell now and then without a word, and a lost cell never runs.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import yaml  # type: ignore[import-untyped]
+
+from migration_cookbook.workspace import CookbookError
+
+#: Front matter: each key must be there, and no other.
+KEYS = ("title", "minutes", "outcomes", "before", "databases")
+DATABASES = ("sqlite", "postgres")
+OPTIONS = ("name", "shows", "tags")
+#: `slide`: on the teacher's slides; `teacher`: left out of the learner's edition;
+#: `table`: a computed table, which may show more than three facts.
+TAGS = ("slide", "teacher", "table")
+FACTS_PER_CELL = 3
+#: Markdown files of these folders, and these files, are no chapters.
+OTHER_FOLDERS = ("cheatsheets", "exercises")
+OTHER_FILES = ("INDEX.md", "README.md")
+
+_NAME = re.compile(r"[a-z][a-z0-9-]+")
+_FACT = re.compile(r"[0-9A-Z][0-9A-Za-z-]*")
+_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,})(?P<info>.*)")
+_BLOCK = re.compile(r"(?P<indent>[ \t]*):{3,}(?P<info>.*)")
+_OPTION = re.compile(r":(?P<key>[^:\s]+):(?P<value>.*)")
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """What the page takes: told by a teacher, and in exercises."""
+
+    teach: int
+    practice: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell, as the author wrote it."""
+
+    kind: Literal["markdown", "code"]
+    source: str
+    name: str | None = None
+    shows: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    #: Where it starts in the chapter's file.
+    line: int = 1
+
+
+@dataclass(frozen=True)
+class TeacherNote:
+    """Prose for the teacher."""
+
+    text: str
+    #: How many cells stand before it.
+    after: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One page of the book."""
+
+    path: Path
+    #: The path below `chapters/`, without the ending: `examples/07-add-a-column`.
+    slug: str
+    title: str
+    minutes: Minutes
+    outcomes: tuple[str, ...]
+    #: Slugs of the pages to be read before this one.
+    before: tuple[str, ...]
+    databases: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    teacher_notes: tuple[TeacherNote, ...]
+
+    @property
+    def place(self) -> str:
+        """How messages name the file."""
+        return f"chapters/{self.slug}.md"
+
+    @property
+    def learners_cells(self) -> tuple[Cell, ...]:
+        return tuple(cell for cell in self.cells if "teacher" not in cell.tags)
+
+
+def chapter_paths(root: Path) -> list[Path]:
+    """The chapters below `root`, in the book's order."""
+    return sorted(
+        path
+        for path in root.rglob("*.md")
+        if path.name not in OTHER_FILES
+        and path.relative_to(root).parts[0] not in OTHER_FOLDERS
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+
+
+def read_chapters(root: Path) -> dict[str, Chapter]:
+    """All chapters below `root`, by slug."""
+    chapters = [read_chapter(path, root) for path in chapter_paths(root)]
+    return {chapter.slug: chapter for chapter in chapters}
+
+
+def read_chapter(path: Path, root: Path) -> Chapter:
+    """Read one chapter, or say in which line it goes wrong."""
+    slug = path.relative_to(root).with_suffix("").as_posix()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CookbookError(f"chapters/{slug}.md can't be read as UTF-8 text: {error}") from None
+    return _Reader(path, slug, text).chapter()
+
+
+class _Reader:
+    """Goes once through the lines of a chapter."""
+
+    def __init__(self, path: Path, slug: str, text: str) -> None:
+        self.path = path
+        self.slug = slug
+        self.lines = text.splitlines()
+        self.cells: list[Cell] = []
+        self.notes: list[TeacherNote] = []
+        self.prose: list[tuple[int, str]] = []
+
+    def chapter(self) -> Chapter:
+        front, first = self._front_matter()
+        self._body(first)
+        self._check_whole()
+        return Chapter(
+            path=self.path,
+            slug=self.slug,
+            cells=tuple(self.cells),
+            teacher_notes=tuple(self.notes),
+            **front,
+        )
+
+    def _fail(self, index: int, message: str) -> NoReturn:
+        raise CookbookError(f"chapters/{self.slug}.md:{index + 1}: {message}")
+
+    # Front matter
+
+    def _front_matter(self) -> tuple[dict[str, Any], int]:
+        if not self.lines or self.lines[0] != "---":
+            self._fail(0, "the chapter must start with front matter between two lines of ---.")
+        try:
+            end = self.lines.index("---", 1)
+        except ValueError:
+            self._fail(0, "the front matter has no closing line of ---.")
+        keys = self._key_lines(end)
+        try:
+            front = yaml.safe_load("\n".join(self.lines[1:end]))
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            self._fail(mark.line + 1 if mark else 0, f"the front matter is no YAML: {_one_line(error)}")
+        for key in KEYS:
+            if key not in keys:
+                self._fail(0, f"the front matter lacks `{key}`.")
+        return {key: self._value(key, front[key], keys[key]) for key in KEYS}, end + 1
+
+    def _key_lines(self, end: int) -> dict[str, int]:
+        keys: dict[str, int] = {}
+        for index in range(1, end):
+            found = re.match(r"([^\s#:-][^:]*):", self.lines[index])
+            if not found:
+                continue
+            key = found[1].strip()
+            if key not in KEYS:
+                self._fail(index, f"unknown front-matter key `{key}`; known are {', '.join(KEYS)}.")
+            if key in keys:
+                self._fail(index, f"the front-matter key `{key}` is given twice.")
+            keys[key] = index
+        return keys
+
+    def _value(self, key: str, value: Any, index: int) -> Any:
+        if key == "title":
+            if not isinstance(value, str) or not value.strip():
+                self._fail(index, "`title` must be a text.")
+            return value.strip()
+        if key == "minutes":
+            return self._minutes(value, index)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self._fail(index, f"`{key}` must be a list of texts.")
+        if key == "outcomes" and not value:
+            self._fail(index, "`outcomes` is empty; say what the reader can do afterwards.")
+        if key == "databases" and (not value or set(value) - set(DATABASES) or len(set(value)) != len(value)):
+            self._fail(index, f"`databases` must name one or both of {', '.join(DATABASES)}.")
+        return tuple(value)
+
+    def _minutes(self, value: Any, index: int) -> Minutes:
+        if not isinstance(value, dict) or set(value) != {"teach", "practice"}:
+            self._fail(index, "`minutes` must be {teach: N, practice: N}.")
+        if not all(type(minutes) is int and minutes >= 0 for minutes in value.values()):
+            self._fail(index, "`minutes` must be whole numbers.")
+        return Minutes(value["teach"], value["practice"])
+
+    # The page
+
+    def _body(self, index: int) -> None:
+        while index < len(self.lines):
+            line = self.lines[index]
+            if fence := _FENCE.fullmatch(line):
+                index = self._fence(index, fence)
+            elif block := _BLOCK.fullmatch(line):
+                index = self._block(index, block)
+            elif line.startswith("+++"):
+                self._fail(index, "a line that starts with +++ can't be read back; take another separator.")
+            else:
+                self.prose.append((index, line))
+                index += 1
+        self._flush()
+
+    def _fence(self, index: int, fence: re.Match[str]) -> int:
+        """Take the fence that opens at `index`; return the line after it."""
+        end = self._fence_end(index, fence)
+        info = fence["info"].strip()
+        if "{code-cell}" not in info:
+            self.prose.extend(enumerate(self.lines[index : end + 1], index))
+            return end + 1
+        if info != "{code-cell}" or not fence["marks"].startswith("`"):
+            self._fail(index, "a cell opens with ```{code-cell} and nothing else in the line.")
+        self._flush()
+        self.cells.append(self._code_cell(index, end))
+        return end + 1
+
+    def _fence_end(self, index: int, fence: re.Match[str]) -> int:
+        if fence["indent"]:
+            self._fail(index, "a fence must start at column 0, or its cell becomes text and never runs.")
+        marks = fence["marks"]
+        for end in range(index + 1, len(self.lines)):
+            closing = _FENCE.fullmatch(self.lines[end])
+            if not closing or closing["info"].strip() or not closing["marks"].startswith(marks):
+                continue
+            if closing["indent"]:
+                self._fail(end, "a closing fence must start at column 0.")
+            return end
+        self._fail(index, "this fence is never closed.")
+
+    def _code_cell(self, index: int, end: int) -> Cell:
+        options: dict[str, str] = {}
+        start = index + 1
+        while start < end and (option := _OPTION.fullmatch(self.lines[start])):
+            key = option["key"]
+            if key not in OPTIONS:
+                self._fail(start, f"unknown option `:{key}:`; known are {', '.join(OPTIONS)}.")
+            if key in options:
+                self._fail(start, f"the option `:{key}:` is given twice.")
+            options[key] = self._option(key, option["value"].strip(), start)
+            start += 1
+        if start < end and self.lines[start].strip() == "---":
+            self._fail(start, "options are written as lines of `:name: value`.")
+        source = "\n".join(self.lines[start:end]).strip("\n")
+        if not source.strip():
+            self._fail(index, "this cell is empty.")
+        tags = tuple(_split(options.get("tags", "")))
+        shows = tuple(_split(options.get("shows", "")))
+        if len(shows) > FACTS_PER_CELL and "table" not in tags:
+            self._fail(index, f"a cell shows at most {FACTS_PER_CELL} facts, unless it is tagged `table`.")
+        return Cell("code", source, options.get("name"), shows, tags, index + 1)
+
+    def _option(self, key: str, value: str, index: int) -> str:
+        if key == "name":
+            if not _NAME.fullmatch(value) or len(value) > 64:
+                self._fail(index, f"bad name {value!r}; a name is like `not-null-refused`.")
+            if any(cell.name == value for cell in self.cells):
+                self._fail(index, f"the name `{value}` is taken by an earlier cell.")
+            return value
+        if key == "tags":
+            if not re.fullmatch(r"\[.+\]", value):
+                self._fail(index, "tags are written as a list: `:tags: [slide]`.")
+            value = value[1:-1]
+        items = _split(value)
+        if not items or len(set(items)) != len(items) or not all(items):
+            self._fail(index, f"`:{key}:` is empty or says something twice.")
+        for item in items:
+            if key == "tags" and item not in TAGS:
+                self._fail(index, f"unknown tag `{item}`; known are {', '.join(TAGS)}.")
+            if key == "shows" and not _FACT.fullmatch(item):
+                self._fail(index, f"{item!r} is no fact's id.")
+        return value
+
+    def _block(self, index: int, block: re.Match[str]) -> int:
+        """Take the ::: block that opens at `index`; return the line after it."""
+        if block["indent"]:
+            self._fail(index, "a ::: line must start at column 0.")
+        info = block["info"].strip()
+        if not info:
+            self._fail(index, "this ::: closes nothing.")
+        if info != "{teacher}":
+            self._fail(index, f"unknown block {info}; the only one is :::{{teacher}}.")
+        for end in range(index + 1, len(self.lines)):
+            line = self.lines[end]
+            if "{code-cell}" in line:
+                self._fail(end, "a ::: block holds prose only; tag a cell for the teacher `teacher`.")
+            if not (closing := _BLOCK.fullmatch(line)):
+                continue
+            if closing["indent"]:
+                self._fail(end, "a ::: line must start at column 0.")
+            if closing["info"].strip():
+                self._fail(end, f"this ::: block opens inside the one of line {index + 1}.")
+            self._note(index, end)
+            return self._after_blank_lines(end + 1)
+        self._fail(index, "this ::: block is never closed.")
+
+    def _note(self, index: int, end: int) -> None:
+        text = "\n".join(self.lines[index + 1 : end]).strip()
+        has_prose = any(line.strip() for _, line in self.prose)
+        self.notes.append(TeacherNote(text, len(self.cells) + has_prose, index + 1))
+        while self.prose and not self.prose[-1][1].strip():
+            self.prose.pop()
+        if self.prose:
+            self.prose.append((index, ""))
+
+    def _after_blank_lines(self, index: int) -> int:
+        while index < len(self.lines) and not self.lines[index].strip():
+            index += 1
+        return index
+
+    def _flush(self) -> None:
+        """End the Markdown cell that has been gathered."""
+        prose, self.prose = self.prose, []
+        while prose and not prose[0][1].strip():
+            prose.pop(0)
+        while prose and not prose[-1][1].strip():
+            prose.pop()
+        if prose:
+            self.cells.append(Cell("markdown", "\n".join(line for _, line in prose), line=prose[0][0] + 1))
+
+    def _check_whole(self) -> None:
+        """What slipped through the rules above shows in the numbers."""
+        written = [index for index, line in enumerate(self.lines) if "{code-cell}" in line]
+        taken = {cell.line - 1 for cell in self.cells if cell.kind == "code"}
+        for index in written:
+            if index not in taken:
+                self._fail(index, "this {code-cell} is not read as a cell.")
+        if not taken:
+            self._fail(0, "the chapter has no cell.")
+
+
+def _split(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",")] if value.strip() else []
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -35,6 +35,7 @@ class Member(Base):
 
 class Book(Base):
     __tablename__ = "books"
+    __table_args__ = (sa.Index("ix_books_author", "author"),)  # since 0005
 
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str] = mapped_column(sa.String(200))
@@ -45,10 +46,7 @@ class Book(Base):
 # since 0002
 class Order(Base):
     __tablename__ = "orders"
-    __table_args__ = (
-        sa.CheckConstraint("status IN ('open', 'paid', 'shipped')", name="status"),
-        sa.Index("ix_orders_member_id", "member_id"),  # since 0005
-    )
+    __table_args__ = (sa.CheckConstraint("status IN ('open', 'paid', 'shipped')", name="status"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     member_id: Mapped[int] = mapped_column(sa.ForeignKey("members.id"))

@@ -1,4 +1,4 @@
-"""index orders by member
+"""index books by author
 
 Revision ID: 0005
 Revises: 0004
@@ -19,9 +19,9 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     """Upgrade schema."""
-    op.create_index("ix_orders_member_id", "orders", ["member_id"])
+    op.create_index("ix_books_author", "books", ["author"])
 
 
 def downgrade() -> None:
     """Downgrade schema."""
-    op.drop_index("ix_orders_member_id", table_name="orders")
+    op.drop_index("ix_books_author", table_name="books")

@@ -18,6 +18,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
+from traitlets import default
 
 from migration_cookbook.editions import blindspots
 from migration_cookbook.editions.chapter import read_chapters
@@ -33,6 +34,7 @@ from migration_cookbook.workspace import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
     from migration_cookbook.editions.book import Book
     from migration_cookbook.editions.chapter import Cell, Chapter
 
@@ -137,6 +139,19 @@ def _texts(
     return texts, tuple(failure for failure in results if isinstance(failure, Failure))
 
 
+class _KernelOfThisPython(AsyncKernelManager):
+    """Starts the kernel of this environment, whatever else the user has installed."""
+
+    @default("kernel_spec_manager")
+    def _own_kernels_only(self) -> KernelSpecManager:
+        return KernelSpecManager(kernel_dirs=[str(Path(sys.prefix) / "share" / "jupyter" / "kernels")])
+
+    @default("transport_encryption")
+    def _quiet(self) -> str:
+        # Without it each kernel warns on the terminal.
+        return "auto"
+
+
 @dataclass(frozen=True)
 class _Run:
     book: Book
@@ -179,11 +194,6 @@ class _Run:
         return None
 
     def _client(self, chapter: Chapter, notebook: Any, begun: list[Cell]) -> NotebookClient:
-        # The kernel is the one of this Python, whatever else the user has installed.
-        folders = [str(Path(sys.prefix) / "share" / "jupyter" / "kernels")]
-        manager = AsyncKernelManager(
-            kernel_name=KERNEL, kernel_spec_manager=KernelSpecManager(kernel_dirs=folders)
-        )
         cells = sum(cell.cell_type == "code" for cell in notebook.cells)
 
         def begin(cell_index: int, **_: Any) -> None:
@@ -195,7 +205,8 @@ class _Run:
 
         return NotebookClient(
             notebook,
-            km=manager,
+            kernel_manager_class=_KernelOfThisPython,
+            kernel_name=KERNEL,
             timeout=CELL_SECONDS,
             record_timing=False,
             coalesce_streams=True,

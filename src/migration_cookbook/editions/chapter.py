@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml  # type: ignore[import-untyped]
 
 from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Front matter: each key must be there, and no other.
 KEYS = ("title", "minutes", "outcomes", "before", "databases")
@@ -141,27 +143,29 @@ class _Reader:
             **front,
         )
 
-    def _fail(self, index: int, message: str) -> NoReturn:
-        raise CookbookError(f"chapters/{self.slug}.md:{index + 1}: {message}")
+    def _error(self, index: int, message: str) -> CookbookError:
+        return CookbookError(f"chapters/{self.slug}.md:{index + 1}: {message}")
 
     # Front matter
 
     def _front_matter(self) -> tuple[dict[str, Any], int]:
         if not self.lines or self.lines[0] != "---":
-            self._fail(0, "the chapter must start with front matter between two lines of ---.")
+            raise self._error(0, "the chapter must start with front matter between two lines of ---.")
         try:
             end = self.lines.index("---", 1)
         except ValueError:
-            self._fail(0, "the front matter has no closing line of ---.")
+            raise self._error(0, "the front matter has no closing line of ---.") from None
         keys = self._key_lines(end)
         try:
             front = yaml.safe_load("\n".join(self.lines[1:end]))
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
-            self._fail(mark.line + 1 if mark else 0, f"the front matter is no YAML: {_one_line(error)}")
+            raise self._error( from None
+                mark.line + 1 if mark else 0, f"the front matter is no YAML: {_one_line(error)}"
+            )
         for key in KEYS:
             if key not in keys:
-                self._fail(0, f"the front matter lacks `{key}`.")
+                raise self._error(0, f"the front matter lacks `{key}`.")
         return {key: self._value(key, front[key], keys[key]) for key in KEYS}, end + 1
 
     def _key_lines(self, end: int) -> dict[str, int]:
@@ -172,32 +176,32 @@ class _Reader:
                 continue
             key = found[1].strip()
             if key not in KEYS:
-                self._fail(index, f"unknown front-matter key `{key}`; known are {', '.join(KEYS)}.")
+                raise self._error(index, f"unknown front-matter key `{key}`; known are {', '.join(KEYS)}.")
             if key in keys:
-                self._fail(index, f"the front-matter key `{key}` is given twice.")
+                raise self._error(index, f"the front-matter key `{key}` is given twice.")
             keys[key] = index
         return keys
 
     def _value(self, key: str, value: Any, index: int) -> Any:
         if key == "title":
             if not isinstance(value, str) or not value.strip():
-                self._fail(index, "`title` must be a text.")
+                raise self._error(index, "`title` must be a text.")
             return value.strip()
         if key == "minutes":
             return self._minutes(value, index)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self._fail(index, f"`{key}` must be a list of texts.")
+            raise self._error(index, f"`{key}` must be a list of texts.")
         if key == "outcomes" and not value:
-            self._fail(index, "`outcomes` is empty; say what the reader can do afterwards.")
+            raise self._error(index, "`outcomes` is empty; say what the reader can do afterwards.")
         if key == "databases" and (not value or set(value) - set(DATABASES) or len(set(value)) != len(value)):
-            self._fail(index, f"`databases` must name one or both of {', '.join(DATABASES)}.")
+            raise self._error(index, f"`databases` must name one or both of {', '.join(DATABASES)}.")
         return tuple(value)
 
     def _minutes(self, value: Any, index: int) -> Minutes:
         if not isinstance(value, dict) or set(value) != {"teach", "practice"}:
-            self._fail(index, "`minutes` must be {teach: N, practice: N}.")
+            raise self._error(index, "`minutes` must be {teach: N, practice: N}.")
         if not all(type(minutes) is int and minutes >= 0 for minutes in value.values()):
-            self._fail(index, "`minutes` must be whole numbers.")
+            raise self._error(index, "`minutes` must be whole numbers.")
         return Minutes(value["teach"], value["practice"])
 
     # The page
@@ -210,7 +214,9 @@ class _Reader:
             elif block := _BLOCK.fullmatch(line):
                 index = self._block(index, block)
             elif line.startswith("+++"):
-                self._fail(index, "a line that starts with +++ can't be read back; take another separator.")
+                raise self._error(
+                    index, "a line that starts with +++ can't be read back; take another separator."
+                )
             else:
                 self.prose.append((index, line))
                 index += 1
@@ -224,23 +230,25 @@ class _Reader:
             self.prose.extend(enumerate(self.lines[index : end + 1], index))
             return end + 1
         if info != "{code-cell}" or not fence["marks"].startswith("`"):
-            self._fail(index, "a cell opens with ```{code-cell} and nothing else in the line.")
+            raise self._error(index, "a cell opens with ```{code-cell} and nothing else in the line.")
         self._flush()
         self.cells.append(self._code_cell(index, end))
         return end + 1
 
     def _fence_end(self, index: int, fence: re.Match[str]) -> int:
         if fence["indent"]:
-            self._fail(index, "a fence must start at column 0, or its cell becomes text and never runs.")
+            raise self._error(
+                index, "a fence must start at column 0, or its cell becomes text and never runs."
+            )
         marks = fence["marks"]
         for end in range(index + 1, len(self.lines)):
             closing = _FENCE.fullmatch(self.lines[end])
             if not closing or closing["info"].strip() or not closing["marks"].startswith(marks):
                 continue
             if closing["indent"]:
-                self._fail(end, "a closing fence must start at column 0.")
+                raise self._error(end, "a closing fence must start at column 0.")
             return end
-        self._fail(index, "this fence is never closed.")
+        raise self._error(index, "this fence is never closed.")
 
     def _code_cell(self, index: int, end: int) -> Cell:
         options: dict[str, str] = {}
@@ -248,65 +256,67 @@ class _Reader:
         while start < end and (option := _OPTION.fullmatch(self.lines[start])):
             key = option["key"]
             if key not in OPTIONS:
-                self._fail(start, f"unknown option `:{key}:`; known are {', '.join(OPTIONS)}.")
+                raise self._error(start, f"unknown option `:{key}:`; known are {', '.join(OPTIONS)}.")
             if key in options:
-                self._fail(start, f"the option `:{key}:` is given twice.")
+                raise self._error(start, f"the option `:{key}:` is given twice.")
             options[key] = self._option(key, option["value"].strip(), start)
             start += 1
         if start < end and self.lines[start].strip() == "---":
-            self._fail(start, "options are written as lines of `:name: value`.")
+            raise self._error(start, "options are written as lines of `:name: value`.")
         source = "\n".join(self.lines[start:end]).strip("\n")
         if not source.strip():
-            self._fail(index, "this cell is empty.")
+            raise self._error(index, "this cell is empty.")
         tags = tuple(_split(options.get("tags", "")))
         shows = tuple(_split(options.get("shows", "")))
         if len(shows) > FACTS_PER_CELL and "table" not in tags:
-            self._fail(index, f"a cell shows at most {FACTS_PER_CELL} facts, unless it is tagged `table`.")
+            raise self._error(
+                index, f"a cell shows at most {FACTS_PER_CELL} facts, unless it is tagged `table`."
+            )
         return Cell("code", source, options.get("name"), shows, tags, index + 1)
 
     def _option(self, key: str, value: str, index: int) -> str:
         if key == "name":
             if not _NAME.fullmatch(value) or len(value) > 64:
-                self._fail(index, f"bad name {value!r}; a name is like `not-null-refused`.")
+                raise self._error(index, f"bad name {value!r}; a name is like `not-null-refused`.")
             if any(cell.name == value for cell in self.cells):
-                self._fail(index, f"the name `{value}` is taken by an earlier cell.")
+                raise self._error(index, f"the name `{value}` is taken by an earlier cell.")
             return value
         if key == "tags":
             if not re.fullmatch(r"\[.+\]", value):
-                self._fail(index, "tags are written as a list: `:tags: [slide]`.")
+                raise self._error(index, "tags are written as a list: `:tags: [slide]`.")
             value = value[1:-1]
         items = _split(value)
         if not items or len(set(items)) != len(items) or not all(items):
-            self._fail(index, f"`:{key}:` is empty or says something twice.")
+            raise self._error(index, f"`:{key}:` is empty or says something twice.")
         for item in items:
             if key == "tags" and item not in TAGS:
-                self._fail(index, f"unknown tag `{item}`; known are {', '.join(TAGS)}.")
+                raise self._error(index, f"unknown tag `{item}`; known are {', '.join(TAGS)}.")
             if key == "shows" and not _FACT.fullmatch(item):
-                self._fail(index, f"{item!r} is no fact's id.")
+                raise self._error(index, f"{item!r} is no fact's id.")
         return value
 
     def _block(self, index: int, block: re.Match[str]) -> int:
         """Take the ::: block that opens at `index`; return the line after it."""
         if block["indent"]:
-            self._fail(index, "a ::: line must start at column 0.")
+            raise self._error(index, "a ::: line must start at column 0.")
         info = block["info"].strip()
         if not info:
-            self._fail(index, "this ::: closes nothing.")
+            raise self._error(index, "this ::: closes nothing.")
         if info != "{teacher}":
-            self._fail(index, f"unknown block {info}; the only one is :::{{teacher}}.")
+            raise self._error(index, f"unknown block {info}; the only one is :::{{teacher}}.")
         for end in range(index + 1, len(self.lines)):
             line = self.lines[end]
             if "{code-cell}" in line:
-                self._fail(end, "a ::: block holds prose only; tag a cell for the teacher `teacher`.")
+                raise self._error(end, "a ::: block holds prose only; tag a cell for the teacher `teacher`.")
             if not (closing := _BLOCK.fullmatch(line)):
                 continue
             if closing["indent"]:
-                self._fail(end, "a ::: line must start at column 0.")
+                raise self._error(end, "a ::: line must start at column 0.")
             if closing["info"].strip():
-                self._fail(end, f"this ::: block opens inside the one of line {index + 1}.")
+                raise self._error(end, f"this ::: block opens inside the one of line {index + 1}.")
             self._note(index, end)
             return self._after_blank_lines(end + 1)
-        self._fail(index, "this ::: block is never closed.")
+        raise self._error(index, "this ::: block is never closed.")
 
     def _note(self, index: int, end: int) -> None:
         text = "\n".join(self.lines[index + 1 : end]).strip()
@@ -338,9 +348,9 @@ class _Reader:
         taken = {cell.line - 1 for cell in self.cells if cell.kind == "code"}
         for index in written:
             if index not in taken:
-                self._fail(index, "this {code-cell} is not read as a cell.")
+                raise self._error(index, "this {code-cell} is not read as a cell.")
         if not taken:
-            self._fail(0, "the chapter has no cell.")
+            raise self._error(0, "the chapter has no cell.")
 
 
 def _split(value: str) -> list[str]:

@@ -160,9 +160,9 @@ class _Reader:
             front = yaml.safe_load("\n".join(self.lines[1:end]))
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
-            raise self._error( from None
+            raise self._error(
                 mark.line + 1 if mark else 0, f"the front matter is no YAML: {_one_line(error)}"
-            )
+            ) from None
         for key in KEYS:
             if key not in keys:
                 raise self._error(0, f"the front matter lacks `{key}`.")

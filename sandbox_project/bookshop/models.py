@@ -1,6 +1,6 @@
 """The bookshop's tables, as the newest migration leaves them."""
 
-import datetime as dt
+import datetime as dt  # since 0001
 import uuid  # since 0010
 from decimal import Decimal  # since 0003
 from typing import Any  # since 0009
@@ -23,6 +23,7 @@ class Base(DeclarativeBase):
     )
 
 
+# since 0001
 class Member(Base):
     __tablename__ = "members"
     __table_args__ = (sa.UniqueConstraint("email"),)  # since 0004
@@ -33,6 +34,7 @@ class Member(Base):
     joined_on: Mapped[dt.date]
 
 
+# since 0001
 class Book(Base):
     __tablename__ = "books"
     __table_args__ = (sa.Index("ix_books_author", "author"),)  # since 0005

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from migration_cookbook.schema.changes import Change, difference, fingerprint
 from migration_cookbook.schema.model import (
     Column,
     Constraint,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 __all__ = [
+    "Change",
     "Column",
     "Constraint",
     "Definition",
@@ -31,6 +33,8 @@ __all__ = [
     "Table",
     "Type",
     "View",
+    "difference",
+    "fingerprint",
     "read",
 ]
 

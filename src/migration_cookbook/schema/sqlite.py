@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from migration_cookbook.schema.model import (
     is_version_table,
 )
 from migration_cookbook.schema.spelling import spelled_default, spelled_type
-from migration_cookbook.schema.sqlite_table import Declared, declared
+from migration_cookbook.schema.sqlite_table import Declared, Keys, declared
 from migration_cookbook.schema.tokens import text_of, tokens_of, unquoted
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def read_sqlite(connection: sa.Connection) -> Schema:
     infos: dict[str, list[_Info]] = defaultdict(list)
     for table, *values in connection.exec_driver_sql(_COLUMNS):
         infos[table].append(_Info(*values))
-    keys = {table.lower(): _key(rows) for table, rows in infos.items()}
+    keys = tuple((table.lower(), _key(rows)) for table, rows in infos.items())
     on = _On(objects)
     tables = [_table(name, sql, infos[name], keys, on) for type_, name, _, sql in objects if type_ == "table"]
     return Schema(
@@ -88,7 +89,7 @@ def _key(rows: list[_Info]) -> tuple[str, ...]:
     return tuple(row.name for row in sorted(rows, key=lambda row: row.key) if row.key)
 
 
-def _table(name: str, sql: str, rows: list[_Info], keys: dict[str, tuple[str, ...]], on: _On) -> Table:
+def _table(name: str, sql: str, rows: list[_Info], keys: Keys, on: _On) -> Table:
     names = frozenset(row.name for row in rows)
     said = declared(sql, names, keys)
     alias = _counting_column(rows, said)
@@ -131,6 +132,7 @@ def _sorted(constraints: list[Constraint]) -> tuple[Constraint, ...]:
     return tuple(sorted(constraints, key=lambda one: (one.name or "", one.text)))
 
 
+@functools.lru_cache(maxsize=512)
 def _index(name: str, sql: str, columns: frozenset[str]) -> Index:
     tokens = tokens_of(sql, brackets_quote=True)
     on = next(place for place, token in enumerate(tokens) if token.keyword == "ON")

@@ -6,6 +6,7 @@ SQLite keeps the statement as it was written, and its own ALTER TABLE edits that
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 from migration_cookbook.schema.model import Constraint
@@ -40,8 +41,13 @@ class Declared:
     options: tuple[str, ...] = ()
 
 
-def declared(sql: str, columns: frozenset[str], keys: dict[str, tuple[str, ...]]) -> Declared:
-    """Take the statement apart; `keys` are the primary keys of all tables, by the lower-case name."""
+#: Each table's primary key, by the table's name in lower case.
+Keys = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@functools.lru_cache(maxsize=512)  # most tables stay as they were between two reads
+def declared(sql: str, columns: frozenset[str], keys: Keys) -> Declared:
+    """Take the statement apart; `keys` say what a foreign key without columns points at."""
     tokens = tokens_of(sql, brackets_quote=True)
     found = Declared(columns)
     if [token.keyword for token in tokens[:2]] == ["CREATE", "VIRTUAL"]:
@@ -52,7 +58,7 @@ def declared(sql: str, columns: frozenset[str], keys: dict[str, tuple[str, ...]]
     end = group_end(tokens, start)
     found.options = tuple(text_of(part).upper() for part in _parts(tokens[end:]))
     for part in _parts(tokens[start + 1 : end - 1]):
-        _Clauses(part, found, keys).read()
+        _Clauses(part, found, dict(keys)).read()
     return found
 
 

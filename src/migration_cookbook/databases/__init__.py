@@ -1,0 +1,1 @@
+"""Where are the two databases, and which of them are ours?"""

@@ -1,0 +1,392 @@
+"""How is a server of our own made and started? initdb and pg_ctl, mended where a kill left halves.
+
+Everything here expects the caller to hold the workspace's lock `server`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from migration_cookbook.databases import processes
+from migration_cookbook.databases.account import Account, server_account, socket_fits
+from migration_cookbook.databases.connections import connect, socket_url
+from migration_cookbook.workspace import CookbookError, read_json, write_atomically
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from migration_cookbook.databases.binaries import Binaries
+    from migration_cookbook.workspace import Workspace
+
+SUPERUSER = "postgres"
+
+#: How long a server that lives may take to answer, crash recovery included.
+ANSWER_PATIENCE_S = 60.0
+
+#: A server says so while it starts, recovers or ends; soon it will say something else.
+_TRANSIENT = (
+    "starting up",
+    "recovery mode",
+    "not yet accepting connections",
+    "shutting down",
+    "too many clients",
+    "remaining connection slots",
+)
+
+#: Not the cluster's fault, so no reason to set it aside.
+_CIRCUMSTANCES = (
+    "No space left",
+    "Cannot allocate memory",
+    "could not create shared memory",
+    "Permission denied",
+)
+
+_STILL_IN_USE = "pre-existing shared memory block"
+
+# Nothing listens on the network. A learner's data need not survive a power cut, so fsync is off;
+# `kill -9` loses nothing, because synchronous_commit is on.
+_SETTINGS = """\
+# Written at each start of the cookbook's server.
+listen_addresses = ''
+unix_socket_directories = {sockets}
+unix_socket_permissions = 0700
+fsync = off
+full_page_writes = off
+synchronous_commit = on
+max_connections = 200
+log_lock_waits = on
+deadlock_timeout = 200ms
+client_connection_check_interval = 1s
+timezone = 'UTC'
+log_timezone = 'UTC'
+lc_messages = 'C'
+"""
+
+# Without the first two lines each sandbox's role could fill these databases with objects of its own.
+_PREPARATION = """\
+REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
+REVOKE CONNECT ON DATABASE template1 FROM PUBLIC;
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{keeper}') THEN CREATE ROLE {keeper} NOLOGIN; END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{objects}') THEN CREATE ROLE {objects} NOLOGIN; END IF;
+END $$;
+"""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A server's files and how to reach it; what `server.json` in the workspace says."""
+
+    installation: str
+    origin: str
+    password: str
+    #: The folder with data, log and marker files.
+    home: Path
+    #: The folder with the socket.
+    sockets: Path
+
+    def __repr__(self) -> str:
+        return f"Cluster({str(self.home)!r})"
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def output(self) -> Path:
+        return self.home / "pg.log"
+
+    @property
+    def mark(self) -> str:
+        """Stands in the server's command line. A copy of the workspace has another inode, so another mark."""
+        return f"cookbook_{self.installation}_{self.home.stat().st_ino}"
+
+    @property
+    def url(self) -> sa.URL:
+        return socket_url(str(self.sockets), SUPERUSER, self.password, "postgres")
+
+    @property
+    def whole(self) -> Path:
+        """Exists when initdb came to its end."""
+        return self.home / "initialized"
+
+    @property
+    def prepared(self) -> Path:
+        """Exists when the roles of this installation do."""
+        return self.home / "prepared"
+
+    def pid(self) -> int | None:
+        return processes.postmaster(self.data, self.mark) if self.home.is_dir() else None
+
+
+def keeper_role(installation: str) -> str:
+    """Owns template databases and databases that are still being made."""
+    return f"cookbook_{installation}_keeper"
+
+
+def objects_role(installation: str) -> str:
+    """Owns what is inside the templates, so that a clone can hand it to its own role."""
+    return f"cookbook_{installation}_objects"
+
+
+def known(workspace: Workspace) -> Cluster | None:
+    """The cluster of this workspace, if one was planned; its files may be gone."""
+    record = read_json(_record_path(workspace))
+    if record is None or record["folder"] != _identity(workspace):
+        return None
+    home = Path(record["home"]) if record["home"] else _home_inside(workspace)
+    sockets = Path(record["sockets"]) if record["sockets"] else home / "s"
+    return Cluster(workspace.installation, record["origin"], record["password"], home, sockets)
+
+
+def answer(cluster: Cluster) -> str | None:
+    """The version of the server that answers, as in "18.6"; None if none is running."""
+    deadline = time.monotonic() + ANSWER_PATIENCE_S
+    while True:
+        try:
+            with connect(cluster.url) as connection:
+                number = connection.info.server_version
+                return f"{number // 10000}.{number % 10000}"
+        except psycopg.OperationalError as error:
+            if "password authentication failed" in str(error):
+                raise WrongPassword from None
+            transient = any(words in str(error) for words in _TRANSIENT)
+            if not transient and cluster.pid() is None:
+                return None
+            if time.monotonic() > deadline:
+                raise CookbookError(
+                    "The cookbook's PostgreSQL server runs, but doesn't answer. "
+                    "Run `cookbook stop`; the next command starts it again."
+                ) from None
+        time.sleep(processes.STEP_S)
+
+
+class WrongPassword(Exception):
+    """The server doesn't know the password of server.json."""
+
+
+def start(workspace: Workspace, binaries: Binaries) -> tuple[Cluster, tuple[str, ...]]:
+    """Start the workspace's server, made if missing, made anew if damaged; and what to tell the user."""
+    account = server_account()
+    cluster = _placed(workspace, binaries, account)
+    notices: list[str] = []
+    if reason := _unusable(cluster, binaries):
+        notices.append(_set_aside(workspace, cluster, reason))
+    _make(cluster, binaries, account)
+    try:
+        _launch(cluster, binaries, account)
+    except _Damaged as damage:
+        notices.append(_set_aside(workspace, cluster, f"is damaged ({damage})"))
+        _make(cluster, binaries, account)
+        try:
+            _launch(cluster, binaries, account)
+        except _Damaged as again:
+            raise CookbookError(f"PostgreSQL doesn't start: {again}. Its log is {cluster.output}.") from None
+    return cluster, tuple(notices)
+
+
+def prepare(cluster: Cluster) -> None:
+    """Once a cluster: close the common databases, make the roles that never log in."""
+    if cluster.prepared.exists():
+        return
+    names = {"keeper": keeper_role(cluster.installation), "objects": objects_role(cluster.installation)}
+    with connect(cluster.url) as connection:
+        connection.execute(_PREPARATION.format(**names).encode())
+    cluster.prepared.touch()
+
+
+class _Damaged(Exception):
+    """The server didn't start, and the circumstances are not to blame."""
+
+
+def _record_path(workspace: Workspace) -> Path:
+    return workspace.databases / "server.json"
+
+
+def _home_inside(workspace: Workspace) -> Path:
+    return workspace.databases / "server"
+
+
+def _identity(workspace: Workspace) -> list[int]:
+    """Tells the workspace from a copy of it, which must not take over the original's server."""
+    status = workspace.databases.stat()
+    return [status.st_dev, status.st_ino]
+
+
+def _placed(workspace: Workspace, binaries: Binaries, account: Account) -> Cluster:
+    """Where the server shall live: in the workspace, or in the temp folder if its account can't come here."""
+    before = known(workspace)
+    inside = _home_inside(workspace)
+    if before is not None and before.home.is_dir() and account.reaches(before.home):
+        home, password = before.home, before.password
+    else:
+        inside.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            account.own(inside)
+        home, password = (
+            inside if account.reaches(inside) else account.short_folder(),
+            secrets.token_urlsafe(24),
+        )
+    account.own(home)
+    sockets = _sockets(home, before, account)
+    record = {
+        "password": password,
+        "origin": binaries.origin,
+        "home": "" if home == inside else str(home),
+        "sockets": "" if sockets == home / "s" else str(sockets),
+        "folder": _identity(workspace),
+    }
+    write_atomically(_record_path(workspace), json.dumps(record) + "\n", mode=0o600)
+    return Cluster(workspace.installation, binaries.origin, password, home, sockets)
+
+
+def _sockets(home: Path, before: Cluster | None, account: Account) -> Path:
+    if socket_fits(home / "s"):
+        folder = home / "s"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        account.own(folder)
+        return folder
+    if before is not None and before.sockets.is_dir() and before.sockets.stat().st_uid == account.uid:
+        return before.sockets
+    return account.short_folder()
+
+
+def _unusable(cluster: Cluster, binaries: Binaries) -> str | None:
+    """Why a whole cluster can't be used, in words that follow "PostgreSQL's data"."""
+    if not cluster.whole.exists():
+        return None
+    try:
+        major = (cluster.data / "PG_VERSION").read_text(encoding="utf-8").strip()
+    except OSError:
+        return "is damaged (PG_VERSION can't be read)"
+    if major != str(binaries.major):
+        return f"was made by PostgreSQL {major}, not {binaries.major}"
+    if cluster.whole.read_text(encoding="utf-8") != _proof(cluster):
+        return "has lost its password"
+    return None
+
+
+def _proof(cluster: Cluster) -> str:
+    """Ties the data to the password without telling it: the record may be lost while the data stays."""
+    import hashlib
+
+    return hashlib.sha256(cluster.password.encode()).hexdigest()
+
+
+def _set_aside(workspace: Workspace, cluster: Cluster, reason: str) -> str:
+    number = 1
+    while (kept := workspace.kept / f"postgres-{number}").exists():
+        number += 1
+    workspace.kept.mkdir(exist_ok=True)
+    shutil.move(cluster.data, kept)
+    cluster.whole.unlink(missing_ok=True)
+    cluster.prepared.unlink(missing_ok=True)
+    return (
+        f"PostgreSQL's data {reason}. It is kept in {kept.relative_to(workspace.root.parent)}; "
+        "a new server was made, so run the notebook's %sandbox cell again."
+    )
+
+
+def _make(cluster: Cluster, binaries: Binaries, account: Account) -> None:
+    """initdb, unless it was done; halves of an earlier one are wiped."""
+    if cluster.whole.exists():
+        return
+    cluster.prepared.unlink(missing_ok=True)
+    shutil.rmtree(cluster.data, ignore_errors=True)
+    password_file = cluster.home / "pwfile"
+    write_atomically(password_file, cluster.password + "\n", mode=0o600)
+    account.own(password_file)
+    cluster.output.unlink(missing_ok=True)
+    command: list[str | Path] = [
+        _program("initdb", cluster, binaries, account),
+        *("-D", "data", "-U", SUPERUSER, "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),
+        *("-A", "scram-sha-256", "--pwfile", "pwfile"),
+    ]
+    done = account.run(command, cluster.home, cluster.output)
+    password_file.unlink()
+    if done.returncode != 0:
+        raise CookbookError(
+            f"PostgreSQL's data folder can't be made in {cluster.home}: {_last_line(cluster)}. "
+            "Mend that, or name another place with COOKBOOK_HOME=/some/folder."
+        )
+    write_atomically(cluster.whole, _proof(cluster))
+
+
+def _launch(cluster: Cluster, binaries: Binaries, account: Account) -> None:
+    _clear_remains(cluster)
+    sockets = "'" + str(cluster.sockets).replace("'", "''") + "'"
+    settings = cluster.data / "postgresql.auto.conf"
+    write_atomically(settings, _SETTINGS.format(sockets=sockets), mode=0o600)
+    account.own(settings)
+    program = _program("pg_ctl", cluster, binaries, account)
+    command: list[str | Path] = [program, "-D", "data", "-l", "pg.log", "-w", "-t", "60"]
+    command += ["-o", f"-c cluster_name={cluster.mark}", "start"]
+    deadline = time.monotonic() + 15
+    while True:
+        cluster.output.unlink(missing_ok=True)
+        if account.run(command, cluster.home).returncode == 0:
+            return
+        # The killed server's backends end by themselves, a moment after it.
+        if _STILL_IN_USE in _log(cluster) and time.monotonic() < deadline:
+            time.sleep(0.1)
+            continue
+        complaint = _last_line(cluster)
+        if any(words in _log(cluster) for words in _CIRCUMSTANCES):
+            raise CookbookError(f"PostgreSQL doesn't start: {complaint}. Its log is {cluster.output}.")
+        raise _Damaged(complaint)
+
+
+def _clear_remains(cluster: Cluster) -> None:
+    """What a dead server left and a new one would trip over if the process id was given away again."""
+    for path in (cluster.data / "postmaster.pid", *cluster.sockets.glob(".s.PGSQL.*")):
+        path.unlink(missing_ok=True)
+
+
+def _program(name: str, cluster: Cluster, binaries: Binaries, account: Account) -> Path:
+    """The program's path, in a copy of the binaries where the account can't reach them."""
+    if account.reaches(binaries.folder):
+        return binaries.folder / name
+    if binaries.origin != "embedded":
+        raise CookbookError(
+            f"PostgreSQL's programs in {binaries.folder} are closed to the user `nobody`, who runs the server for "
+            "root. Run the cookbook as an ordinary user."
+        )
+    copy = cluster.home / f"postgres-{binaries.version}"
+    if not copy.is_dir():
+        half = cluster.home / "postgres-copying"
+        shutil.rmtree(half, ignore_errors=True)
+        shutil.copytree(binaries.folder.parent, half, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        half.chmod(0o755)
+        half.rename(copy)
+    return copy / "bin" / name
+
+
+def _log(cluster: Cluster) -> str:
+    try:
+        return cluster.output.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _last_line(cluster: Cluster) -> str:
+    """What the log complained about last, without its time stamp."""
+    lines = [line for line in _log(cluster).splitlines() if line.strip()]
+    serious = [line for line in lines if any(level in line for level in ("FATAL:", "PANIC:", "error:"))]
+    line = (serious or lines or ["no reason given"])[-1]
+    for level in ("FATAL:  ", "PANIC:  ", "error: "):
+        line = line.split(level, 1)[-1]
+    return line.strip()
+
+
+def record_of_files(cluster: Cluster) -> dict[str, Any]:
+    """What the keeper needs to know, without the password."""
+    return {"home": str(cluster.home), "sockets": str(cluster.sockets), "mark": cluster.mark}

@@ -1,0 +1,19 @@
+"""Which kinds of database is the book for?"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Kind(enum.StrEnum):
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+
+    @property
+    def title(self) -> str:  # type: ignore[override]  # a property where str has a method
+        """The name as the reader knows it."""
+        return "SQLite" if self is Kind.SQLITE else "PostgreSQL"
+
+
+#: In the order in which they run and are shown.
+BOTH = (Kind.SQLITE, Kind.POSTGRES)

@@ -1,0 +1,178 @@
+"""How is a SQLite database of ours made, cloned and dropped?
+
+A database is a file inside the workspace. It is built where nobody looks and put
+in its place when whole; a file that the journal doesn't know is somebody's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from migration_cookbook.databases.database import Database, Template
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.ownership import Journal, State, fresh_name, settled_name
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from migration_cookbook.workspace import Workspace
+
+_SIDECARS = ("-journal", "-wal", "-shm")
+
+
+def create(workspace: Workspace, label: str, path: Path | None = None) -> Database:
+    """A fresh, empty database, at `path` if one is given; one of ours there is replaced."""
+    with _building(workspace) as building:
+        building.touch()
+        return _put(workspace, building, path or _own_path(workspace, label))
+
+
+def clone(workspace: Workspace, template: Template, label: str, path: Path | None = None) -> Database:
+    """A fresh copy of a template, at `path` if one is given; one of ours there is replaced."""
+    with _building(workspace) as building:
+        shutil.copyfile(template.name, building)
+        return _put(workspace, building, path or _own_path(workspace, label))
+
+
+def drop(workspace: Workspace, database: Database) -> None:
+    """Remove a database of ours. One that is gone is no error."""
+    path = _checked(workspace, Path(database.name))
+    _remove(path)
+    _journal(workspace).note(_key(workspace, path), State.GONE)
+
+
+def template(workspace: Workspace, key: str, build: Callable[[Database], None]) -> Template:
+    """The template of this key; if there is none, `build` fills a fresh database that becomes it."""
+    name = settled_name(workspace.installation, "template", key)
+    path = workspace.databases / "templates" / f"{name}.db"
+    with workspace.lock(f"{name}-sqlite"):
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _building(workspace) as building:
+                building.touch()
+                build(_database(building))
+                _fold(building)
+                building.replace(path)
+    return Template(Kind.SQLITE, str(path))
+
+
+def drop_template(template: Template) -> None:
+    Path(template.name).unlink(missing_ok=True)
+
+
+def sweep(workspace: Workspace) -> list[str]:
+    """Remove what killed processes left half made; the names of the folders."""
+    removed = []
+    for folder in (workspace.databases / "building").glob("*"):
+        with _locked(folder) as free:
+            if free:
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(folder.name)
+    return removed
+
+
+def is_ours(workspace: Workspace, path: Path) -> bool:
+    """Whether the journal says that we put the file at this path."""
+    entry = _journal(workspace).entries().get(_key(workspace, path))
+    return entry is not None and entry.state is State.WHOLE
+
+
+@contextlib.contextmanager
+def _building(workspace: Workspace) -> Iterator[Path]:
+    """A path for a database that is being made, in a folder that `sweep` sees to be in use."""
+    folder = workspace.databases / "building" / secrets.token_hex(8)
+    folder.mkdir(parents=True)
+    with _locked(folder):
+        try:
+            yield folder / "building.db"
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Hold a folder's lock, if nobody else does."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+def _put(workspace: Workspace, building: Path, path: Path) -> Database:
+    target = _checked(workspace, path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    journal, key = _journal(workspace), _key(workspace, target)
+    if not is_ours(workspace, target):
+        journal.note(key, State.INTENDED)
+    _remove(target)
+    try:
+        # Made, not replaced: what somebody put there since the check is not overwritten.
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o644))
+    except FileExistsError:
+        raise _not_ours(target) from None
+    journal.note(key, State.WHOLE)
+    building.replace(target)
+    return _database(target)
+
+
+def _checked(workspace: Workspace, path: Path) -> Path:
+    """The path, if it lies in the workspace and holds nothing or a database of ours."""
+    path = path.absolute()
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(workspace.root)):
+        raise CookbookError(f"{path} leads out of the workspace {workspace.root}. Nothing there was touched.")
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file() or not is_ours(workspace, path)):
+        raise _not_ours(path)
+    return path
+
+
+def _not_ours(path: Path) -> CookbookError:
+    return CookbookError(f"{path} is not a file of the cookbook's. It was left alone; move it to go on.")
+
+
+def _remove(path: Path) -> None:
+    """The database first: a journal beside a new database would be rolled back into it."""
+    path.unlink(missing_ok=True)
+    for suffix in _SIDECARS:
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _fold(path: Path) -> None:
+    """Bring everything into the one file."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _own_path(workspace: Workspace, label: str) -> Path:
+    return workspace.databases / "sqlite" / f"{fresh_name(workspace.installation, label)}.db"
+
+
+def _journal(workspace: Workspace) -> Journal:
+    return Journal(workspace, "sqlite")
+
+
+def _key(workspace: Workspace, path: Path) -> str:
+    """Relative, so that a workspace may be moved."""
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(workspace.root))
+
+
+def _database(path: Path) -> Database:
+    return Database(Kind.SQLITE, str(path), sa.URL.create("sqlite", database=str(path)))

@@ -79,12 +79,7 @@ def order_problems(notebook: Any) -> list[str]:
 
 def without_chapter(book: Book, slugs: Collection[str]) -> tuple[str, ...]:
     """Recorded notebooks that belong to no chapter."""
-    recorded = (
-        path.relative_to(book.notebooks).with_suffix("").as_posix()
-        for path in book.notebooks.rglob("*.ipynb")
-        if ".ipynb_checkpoints" not in path.parts
-    )
-    return tuple(sorted(slug for slug in recorded if slug not in slugs))
+    return tuple(slug for slug in notebook_paths(book.notebooks) if slug not in slugs)
 
 
 def read_notebook(path: Path) -> Any | None:
@@ -93,6 +88,18 @@ def read_notebook(path: Path) -> Any | None:
         return nbformat.reads(path.read_text(encoding="utf-8"), as_version=nbformat.NO_CONVERT)
     except Exception:
         return None
+
+
+def notebook_paths(root: Path) -> dict[str, Path]:
+    """The notebooks below a folder, by slug, in the book's order."""
+    paths = sorted(path for path in root.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+    return {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
+
+
+def recorded_notebooks(book: Book) -> dict[str, Any]:
+    """The book's notebooks, by slug."""
+    read = {slug: read_notebook(path) for slug, path in notebook_paths(book.notebooks).items()}
+    return {slug: notebook for slug, notebook in read.items() if notebook is not None}
 
 
 def output_text(output: Any, every_type: bool = False) -> str:

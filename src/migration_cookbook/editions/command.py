@@ -1,0 +1,71 @@
+"""What does `cookbook build` say on the terminal?"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from migration_cookbook.editions.blindspots import recorded_notebooks
+from migration_cookbook.editions.build import build, check
+from migration_cookbook.editions.facts import check_facts, load_facts
+from migration_cookbook.editions.index import book_index
+from migration_cookbook.workspace import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from migration_cookbook.editions.book import Book
+    from migration_cookbook.workspace import Workspace
+
+
+def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -> int:
+    """Build the notebooks and the index; 0 if all is well."""
+    with _bar() as progress:
+        built = build(book, workspace, names, progress)
+    for failure in built.failures:
+        print(failure)
+    if built.failures:
+        print("Nothing was written.")
+        return 1
+    for slug in built.removed:
+        print(f"notebooks/{slug}.ipynb is removed: it has no chapter.")
+    write_atomically(book.index, book_index(book))
+    report = check_facts(load_facts(book.facts), recorded_notebooks(book))
+    for problem in report.problems:
+        print(problem)
+    print(f"{len(built.written)} notebooks written, {len(built.unchanged)} unchanged.")
+    return 1 if report.problems else 0
+
+
+def check_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -> int:
+    """Build without writing, and compare with what is recorded; 0 if it is the same."""
+    with _bar() as progress:
+        found = list(check(book, workspace, names, progress))
+    if not found and book.index.read_text(encoding="utf-8") != book_index(book):
+        found.append("chapters/INDEX.md is not what the facts and notebooks say.")
+    for difference in found:
+        print(difference)
+    print(
+        f"{len(found)} differences; run `cookbook build`."
+        if found
+        else "Everything is as a fresh build makes it."
+    )
+    return 1 if found else 0
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each page that is running."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, int] = {}
+
+        def tell(slug: str, done: int, cells: int) -> None:
+            if slug not in tasks:
+                tasks[slug] = bars.add_task(slug, total=cells)
+            bars.update(tasks[slug], completed=done, visible=done < cells)  # type: ignore[arg-type]
+
+        yield tell

@@ -36,4 +36,4 @@ def models_at(source: str, revision: str) -> str:
             continue
         dropped_before = False
         kept.append(_LINE_MARKER.sub("", line))
-    return "\n".join(kept).rstrip("\n") + "\n"
+    return "\n".join(kept).strip("\n") + "\n"

@@ -1,0 +1,45 @@
+"""The cell language: a cell shows what one types in a project of one's own; the magic adds where it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from migration_cookbook.cells import (
+    alembic_magic,
+    fails_magic,
+    file_magics,
+    revision_magic,
+    revisions_magic,
+    sandbox_magic,
+    schema_magic,
+    sql_magic,
+)
+from migration_cookbook.cells.magic import register
+from migration_cookbook.cells.notebook import Notebook
+from migration_cookbook.databases.environment import clean_environment
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_MAGICS = (
+    sandbox_magic.MAGICS
+    + alembic_magic.MAGICS
+    + revision_magic.MAGICS
+    + fails_magic.MAGICS
+    + sql_magic.MAGICS
+    + schema_magic.MAGICS
+    + revisions_magic.MAGICS
+    + file_magics.MAGICS
+)
+
+
+def load(shell: InteractiveShell) -> None:
+    """Make the magics known to the shell; a second time changes nothing."""
+    if getattr(shell, "migration_cookbook", None) is not None:
+        return
+    # A DATABASE_URL or PGHOST of the reader's own must not be hit by accident.
+    clean_environment()
+    notebook = Notebook(shell)
+    shell.migration_cookbook = notebook
+    for magic in _MAGICS:
+        register(notebook, magic)

@@ -1,0 +1,153 @@
+"""`%alembic`: the real Alembic command line, on each database. `%sent`: the SQL it sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from migration_cookbook.cells.magic import CellFailed, LineMagic
+from migration_cookbook.cells.notebook import LastMove
+from migration_cookbook.cells.options import read, take_on
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.display.answers import Answer
+from migration_cookbook.display.parts import Code, Lines, Note, Part
+from migration_cookbook.sandbox.command import Command, parse
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from migration_cookbook.cells.notebook import Notebook
+    from migration_cookbook.sandbox.sandbox import Outcome
+
+
+def alembic(notebook: Notebook, line: str) -> None:
+    """Run the command, on both databases where it needs one."""
+    on, rest = take_on(line.strip())
+    verbose = rest.split(" ", 1)[0] == "-v"
+    command = parse(rest.removeprefix("-v").strip() if verbose else rest)
+    run_command(notebook, command, on, verbose=verbose)
+
+
+def run_command(notebook: Notebook, command: Command, on: Kind | None, *, verbose: bool = False) -> None:
+    """Run a parsed command and show what it did; raises CellFailed where a database refused."""
+    echo = Lines((f"$ {command.text}",))
+    if command.name == "help" or (not command.needs_database and not notebook.sandbox.env_takes_part(command)):
+        outcome = notebook.sandbox.run_on_files(command)
+        notebook.publish([echo, *_printed(outcome)])
+        if outcome.failure:
+            raise CellFailed(_what(command), (), ())
+        return
+    if command.autogenerates and on is None:
+        raise CookbookError(
+            "Autogenerate compares the models with one database. Name it: "
+            f"%alembic {' '.join(command.arguments)} --on sqlite"
+        )
+    kinds = notebook.databases(on) if command.needs_database else [on or Kind.SQLITE]
+    before: list[Part] = [echo]
+    if command.relative and len(kinds) > 1:
+        before += _different_places(notebook)
+    outcomes: dict[Kind, Outcome] = {}
+    for kind in kinds:
+        if notebook.database(kind) is not None and not _interrupted(outcomes):
+            outcomes[kind] = notebook.sandbox.run(command, kind, verbose=verbose)
+    _remember(notebook, command, outcomes)
+    failed = tuple(kind for kind, outcome in outcomes.items() if outcome.failure)
+    answers = [
+        Answer(kind, _parts(notebook, command, outcomes[kind], some_failed=bool(failed)))
+        if kind in outcomes
+        else notebook.unavailable(kind)
+        for kind in kinds
+        if kind in outcomes or notebook.database(kind) is None
+    ]
+    notebook.publish_answers(
+        answers, before, sent={kind: outcome.sent for kind, outcome in outcomes.items()}
+    )
+    if failed:
+        worked = tuple(kind for kind in outcomes if kind not in failed)
+        raise CellFailed(_what(command), failed, worked)
+
+
+def sent(notebook: Notebook, line: str) -> None:
+    """The SQL that the last upgrade, downgrade or stamp sent to each database; `--all` with SQLite's PRAGMAs."""
+    options = read(
+        "%sent", line, named=("--on",), flags=("--all",), usage="Write %sent, or %sent --on postgres."
+    )
+    if not notebook.moves:
+        raise CookbookError("No command has changed a database yet. %sent shows the SQL of the last %alembic upgrade.")
+    answers = []
+    for kind in notebook.databases(options.on):
+        if kind in notebook.moves:
+            statements = [
+                statement
+                for statement in notebook.moves[kind].sent
+                # SQLite's own settings would set the two databases apart each time.
+                if "--all" in options.flags or not statement.upper().startswith("PRAGMA")
+            ]
+            part: Part = (
+                Code("", "\n".join(f"{statement.rstrip(';')};" for statement in statements), "sql")
+                if statements
+                else Note("nothing was sent")
+            )
+            answers.append(Answer(kind, (part,)))
+    notebook.publish_answers(answers)
+
+
+def _what(command: Command) -> str:
+    return " ".join(command.arguments)
+
+
+def _interrupted(outcomes: dict[Kind, Outcome]) -> bool:
+    return any(outcome.failure and outcome.failure.kind == "KeyboardInterrupt" for outcome in outcomes.values())
+
+
+def _different_places(notebook: Notebook) -> list[Part]:
+    places = {
+        kind: ", ".join(notebook.sandbox.place(kind)) or "base"
+        for kind in notebook.databases(None)
+        if notebook.database(kind) is not None
+    }
+    if len(set(places.values())) < 2:
+        return []
+    stands = ", ".join(f"{kind.title} at {place}" for kind, place in places.items())
+    return [Note(f"The databases stand at different revisions ({stands}): one step leads each to its own place.")]
+
+
+def _remember(notebook: Notebook, command: Command, outcomes: dict[Kind, Outcome]) -> None:
+    if not command.moves:
+        return
+    notebook.moves.clear()
+    for kind, outcome in outcomes.items():
+        notebook.moves[kind] = LastMove(_what(command), outcome.sent, outcome.changes)
+
+
+def _printed(outcome: Outcome) -> list[Part]:
+    parts: list[Part] = [Lines(outcome.lines)] if outcome.lines else []
+    if outcome.failure:
+        parts.append(Lines(outcome.failure_lines()))
+    return parts or [Note("(nothing printed)")]
+
+
+def _parts(notebook: Notebook, command: Command, outcome: Outcome, *, some_failed: bool) -> tuple[Part, ...]:
+    parts: list[Part] = [Lines(outcome.lines)] if outcome.lines else []
+    if outcome.failure:
+        parts.append(Lines((*outcome.failure_lines(), *outcome.state_lines(), *_lock_lines(notebook, outcome))))
+    elif some_failed and command.moves:
+        parts.append(Lines((f"worked; now at {outcome.place_text()}",)))
+    elif not outcome.lines:
+        already = command.moves and outcome.before == outcome.after
+        parts.append(Note(f"already at {outcome.place_text()}" if already else "(nothing printed)"))
+    return tuple(parts)
+
+
+def _lock_lines(notebook: Notebook, outcome: Outcome) -> tuple[str, ...]:
+    """Who may hold the lock that a command gave up waiting for."""
+    if outcome.failure is None or not outcome.failure.waited_for_a_lock:
+        return ()
+    lines = ["  Another transaction holds a lock that this command needs. It waited 3 seconds, then gave up."]
+    holders = notebook.sessions.in_transaction(outcome.kind)
+    for name in holders:
+        lines.append(f"  Session `{name}` has a transaction open: end it with COMMIT or ROLLBACK in %%sql --as {name}.")
+    if not holders:
+        lines.append("  End the transaction that holds it (another notebook, a terminal?), and run this again.")
+    return tuple(line.replace("`", "") for line in lines)
+
+
+MAGICS = (LineMagic("alembic", alembic), LineMagic("sent", sent))

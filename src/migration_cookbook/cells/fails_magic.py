@@ -1,0 +1,139 @@
+"""`%%fails`: the cell below is meant to fail, and says on which database."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic
+from migration_cookbook.cells.options import kind_named
+from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.display.parts import Lines, Note, Part, Verdict
+from migration_cookbook.sandbox.command import split
+from migration_cookbook.sandbox.commandline import tidy
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from migration_cookbook.cells.notebook import Notebook
+
+_USAGE = "Write %%fails, %%fails sqlite or %%fails postgres<18 above the cell."
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """Which databases are meant to refuse; with a version, only those before it."""
+
+    kind: Kind
+    before: str | None
+
+
+def fails(notebook: Notebook, line: str, cell: str) -> None:
+    """Run the cell, and hold what it did against what was announced."""
+    announced = [_announcement(word) for word in split(line)]
+    if not cell.strip():
+        raise CookbookError("%%fails needs a cell below it: the lines that are meant to fail.")
+    try:
+        _run(notebook, cell)
+    except CellFailed as failure:
+        _judge(notebook, announced, failure)
+    except CellError as error:
+        if not error.mistake:
+            raise
+        notebook.publish([Lines((str(error),)), Verdict("As announced:", "a mistake in the command, and nothing ran.")])
+    except Exception as error:
+        _show_exception(notebook, announced, error)
+    else:
+        _worked(notebook, announced)
+
+
+def _announcement(word: str) -> Announcement:
+    match = re.fullmatch(r"([A-Za-z0-9]+)(?:<(\d+(?:\.\d+)*))?,?", word)
+    if match is None:
+        raise CookbookError(f"%%fails does not understand `{word}`. {_USAGE}")
+    return Announcement(kind_named(match[1]), match[2])
+
+
+def _run(notebook: Notebook, cell: str) -> None:
+    """Run the lines as the notebook would, but let an exception come to us."""
+    shell = notebook.shell
+    tree = ast.parse(shell.transform_cell(cell), "<cell>")
+    for position, node in enumerate(tree.body):
+        module: ast.Module | ast.Interactive
+        if position == len(tree.body) - 1 and isinstance(node, ast.Expr):
+            module, mode = ast.Interactive([node]), "single"
+        else:
+            module, mode = ast.Module([node], []), "exec"
+        exec(compile(module, "<cell>", mode), shell.user_global_ns, shell.user_ns)
+
+
+def _judge(notebook: Notebook, announced: list[Announcement], failure: CellFailed) -> None:
+    ran = {*failure.failed, *failure.worked}
+    meant = {each.kind for each in announced} or ran
+    versions = _other_versions(notebook, announced)
+    unexpected = [kind for kind in BOTH if kind in failure.failed and kind not in meant]
+    missing = [kind for kind in BOTH if kind in failure.worked and kind in meant and kind not in versions]
+    if unexpected or missing:
+        problems = [f"on {kind.title} it failed, and should have worked" for kind in unexpected]
+        problems += [f"on {kind.title} it worked, and should have failed" for kind in missing]
+        raise CellError(f"Not as announced: {'; '.join(problems)}.")
+    shown: list[Part] = [Verdict("As announced:", _sentence(failure))]
+    if unlike := [versions[kind] for kind in BOTH if kind in failure.worked and kind in versions]:
+        shown = [Note(line) for line in unlike]
+    notebook.publish(shown)
+
+
+def _sentence(failure: CellFailed) -> str:
+    sentence = f"`{failure.what}` failed"
+    if failure.failed:
+        sentence += f" on {' and '.join(kind.title for kind in failure.failed)}"
+    if failure.worked:
+        sentence += f"; on {' and '.join(kind.title for kind in failure.worked)} it worked"
+    return f"{sentence}."
+
+
+def _worked(notebook: Notebook, announced: list[Announcement]) -> None:
+    """Nothing failed. That passes only where the version at hand is another than the one announced."""
+    versions = _other_versions(notebook, announced)
+    absent = [each.kind for each in announced if notebook.has_sandbox and notebook.database(each.kind) is None]
+    excused = [kind for kind in BOTH if kind in versions or kind in absent]
+    if announced and all(each.kind in excused for each in announced):
+        lines = [versions.get(kind) or f"{kind.title} is not to be had here, so it could not fail." for kind in excused]
+        notebook.publish([Note(line) for line in lines])
+        return
+    named = " and ".join(kind.title for kind in BOTH if kind in {each.kind for each in announced})
+    where = f" on {named}" if named else ""
+    raise CellError(f"Not as announced: this cell was meant to fail{where}, and it worked.")
+
+
+def _other_versions(notebook: Notebook, announced: list[Announcement]) -> dict[Kind, str]:
+    """One line for each database whose version is not one of those announced."""
+    lines = {}
+    for each in announced:
+        if each.before is None or notebook.database(each.kind) is None:
+            continue
+        version = notebook.sandbox.version(each.kind)
+        if _numbers(version) >= _numbers(each.before):
+            lines[each.kind] = (
+                f"{each.kind.title} {version} does this. The text is about versions before {each.before}, which refuse."
+            )
+    return lines
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+
+
+def _show_exception(notebook: Notebook, announced: list[Announcement], error: Exception) -> None:
+    if announced:
+        raise CookbookError(
+            "This is plain Python, which fails on no particular database. Write %%fails alone above it."
+        ) from None
+    message = str(error).strip().splitlines() or [""]
+    folder = notebook.sandbox.folder if notebook.has_sandbox else notebook.workspace.root
+    line = tidy(f"{type(error).__name__}: {message[0]}", folder)
+    notebook.publish([Lines((line,)), Verdict("As announced:", f"`{type(error).__name__}`.")])
+
+
+MAGICS = (CellMagic("fails", fails),)

@@ -1,0 +1,117 @@
+"""`%%file`, `%show` and `%tree`: write, read and list the files of the project."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from migration_cookbook.cells.magic import CellMagic, LineMagic
+from migration_cookbook.cells.options import read
+from migration_cookbook.display.parts import Code, Lines, Note
+from migration_cookbook.sandbox import files, history
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from migration_cookbook.cells.notebook import Notebook
+
+_LANGUAGES = {".py": "python", ".ini": "ini", ".toml": "toml", ".mako": "mako", ".sql": "sql", ".cfg": "ini"}
+
+
+def write_file(notebook: Notebook, line: str, cell: str) -> None:
+    """Write the cell into a file of the project, and show what changed."""
+    options = read("%%file", line, free=1, usage="Write %%file migrations/env.py and the file's text below.")
+    if not options.free:
+        raise CookbookError("%%file needs a path: %%file migrations/env.py")
+    path = _inside(notebook, options.free[0])
+    relative = path.relative_to(notebook.sandbox.folder).as_posix()
+    text = cell if cell.endswith("\n") else f"{cell}\n"
+    before = path.read_text(encoding="utf-8") if path.is_file() else None
+    notebook.sandbox.write_file(relative, text)
+    if before is None:
+        notebook.publish([Note(f"wrote `{relative}`")])
+    elif before == text:
+        notebook.publish([Note(f"`{relative}` is as it was")])
+    else:
+        notebook.publish([Code(f"changed `{relative}`", _difference(before, text), "diff")])
+
+
+def show(notebook: Notebook, line: str) -> None:
+    """Show a file, or a revision's file, or some of its lines."""
+    options = read("%show", line, free=2, usage="Write %show migrations/env.py, or %show 0004 10-20.")
+    if not options.free:
+        raise CookbookError("%show needs a path or a revision: %show migrations/env.py")
+    path = _named(notebook, options.free[0])
+    relative = path.relative_to(notebook.sandbox.folder).as_posix()
+    source = path.read_text(encoding="utf-8")
+    caption = f"`{relative}`"
+    if len(options.free) == 2:
+        first, last = _lines(options.free[1], len(source.splitlines()))
+        source = "\n".join(source.splitlines()[first - 1 : last])
+        caption += f", lines {first} to {last}"
+    notebook.publish([Code(caption, source, _LANGUAGES.get(path.suffix, "text"))])
+
+
+def tree(notebook: Notebook, line: str) -> None:
+    """List the files of the project as a tree."""
+    options = read("%tree", line, free=1, usage="Write %tree, or %tree migrations.")
+    top = _inside(notebook, options.free[0]) if options.free else notebook.sandbox.folder
+    if not top.is_dir():
+        raise CookbookError(f"There is no folder {options.free[0]}. %tree alone lists all.")
+    title = f"{top.relative_to(notebook.sandbox.folder).as_posix()}/" if options.free else f"{notebook.sandbox.name}/"
+    lines = list(_branches(top, set(files.project_files(notebook.sandbox.folder)), ""))
+    notebook.publish([Lines((title, *(lines or ["(empty)"])))])
+
+
+def _branches(folder: Path, shown: set[Path], indent: str) -> Iterator[str]:
+    entries = [
+        path for path in sorted(folder.iterdir()) if path in shown or (path.is_dir() and not path.name.startswith("__"))
+    ]
+    entries = [path for path in entries if not path.name.startswith(".")]
+    for position, path in enumerate(entries):
+        last = position == len(entries) - 1
+        yield f"{indent}{'└── ' if last else '├── '}{path.name}{'/' if path.is_dir() else ''}"
+        if path.is_dir():
+            yield from _branches(path, shown, indent + ("    " if last else "│   "))
+
+
+def _inside(notebook: Notebook, name: str) -> Path:
+    """A path of the project; what leads out of it is refused."""
+    folder = notebook.sandbox.folder
+    path = Path(os.path.normpath(folder / name))
+    real = path.resolve()
+    if not path.is_relative_to(folder) or not real.is_relative_to(folder.resolve()):
+        raise CookbookError(f"{name} lies outside the sandbox. Name a path inside it, like migrations/env.py.")
+    return path
+
+
+def _named(notebook: Notebook, name: str) -> Path:
+    path = _inside(notebook, name)
+    if path.is_file():
+        return path
+    if "/" not in name and "." not in name:
+        entries = [e for e in history.entries(notebook.sandbox.folder) if e.id.startswith(name)]
+        if len(entries) == 1:
+            return entries[0].path
+    known = [each.relative_to(notebook.sandbox.folder).as_posix() for each in files.project_files(notebook.sandbox.folder)]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    raise CookbookError(f"There is no file or revision {name}. " + (f"Did you mean {near[0]}?" if near else "%tree lists the files."))
+
+
+def _lines(text: str, count: int) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
+    if match is None or not 1 <= int(match[1]) <= count:
+        raise CookbookError(f"`{text}` names no lines of this file. Write 10-20; the file has {count} lines.")
+    return int(match[1]), min(int(match[2] or match[1]), count)
+
+
+def _difference(before: str, after: str) -> str:
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm="")
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
+
+
+MAGICS = (CellMagic("file", write_file), LineMagic("show", show), LineMagic("tree", tree))

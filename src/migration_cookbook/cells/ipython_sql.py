@@ -1,0 +1,81 @@
+"""How does a statement go through ipython-sql? Its traps are closed here, as read in version 0.5.0.
+
+`sql.run.run` raises where the magic would only print. It gets our own connection
+and no variables of the notebook, so that it finds no other connection and sends
+no value that nobody meant.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import sqlparse
+
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+_SETTINGS = SimpleNamespace(
+    autocommit=False, autolimit=0, autopandas=False, displaylimit=None, feedback=False, style="DEFAULT"
+)
+#: A colon and a word: SQLAlchemy would take it for a parameter, in JSON and in times of day too.
+_BIND = re.compile(r"(?<![:\w\\]):(?=\w)")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one statement gave."""
+
+    statement: str
+    #: None where the statement returns no rows.
+    columns: tuple[str, ...] | None
+    rows: tuple[tuple[Any, ...], ...]
+    #: How many rows an INSERT, UPDATE or DELETE touched; None where that means nothing.
+    count: int | None
+
+    @property
+    def verb(self) -> str:
+        words = re.sub(r"--[^\n]*|/\*.*?\*/", " ", self.statement, flags=re.DOTALL).upper().split()
+        two = words[0] in ("CREATE", "DROP", "ALTER", "SET", "BEGIN", "START") and len(words) > 1
+        return " ".join(words[:2] if two else words[:1]).rstrip(";")
+
+
+class _Observed:
+    """The connection as ipython-sql uses it, with the row count that it drops."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self.count: int | None = None
+
+    def execute(self, statement: Any, _variables: Any) -> Any:
+        result = self._connection.execute(statement)
+        self.count = result.rowcount if not result.returns_rows and result.rowcount >= 0 else None
+        return result
+
+
+def statements(text: str) -> list[str]:
+    """The statements of a cell, each whole."""
+    found = [one.strip() for one in sqlparse.split(text)]
+    kept = [one for one in found if one.rstrip(";").strip() and sqlparse.format(one, strip_comments=True).strip(" ;\n")]
+    for one in kept:
+        if one.startswith("\\"):
+            raise CookbookError(f"`{one.split()[0]}` is a command of psql, not SQL. %schema shows tables here.")
+    return kept
+
+
+def run(connection: sa.Connection, statement: str) -> Result:
+    """Run one statement through ipython-sql; a refusal of the database raises."""
+    import sql.run
+
+    observed = _Observed(connection)
+    handle = SimpleNamespace(internal_connection=observed, dialect=connection.dialect.name, name="")
+    # A bare BEGIN is refused by ipython-sql, BEGIN; is not.
+    text = _BIND.sub(r"\:", statement.rstrip().rstrip(";")) + ";"
+    results = sql.run.run(handle, text, _SETTINGS, {})
+    if results.pretty is None:
+        return Result(statement, None, (), observed.count)
+    return Result(statement, tuple(results.field_names), tuple(tuple(row) for row in results), None)

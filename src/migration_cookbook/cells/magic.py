@@ -1,0 +1,112 @@
+"""What is a magic, and what happens when it fails?
+
+Each magic is a function of the notebook and the text of its line or cell. A
+mistake ends in one line that says what to do, never in a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING
+
+from migration_cookbook.sandbox.command import Mistake
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from migration_cookbook.cells.notebook import Notebook
+    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class LineMagic:
+    """`%name line`."""
+
+    name: str
+    function: Callable[[Notebook, str], None]
+
+
+@dataclass(frozen=True)
+class CellMagic:
+    """`%%name line` above the text of a cell."""
+
+    name: str
+    function: Callable[[Notebook, str, str], None]
+
+
+class CellError(Exception):
+    """Ends a cell with one line instead of a traceback."""
+
+    #: The command itself was mistyped; a cell may announce that too.
+    mistake = False
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class CellFailed(CellError):
+    """What the cell asked for was refused by these databases; the output above says why."""
+
+    def __init__(self, what: str, failed: tuple[Kind, ...], worked: tuple[Kind, ...]) -> None:
+        self.what, self.failed, self.worked = what, failed, worked
+        where = f" on {' and '.join(kind.title for kind in failed)}" if failed else ""
+        super().__init__(f"{what} failed{where}, see above.")
+
+
+def register(notebook: Notebook, magic: LineMagic | CellMagic) -> None:
+    """Make a magic known under its name, with one-line errors."""
+    if isinstance(magic, LineMagic):
+        run = magic.function
+
+        def line_magic(line: str) -> None:
+            _guarded(notebook, f"%{magic.name}", lambda: run(notebook, line))
+
+        notebook.shell.register_magic_function(line_magic, "line", magic.name)
+    else:
+        run_cell = magic.function
+
+        def cell_magic(line: str, cell: str | None = None) -> None:
+            if cell is None:
+                raise CellError(
+                    f"%%{magic.name} stands alone on the first line of a cell, with two percent signs; "
+                    "its text follows below."
+                )
+            text = cell
+            _guarded(notebook, f"%%{magic.name}", lambda: run_cell(notebook, line, text))
+
+        notebook.shell.register_magic_function(cell_magic, "line_cell", magic.name)
+
+
+def _guarded(notebook: Notebook, name: str, run: Callable[[], None]) -> None:
+    try:
+        run()
+    except CellError:
+        raise
+    except CookbookError as error:
+        ended = CellError(str(error))
+        ended.mistake = isinstance(error, Mistake)
+        raise ended from None
+    except KeyboardInterrupt:
+        raise CellError(f"{name}: interrupted.") from None
+    except Exception as error:
+        log = _log(notebook.workspace)
+        log.exception("%s failed", name)
+        message = str(error).strip().splitlines() or [""]
+        raise CellError(
+            f"{name} met an error that the kit did not expect: {type(error).__name__}: {message[0]}. "
+            f"Details are in {notebook.workspace.log}."
+        ) from None
+
+
+def _log(workspace: Workspace) -> logging.Logger:
+    logger = logging.getLogger("migration_cookbook")
+    if not logger.handlers:
+        handler = RotatingFileHandler(workspace.log, maxBytes=1_000_000, backupCount=1, encoding="utf-8", delay=True)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        logger.addHandler(handler)
+        logger.propagate = False
+    return logger

@@ -1,0 +1,119 @@
+"""What does one open notebook know? Its sandbox, its last command, its open sessions."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from IPython.display import display
+
+from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.display.answers import Answer, combine
+from migration_cookbook.display.parts import Note, Part
+from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from migration_cookbook.cells.sessions import Sessions
+    from migration_cookbook.databases.database import Database
+    from migration_cookbook.sandbox.sandbox import Sandbox
+    from migration_cookbook.schema import Change
+
+
+@dataclass(frozen=True)
+class LastMove:
+    """What the last upgrade, downgrade or stamp sent to a database and changed there."""
+
+    command: str
+    sent: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass
+class Notebook:
+    """The state behind the magics of one kernel."""
+
+    shell: InteractiveShell
+    workspace: Workspace = field(default_factory=open_workspace)
+    moves: dict[Kind, LastMove] = field(default_factory=dict)
+    _sandbox: Sandbox | None = None
+    _sessions: Sessions | None = None
+
+    @property
+    def sandbox(self) -> Sandbox:
+        if self._sandbox is None:
+            raise CookbookError("There is no sandbox yet. Run the cell with %sandbox at the top of the notebook first.")
+        if not self._sandbox.folder.is_dir():
+            raise CookbookError(f"The sandbox's folder is gone. Run %sandbox {self._sandbox.name} again.")
+        return self._sandbox
+
+    @property
+    def has_sandbox(self) -> bool:
+        return self._sandbox is not None
+
+    @property
+    def sessions(self) -> Sessions:
+        """The named sessions of %%sql, kept open between cells."""
+        from migration_cookbook.cells.sessions import Sessions
+
+        if self._sessions is None:
+            self._sessions = Sessions()
+        return self._sessions
+
+    def leave(self) -> None:
+        """Let go of the sandbox: its sessions, its folder."""
+        if self._sessions is not None:
+            self._sessions.close()
+        os.chdir(self.workspace.root)
+        self._sandbox = None
+        self.moves.clear()
+
+    def enter(self, sandbox: Sandbox) -> None:
+        """Work in this sandbox from now on: folder, engines, imports."""
+        self._sandbox = sandbox
+        os.chdir(sandbox.folder)
+        for name, engine in sandbox.engines().items():
+            self.shell.user_ns[name] = engine
+
+    def databases(self, on: Kind | None) -> list[Kind]:
+        """Where a cell runs: the one named, or both."""
+        return [on] if on else list(BOTH)
+
+    def database(self, kind: Kind) -> Database | None:
+        """The sandbox's database, None where PostgreSQL is not to be had."""
+        databases = self.sandbox.databases.get(kind)
+        return databases[0] if databases else None
+
+    def unavailable(self, kind: Kind) -> Answer:
+        """The answer of a database that is not to be had, with the remedy."""
+        return Answer(kind, (Note(f"not run: {self.sandbox.unavailable}"),))
+
+    def publish(self, parts: Iterable[Part], sent: Mapping[Kind, Sequence[str]] | None = None) -> None:
+        """Show the parts as one output, as HTML and as the same in plain text."""
+        shown = list(parts)
+        if not shown:
+            return
+        plain = "\n".join(line for part in shown for line in part.plain())
+        # JupyterLab would take $ signs for mathematics.
+        html = f'<div class="mathjax_ignore">{"".join(part.html() for part in shown)}</div>'
+        metadata: dict[str, Any] = {}
+        if sent and any(sent.values()):
+            metadata = {"cookbook": {"sent": {kind.value: list(lines) for kind, lines in sent.items() if lines}}}
+        display({"text/plain": plain, "text/html": html}, raw=True, metadata=metadata)
+
+    def publish_answers(
+        self,
+        answers: Sequence[Answer],
+        before: Iterable[Part] = (),
+        sent: Mapping[Kind, Sequence[str]] | None = None,
+    ) -> None:
+        """Show what each database answered, once where they agree."""
+        self.publish([*before, *combine(answers)], sent)
+
+    def publish_picture(self, svg: str, plain: Sequence[str]) -> None:
+        """Show a picture that also says in words what it shows."""
+        display({"text/plain": "\n".join(plain), "image/svg+xml": svg}, raw=True)

@@ -1,0 +1,99 @@
+"""Which options stand on the line of a magic?
+
+A word that is none of them is a mistake, and the answer names the nearest one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.sandbox.command import split
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Options:
+    """The words of a line: what stands free, and what was given with a name."""
+
+    free: tuple[str, ...]
+    named: Mapping[str, str] = field(default_factory=dict)
+    flags: frozenset[str] = frozenset()
+
+    @property
+    def on(self) -> Kind | None:
+        """The one database that `--on` names."""
+        if "--on" not in self.named:
+            return None
+        return kind_named(self.named["--on"])
+
+
+def kind_named(word: str) -> Kind:
+    """`sqlite` or `postgres`, forgiving about how PostgreSQL is spelled."""
+    simple = word.lower().strip(",")
+    if simple in ("sqlite", "sqlite3"):
+        return Kind.SQLITE
+    if simple in ("postgres", "postgresql", "pg"):
+        return Kind.POSTGRES
+    raise CookbookError(f"There is no database `{word}` here. Write sqlite or postgres.")
+
+
+def read(
+    magic: str,
+    line: str,
+    *,
+    named: tuple[str, ...] = (),
+    flags: tuple[str, ...] = (),
+    free: int | None = 0,
+    usage: str = "",
+) -> Options:
+    """The options of a line. `free` is the most words without a name, None for any number."""
+    words = split(line)
+    loose: list[str] = []
+    given: dict[str, str] = {}
+    raised: set[str] = set()
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.partition("=")
+        if name in named:
+            if not equals:
+                if not words or words[0].startswith("--"):
+                    raise CookbookError(f"{magic}: {name} needs a value. {usage}".strip())
+                value = words.pop(0)
+            given[name] = value
+        elif word in flags:
+            raised.add(word)
+        elif word.startswith("--"):
+            raise CookbookError(_unknown(magic, word, (*named, *flags), usage))
+        else:
+            loose.append(word)
+    if free is not None and len(loose) > free:
+        raise CookbookError(f"{magic} does not understand `{loose[free]}`. {usage}".strip())
+    return Options(tuple(loose), given, frozenset(raised))
+
+
+def take_on(line: str) -> tuple[Kind | None, str]:
+    """Take `--on DATABASE` out of a line whose other words belong to somebody else."""
+    words = line.split(" ")
+    for position, word in enumerate(words):
+        if word == "--on" and position + 1 < len(words):
+            kind = kind_named(words[position + 1])
+            return kind, " ".join(words[:position] + words[position + 2 :])
+        if word.startswith("--on="):
+            return kind_named(word.removeprefix("--on=")), " ".join(words[:position] + words[position + 1 :])
+        if word == "--on":
+            raise CookbookError("--on needs a database: --on sqlite or --on postgres.")
+    return None, line
+
+
+def _unknown(magic: str, word: str, known: tuple[str, ...], usage: str) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if near:
+        return f"{magic} has no option {word}. Did you mean {near[0]}?"
+    listed = f" It takes {', '.join(known)}." if known else ""
+    return f"{magic} has no option {word}.{listed} {usage}".strip()

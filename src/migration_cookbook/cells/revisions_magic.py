@@ -1,0 +1,29 @@
+"""`%revisions`: the revision graph, and where each database stands in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from migration_cookbook.cells.magic import LineMagic
+from migration_cookbook.cells.options import read
+from migration_cookbook.display.graph import Graph, Node
+from migration_cookbook.sandbox import history
+
+if TYPE_CHECKING:
+    from migration_cookbook.cells.notebook import Notebook
+
+
+def revisions(notebook: Notebook, line: str) -> None:
+    """Draw the graph."""
+    options = read("%revisions", line, named=("--on",), usage="Write %revisions.")
+    entries = history.entries(notebook.sandbox.folder)
+    places = {
+        kind: notebook.sandbox.place(kind)
+        for kind in notebook.databases(options.on)
+        if notebook.database(kind) is not None
+    }
+    graph = Graph(tuple(Node(entry.id, entry.message, entry.down, entry.labels) for entry in entries), places)
+    notebook.publish_picture(graph.svg(), graph.plain())
+
+
+MAGICS = (LineMagic("revisions", revisions),)

@@ -1,0 +1,98 @@
+"""Which sessions stay open between cells? Those named by `%%sql --as NAME`.
+
+Each has a thread of its own: a statement may wait for a lock there while the
+notebook goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from migration_cookbook.databases.kinds import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import sqlalchemy as sa
+
+
+@dataclass
+class Session:
+    """One open connection under a name, and what it is running."""
+
+    name: str
+    kind: Kind
+    engine: sa.Engine
+    running: Future[Any] | None = None
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _connection: sa.Connection | None = None
+
+    def submit(self, work: Callable[[sa.Connection], Any]) -> Future[Any]:
+        self.running = self._thread.submit(lambda: work(self._open()))
+        return self.running
+
+    def in_transaction(self) -> bool:
+        if self._connection is None:
+            return False
+        return in_transaction(self._connection, self.kind)
+
+    def cancel(self) -> None:
+        """Stop the statement that runs, from outside its thread."""
+        if self._connection is None:
+            return
+        raw: Any = self._connection.connection.dbapi_connection
+        with contextlib.suppress(Exception):
+            raw.interrupt() if self.kind is Kind.SQLITE else raw.cancel_safe(timeout=2)
+
+    def close(self) -> None:
+        if self.running is not None and not self.running.done():
+            self.cancel()
+        self._thread.submit(self._shut)
+        self._thread.shutdown(wait=True)
+
+    def _open(self) -> sa.Connection:
+        if self._connection is None:
+            self._connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._connection
+
+    def _shut(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                self._connection.close()
+            self._connection = None
+
+
+class Sessions:
+    """The open sessions of one notebook, by name and database."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, Kind], Session] = {}
+
+    def get(self, name: str, kind: Kind, engine: sa.Engine) -> Session:
+        return self._open.setdefault((name, kind), Session(name, kind, engine))
+
+    def named(self, name: str) -> list[Session]:
+        return [session for (known, _), session in self._open.items() if known == name]
+
+    def names(self) -> list[str]:
+        return sorted({name for name, _ in self._open})
+
+    def in_transaction(self, kind: Kind) -> list[str]:
+        """The names of the sessions that have a transaction open on this database."""
+        return sorted(s.name for s in self._open.values() if s.kind is kind and s.in_transaction())
+
+    def close(self) -> None:
+        for session in self._open.values():
+            session.close()
+        self._open.clear()
+
+
+def in_transaction(connection: sa.Connection, kind: Kind) -> bool:
+    """Whether a BEGIN of the reader's own is still open."""
+    raw: Any = connection.connection.dbapi_connection
+    if kind is Kind.SQLITE:
+        return bool(raw.in_transaction)
+    return bool(raw.info.transaction_status.value in (1, 2, 3))

@@ -1,0 +1,220 @@
+"""`%%sql`: statements on each database, through ipython-sql. `%wait`: the end of one in the background."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import DBAPIError
+
+from migration_cookbook.cells import ipython_sql
+from migration_cookbook.cells.magic import CellFailed, CellMagic, LineMagic
+from migration_cookbook.cells.options import Options, read
+from migration_cookbook.cells.sessions import in_transaction
+from migration_cookbook.databases import engines
+from migration_cookbook.display.answers import Answer
+from migration_cookbook.display.parts import Lines, Note, Part, Table
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    import sqlalchemy as sa
+
+    from migration_cookbook.cells.notebook import Notebook
+    from migration_cookbook.databases.kinds import Kind
+
+_USAGE = "Write %%sql on the first line and the SQL below it."
+#: More rows than this are counted, not shown, unless `--rows` asks for them.
+_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the statements of a cell gave on one database, up to the first that was refused."""
+
+    results: tuple[ipython_sql.Result, ...]
+    refused: tuple[str, Exception] | None = None
+    left_open: bool = False
+
+
+def sql(notebook: Notebook, line: str, cell: str) -> None:
+    """Run the statements, one after the other, each committed as in psql."""
+    options = read(
+        "%%sql", line, named=("--on", "--as", "--rows"), flags=("--background",), free=None, usage=_USAGE
+    )
+    text = f"{' '.join(options.free)}\n{cell}" if options.free else cell
+    target, text = _target(text)
+    statements = ipython_sql.statements(text)
+    if not statements:
+        raise CookbookError(f"%%sql has no statement to run. {_USAGE}")
+    if "--background" in options.flags and "--as" not in options.named:
+        raise CookbookError("--background needs a session: %%sql --as anna --background")
+    rows = _row_limit(options)
+    kinds = notebook.databases(options.on)
+    if name := options.named.get("--as"):
+        futures = {kind: _in_session(notebook, name, kind, statements) for kind in kinds if notebook.database(kind)}
+        if "--background" in options.flags:
+            notebook.publish([Note(f"Running in session `{name}`. `%wait {name}` shows how it ends.")])
+            return
+        answered = {kind: _result(notebook, name, future) for kind, future in futures.items()}
+    else:
+        answered = {kind: _at_once(notebook, kind, statements) for kind in kinds if notebook.database(kind)}
+    if target:
+        notebook.shell.user_ns[target] = _frame(answered, one=options.on is not None)
+    _show(notebook, kinds, answered, rows, target)
+
+
+def wait(notebook: Notebook, line: str) -> None:
+    """Wait for what runs in a session, and show it."""
+    options = read("%wait", line, free=1, usage="Write %wait anna.")
+    known = notebook.sessions.names()
+    if not options.free or options.free[0] not in known:
+        named = f" Open sessions: {', '.join(known)}." if known else " Open one with %%sql --as anna --background."
+        raise CookbookError(f"%wait needs the name of an open session.{named}")
+    name = options.free[0]
+    sessions = notebook.sessions.named(name)
+    answered = {s.kind: _result(notebook, name, s.running) for s in sessions if s.running is not None}
+    _show(notebook, list(answered), answered, _ROWS, None)
+
+
+def _target(text: str) -> tuple[str | None, str]:
+    match = re.match(r"\s*([A-Za-z_]\w*)\s*<<\s*", text)
+    return (match[1], text[match.end() :]) if match else (None, text)
+
+
+def _row_limit(options: Options) -> int | None:
+    value = options.named.get("--rows", str(_ROWS))
+    if value == "all":
+        return None
+    if not value.isdigit():
+        raise CookbookError("--rows takes a number or the word all: %%sql --rows all")
+    return int(value)
+
+
+def _at_once(notebook: Notebook, kind: Kind, statements: list[str]) -> Answered:
+    """Run in a connection of the cell's own, closed after it: no lock outlives the cell."""
+    database = notebook.database(kind)
+    assert database is not None
+    with engines.engine(database).connect() as connection:
+        answered = _run(connection.execution_options(isolation_level="AUTOCOMMIT"), statements)
+        if not in_transaction(connection, kind):
+            return answered
+        connection.exec_driver_sql("ROLLBACK")
+        return Answered(answered.results, answered.refused, left_open=True)
+
+
+def _in_session(notebook: Notebook, name: str, kind: Kind, statements: list[str]) -> Future[Answered]:
+    database = notebook.database(kind)
+    assert database is not None
+    session = notebook.sessions.get(name, kind, engines.engine(database))
+    if session.running is not None and not session.running.done():
+        raise CookbookError(f"Session {name} is still busy. %wait {name} waits for its end.")
+    return session.submit(lambda connection: _run(connection, statements))
+
+
+def _result(notebook: Notebook, name: str, future: Future[Answered]) -> Answered:
+    try:
+        return future.result()
+    except KeyboardInterrupt:
+        for session in notebook.sessions.named(name):
+            session.cancel()
+        raise
+
+
+def _run(connection: sa.Connection, statements: list[str]) -> Answered:
+    results: list[ipython_sql.Result] = []
+    for statement in statements:
+        try:
+            results.append(ipython_sql.run(connection, statement))
+        except DBAPIError as error:
+            return Answered(tuple(results), (statement, error))
+    return Answered(tuple(results))
+
+
+def _show(
+    notebook: Notebook, kinds: list[Kind], answered: dict[Kind, Answered], rows: int | None, target: str | None
+) -> None:
+    answers = [
+        Answer(kind, _parts(notebook, kind, answered[kind], rows, target))
+        if kind in answered
+        else notebook.unavailable(kind)
+        for kind in kinds
+    ]
+    notebook.publish_answers(
+        answers,
+        sent={kind: [result.statement for result in each.results] for kind, each in answered.items()},
+    )
+    failed = tuple(kind for kind, each in answered.items() if each.refused)
+    if failed:
+        raise CellFailed("the statement", failed, tuple(kind for kind in answered if kind not in failed))
+
+
+def _parts(
+    notebook: Notebook, kind: Kind, answered: Answered, rows: int | None, target: str | None
+) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    for result in answered.results:
+        if result.columns is None:
+            parts.append(Lines((_done(result),)))
+        elif target is None or result is not answered.results[-1]:
+            parts.append(_table(result, rows))
+        else:
+            plural = "row" if len(result.rows) == 1 else "rows"
+            parts.append(Note(f"{len(result.rows)} {plural} in `{target}`, a pandas DataFrame"))
+    if answered.refused:
+        parts.append(Lines(_refusal(notebook, kind, answered)))
+    if answered.left_open:
+        parts.append(
+            Note("The transaction was still open at the end of the cell and is rolled back. `--as NAME` keeps one open.")
+        )
+    return tuple(parts)
+
+
+def _done(result: ipython_sql.Result) -> str:
+    if result.verb in ("INSERT", "UPDATE", "DELETE") and result.count is not None:
+        return f"{result.verb}: {result.count} {'row' if result.count == 1 else 'rows'}"
+    return f"{result.verb}: done"
+
+
+def _table(result: ipython_sql.Result, limit: int | None) -> Part:
+    shown = result.rows if limit is None else result.rows[:limit]
+    footer = (
+        (f"{limit} of {len(result.rows)} rows; `%%sql --rows all` shows all",) if len(shown) < len(result.rows) else ()
+    )
+    if not result.rows:
+        return Note(f"no rows ({', '.join(result.columns or ())})")
+    return Table("", result.columns or (), shown, footer=footer)
+
+
+def _refusal(notebook: Notebook, kind: Kind, answered: Answered) -> tuple[str, ...]:
+    assert answered.refused is not None
+    statement, error = answered.refused
+    failure = notebook.sandbox.describe(error)
+    lines = [*failure.headline(), *(f"  SQL sent: {line}" if i == 0 else f"            {line}" for i, line in enumerate(statement.splitlines()))]
+    if failure.waited_for_a_lock:
+        lines.append("  Another transaction holds a lock that this statement needs. It waited 3 seconds, then gave up.")
+        for name in notebook.sessions.in_transaction(kind):
+            lines.append(f"  Session {name} has a transaction open: end it with COMMIT or ROLLBACK.")
+    return tuple(lines)
+
+
+def _frame(answered: dict[Kind, Answered], *, one: bool) -> Any:
+    """The last rows as a pandas DataFrame; of two databases, with a column that names them."""
+    import pandas as pd
+
+    frames = []
+    for kind, each in answered.items():
+        tables = [result for result in each.results if result.columns is not None]
+        if each.refused is None and not tables:
+            raise CookbookError("`name << …` keeps the rows of a SELECT; there is none in this cell.")
+        if tables:
+            frame = pd.DataFrame(list(tables[-1].rows), columns=list(tables[-1].columns or ()))
+            if not one:
+                frame.insert(0, "database", kind.title)
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+MAGICS = (CellMagic("sql", sql), LineMagic("wait", wait))

@@ -1,0 +1,120 @@
+"""Which commands does `cookbook` have? One function a command; the work is done in the rooms."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from migration_cookbook import __version__
+from migration_cookbook.workspace import CookbookError, open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a mistake is one line and status 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except CookbookError as error:
+        print(f"cookbook: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def lab(options: argparse.Namespace) -> int:
+    """Open JupyterLab on the learner's notebooks, with both databases up."""
+    from migration_cookbook.databases import server
+    from migration_cookbook.editions import learners
+    from migration_cookbook.editions.book import this_book
+    from migration_cookbook.lab import jupyter
+
+    workspace = open_workspace()
+    for line in learners.refresh(workspace, this_book().notebooks):
+        print(line)
+    try:
+        running = server.attach(workspace)
+        print(f"PostgreSQL {running.version} is up. It goes on after JupyterLab ends; `cookbook stop` stops it.")
+        for notice in running.notices:
+            print(notice)
+    except CookbookError as error:
+        print(f"{error} The notebooks go on with SQLite alone.")
+    jupyter.write_settings(workspace)
+    command = jupyter.command(workspace, port=options.port, browser=not options.no_browser)
+    os.chdir(workspace.root)
+    sys.stdout.flush()
+    os.execve(command[0], command, jupyter.environment(workspace))
+
+
+def build(options: argparse.Namespace) -> int:
+    """Execute chapters and write their notebooks."""
+    from migration_cookbook.editions.book import this_book
+    from migration_cookbook.editions.command import build_command, check_command
+
+    run = check_command if options.check else build_command
+    return run(this_book(), open_workspace(), options.names)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Run all tests: the engine's, then every cell of every notebook."""
+    from migration_cookbook.editions.book import this_book
+    from migration_cookbook.editions.compare import check_notebooks
+
+    book = this_book()
+    tests = subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *options.pytest],
+                           cwd=book.root, check=False)
+    return tests.returncode or check_notebooks(book, open_workspace())
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Stop this checkout's PostgreSQL."""
+    from migration_cookbook.databases import server
+
+    stopped = server.stop(open_workspace())
+    print("PostgreSQL is stopped. The next command starts it again." if stopped else "PostgreSQL was not running.")
+    return 0
+
+
+def reset(options: argparse.Namespace) -> int:
+    """Give you one of the book's notebooks afresh; yours is kept."""
+    from migration_cookbook.editions import learners
+    from migration_cookbook.editions.book import this_book
+
+    print(learners.reset(open_workspace(), this_book().notebooks, options.name))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cookbook", description="The Migration Cookbook.")
+    parser.add_argument("--version", action="version", version=f"cookbook {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    one = commands.add_parser("lab", help=lab.__doc__)
+    one.add_argument("--port", type=int, help="the port to listen on (the first free one from 8888)")
+    one.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
+    one.set_defaults(run=lab)
+
+    one = commands.add_parser("build", help=build.__doc__)
+    one.add_argument("names", nargs="*", help="chapters, like 01-setting-up; all if none is named")
+    one.add_argument("--check", action="store_true", help="write nothing; say what a build would change")
+    one.set_defaults(run=build)
+
+    one = commands.add_parser("test", help=check.__doc__)
+    one.add_argument("pytest", nargs="*", help="what to pass on to pytest")
+    one.set_defaults(run=check)
+
+    commands.add_parser("stop", help=stop.__doc__).set_defaults(run=stop)
+
+    one = commands.add_parser("reset", help=reset.__doc__)
+    one.add_argument("name", help="the notebook, like 07-add-a-column")
+    one.set_defaults(run=reset)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

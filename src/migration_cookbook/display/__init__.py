@@ -1,0 +1,1 @@
+"""Results of two databases as text, HTML and pictures."""

@@ -1,0 +1,73 @@
+"""How are the answers of two databases shown as one?
+
+Equal answers stand once under both names. Else what they begin with in common
+stands once, and the rest side by side, never woven line by line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.display.parts import Lines, Part, SideBySide, Together
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Told apart by color-blind readers too; the names stand beside them.
+COLORS = {Kind.SQLITE: "#0173B2", Kind.POSTGRES: "#DE8F05"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one database answered."""
+
+    kind: Kind
+    parts: tuple[Part, ...]
+
+
+def combine(answers: Sequence[Answer]) -> list[Part]:
+    """The answers as parts to show under the databases' names."""
+    titles = tuple((answer.kind.title, COLORS[answer.kind]) for answer in answers)
+    contents = [_spread(answer.parts) for answer in answers]
+    common = _common_beginning(contents)
+    rests = [content[len(common) :] for content in contents]
+    shown: list[Part] = []
+    if common or not any(rests):
+        shown.append(Together(titles, _gather(common)))
+    if any(rests):
+        columns = tuple(
+            (title, color, _gather(rest) or (Lines(("(nothing more)",)),))
+            for (title, color), rest in zip(titles, rests, strict=True)
+        )
+        shown.append(SideBySide(columns) if len(columns) > 1 else Together(titles, columns[0][2]))
+    return shown
+
+
+def _spread(parts: Sequence[Part]) -> list[Part]:
+    """Parts with each line on its own, so that a common beginning can end between two lines."""
+    spread: list[Part] = []
+    for part in parts:
+        spread += [Lines((line,)) for line in part.lines] if isinstance(part, Lines) else [part]
+    return spread
+
+
+def _gather(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The reverse of `_spread`: neighboring lines in one block again."""
+    gathered: list[Part] = []
+    for part in parts:
+        if isinstance(part, Lines) and gathered and isinstance(gathered[-1], Lines):
+            gathered[-1] = Lines(gathered[-1].lines + part.lines)
+        else:
+            gathered.append(part)
+    return tuple(gathered)
+
+
+def _common_beginning(contents: Sequence[list[Part]]) -> list[Part]:
+    common: list[Part] = []
+    for parts in zip(*contents, strict=False):
+        if any(part != parts[0] for part in parts):
+            break
+        common.append(parts[0])
+    return common

@@ -1,0 +1,1 @@
+"""JupyterLab as a learner meets it."""

@@ -1,0 +1,92 @@
+"""How does JupyterLab start for a learner? With everything of its own in the workspace.
+
+It listens on this computer only, asks nobody outside for news, and opens on
+Start here. Nothing is written into the home folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from migration_cookbook.workspace import HOME_VARIABLE, write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from migration_cookbook.workspace import Workspace
+
+_START = "notebooks/00-start-here.ipynb"
+
+#: What JupyterLab would ask or show unasked on its first start.
+_SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+    },
+    # Long outputs scroll inside a small box otherwise; ours are short.
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+    # Notebooks are numbered: the file browser shows the reading order.
+    "@jupyterlab/filebrowser-extension:browser": {"sortNotebooksFirst": False},
+}
+
+
+def command(workspace: Workspace, *, port: int | None = None, browser: bool = True) -> list[str]:
+    """The command line that starts JupyterLab on this workspace."""
+    words = [
+        sys.executable,
+        "-m",
+        "jupyter",
+        "lab",
+        f"--ServerApp.root_dir={workspace.root}",
+        "--ServerApp.ip=127.0.0.1",
+        f"--LabApp.default_url=/lab/tree/{_START}",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.extension_manager=readonly",
+        f"--LabApp.user_settings_dir={workspace.jupyter / 'settings'}",
+        f"--LabApp.workspaces_dir={workspace.jupyter / 'workspaces'}",
+        # A path with hidden folders above it must open too.
+        "--ContentsManager.allow_hidden=True",
+    ]
+    if port is not None:
+        words += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    if not browser:
+        words.append("--ServerApp.open_browser=False")
+    if os.getuid() == 0:
+        words.append("--ServerApp.allow_root=True")
+    return words
+
+
+def environment(workspace: Workspace) -> dict[str, str]:
+    """The environment in which Jupyter and its kernels keep to the workspace."""
+    home = workspace.jupyter
+    for name in ("config", "data", "runtime", "ipython", "cache"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+    return os.environ | {
+        HOME_VARIABLE: str(workspace.root),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+
+
+def write_settings(workspace: Workspace) -> None:
+    """JupyterLab's settings as the cookbook wants them at first; a learner's own changes stay."""
+    for name, values in _SETTINGS.items():
+        package, plugin = name.split(":")
+        path = _settings_file(workspace, package, plugin)
+        if not path.exists():
+            write_atomically(path, json.dumps(values, indent=2) + "\n")
+
+
+def _settings_file(workspace: Workspace, package: str, plugin: str) -> Path:
+    return workspace.jupyter / "settings" / package / f"{plugin}.jupyterlab-settings"

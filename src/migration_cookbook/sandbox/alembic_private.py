@@ -1,0 +1,51 @@
+"""Which private parts of Alembic do we touch? All of them are here, as read in Alembic 1.20.1.
+
+A test fails when one of them moves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from alembic import util
+from alembic.config import CommandLine
+from alembic.script.base import ScriptDirectory
+from alembic.util import messaging
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser of the real command line."""
+    return CommandLine(prog="alembic").parser
+
+
+def command_name(options: argparse.Namespace) -> str | None:
+    """The command that was parsed, None for a bare `alembic`."""
+    return options.cmd[0].__name__ if hasattr(options, "cmd") else None
+
+
+def configuration_files(options: argparse.Namespace) -> tuple[str, str]:
+    """pyproject.toml and alembic.ini as the command line would find them."""
+    toml, ini = CommandLine(prog="alembic")._inis_from_config(options)
+    return toml, ini
+
+
+@contextlib.contextmanager
+def steady(new_id: Callable[[], str], now: Callable[[], datetime]) -> Iterator[None]:
+    """Within: revision ids and create dates come from us, messages are not wrapped.
+
+    The same cell must print the same thing each time it runs.
+    """
+    saved = (util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH)
+    util.rev_id = new_id
+    ScriptDirectory._generate_create_date = lambda self: now()  # type: ignore[method-assign]
+    messaging.TERMWIDTH = None
+    try:
+        yield
+    finally:
+        util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH = saved  # type: ignore[method-assign]

@@ -1,0 +1,293 @@
+"""What happens when an Alembic command runs here, in this process, against one database?
+
+The same command as a subprocess takes half a second; in process it takes milliseconds.
+What the command would leave behind in the process is put back afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import io
+import logging
+import os
+import re
+import sys
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from migration_cookbook.databases import guard
+from migration_cookbook.sandbox import alembic_private
+from migration_cookbook.sandbox.recorder import recording
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from migration_cookbook.databases.database import Database
+    from migration_cookbook.sandbox.command import Command
+
+#: What env.py of the sandbox project reads, and what a project of the learner's own may read.
+URL_VARIABLES = ("BOOKSHOP_DATABASE_URL", "DATABASE_URL")
+
+#: Differs between databases or says nothing: it would split every output. `-v` shows it.
+_NOISE = re.compile(
+    r"\[alembic\.runtime\.migration\] (Context impl|Will assume)"
+    r"|\[alembic\.runtime\.plugins|\[alembic\.ddl\.postgresql\] Detected sequence"
+    r"|^ERROR +\[alembic\.util\.messaging\]"
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a command failed, in the words of whoever refused."""
+
+    #: The class of the database's or Python's exception; empty where Alembic itself refused.
+    kind: str
+    message: tuple[str, ...]
+    #: The statement the database refused, if it was one.
+    sql: str | None = None
+    #: File and line of the project, as `migrations/env.py, line 7`.
+    where: str | None = None
+
+    def headline(self) -> tuple[str, ...]:
+        """Who refused and why, as the first lines to show."""
+        first, *more = self.message or ("",)
+        title = f"FAILED  {self.kind}: {first}" if self.kind else f"FAILED: {first}"
+        return (title, *(f"  {line.strip()}" for line in more))
+
+    @property
+    def waited_for_a_lock(self) -> bool:
+        return self.kind == "LockNotAvailable" or any("database is locked" in line for line in self.message)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What one run of a command printed, sent and came to."""
+
+    lines: tuple[str, ...]
+    sent: tuple[str, ...]
+    failure: Failure | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where and for whom a command runs."""
+
+    folder: Path
+    #: The databases it may touch; the first is the one that env.py is told.
+    databases: Sequence[Database]
+    new_id: Callable[[], str]
+    now: Callable[[], datetime]
+    #: Show the lines that usually are noise.
+    verbose: bool = False
+
+
+def execute(command: Command, run: Run) -> Printed:
+    """Run a command and tell what came of it. Never raises for a failure of the command."""
+    if command.name == "help":
+        return Printed(tuple(command.options.answer.splitlines()), (), None)
+    out = io.StringIO()
+    failure = None
+    with _surroundings(run, out), recording() as recorder, guard.only(run.databases):
+        try:
+            _call(command.options, out)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            failure = describe(error, run.folder)
+    lines = tuple(
+        tidy(line, run.folder) for line in out.getvalue().splitlines() if run.verbose or not _NOISE.search(line)
+    )
+    return Printed(lines, recorder.sent, failure)
+
+
+def _call(options: Namespace, out: io.StringIO) -> None:
+    function, positional, keywords = options.cmd
+    toml, ini = alembic_private.configuration_files(options)
+    config = Config(
+        file_=ini, toml_file=toml, ini_section=options.name, cmd_opts=options, stdout=out, output_buffer=out
+    )
+    function(
+        config,
+        *[getattr(options, name, None) for name in positional],
+        **{name: getattr(options, name, None) for name in keywords},
+    )
+
+
+@contextlib.contextmanager
+def _surroundings(run: Run, out: io.StringIO) -> Iterator[None]:
+    """The process as a command expects it, and as it was before when done."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.chdir(run.folder))
+        stack.enter_context(_variables(run.databases))
+        stack.enter_context(_fresh_modules(run.folder))
+        stack.enter_context(_logging_restored())
+        stack.enter_context(_no_running_loop())
+        stack.enter_context(alembic_private.steady(run.new_id, run.now))
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(out))
+        stack.enter_context(_warnings_into(out))
+        yield
+
+
+@contextlib.contextmanager
+def _variables(databases: Sequence[Database]) -> Iterator[None]:
+    names: dict[str, str] = {}
+    for position, database in enumerate(databases):
+        suffix = f"_{position + 1}" if position else ""
+        url = database.url.render_as_string(hide_password=False)
+        names |= {variable + suffix: url for variable in URL_VARIABLES}
+    # Help texts must not depend on the width of somebody's terminal.
+    names["COLUMNS"] = "100"
+    saved = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _fresh_modules(folder: Path) -> Iterator[None]:
+    """The project's modules are read anew, as a new process would read them."""
+    forget_modules(folder)
+    path, bytecode = list(sys.path), sys.dont_write_bytecode
+    # A file rewritten within one second would be served from its old .pyc.
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        sys.dont_write_bytecode = bytecode
+        forget_modules(folder)
+
+
+@contextlib.contextmanager
+def importing_from(folder: Path) -> Iterator[None]:
+    """Imports find the modules of this project first."""
+    with _fresh_modules(folder):
+        sys.path.insert(0, str(folder))
+        yield
+
+
+def forget_modules(folder: Path) -> None:
+    """Drop the modules that lie in `folder`, so that the next import reads them again."""
+    prefix = f"{folder}{os.sep}"
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(prefix):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+@contextlib.contextmanager
+def _logging_restored() -> Iterator[None]:
+    """`fileConfig` in an env.py may replace handlers and silence loggers: undo that."""
+    root = logging.getLogger()
+    loggers = [root, *(each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger))]
+    saved = [(each, list(each.handlers), each.level, each.disabled, each.propagate) for each in loggers]
+    known = {each.name for each in loggers}
+    try:
+        yield
+    finally:
+        for each, handlers, level, disabled, propagate in saved:
+            each.handlers[:] = handlers
+            each.setLevel(level)
+            each.disabled, each.propagate = disabled, propagate
+        for name, each in logging.root.manager.loggerDict.items():
+            if isinstance(each, logging.Logger) and name not in known:
+                each.handlers.clear()
+                each.setLevel(logging.NOTSET)
+                each.disabled, each.propagate = False, True
+
+
+@contextlib.contextmanager
+def _no_running_loop() -> Iterator[None]:
+    """An async env.py calls `asyncio.run`, which refuses inside the kernel's running loop."""
+    running = asyncio._get_running_loop()
+    if running is None:
+        yield
+        return
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(running)
+        asyncio._set_running_loop(running)
+
+
+@contextlib.contextmanager
+def _warnings_into(out: io.StringIO) -> Iterator[None]:
+    """Warnings as one line, each time, without the path of some installed file."""
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        out.write(f"{category.__name__}: {message}\n")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        for silent in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", silent)
+        warnings.showwarning = show
+        yield
+
+
+def describe(error: BaseException, folder: Path) -> Failure:
+    """An exception as the reader needs it: the words, the SQL, the line of the project."""
+    where = _where(error, folder)
+    if isinstance(error, CommandError):
+        return Failure("", _words(str(error), folder))
+    if isinstance(error, KeyboardInterrupt):
+        return Failure("KeyboardInterrupt", ("interrupted",), where=where)
+    if isinstance(error, SystemExit):
+        return Failure("SystemExit", (f"the project ended the command with status {error.code}",), where=where)
+    if isinstance(error, CookbookError):
+        return Failure("", _words(str(error), folder))
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return Failure(
+            type(error.orig).__name__, _words(_without_position(str(error.orig)), folder), error.statement, where
+        )
+    if isinstance(error, SyntaxError):
+        name = tidy(error.filename or "?", folder)
+        return Failure("SyntaxError", (error.msg,), where=f"{name}, line {error.lineno}")
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    message = repr(message) if isinstance(error, KeyError) else message
+    # SQLAlchemy appends a line with the address of its page on the error.
+    message = re.sub(r"\n?\(Background on this error at: .*\)", "", message)
+    return Failure(type(error).__name__, _words(message, folder), where=where)
+
+
+def _words(message: str, folder: Path) -> tuple[str, ...]:
+    return tuple(tidy(line, folder) for line in message.strip().splitlines() if line.strip())
+
+
+def _without_position(message: str) -> str:
+    """PostgreSQL's `LINE 1: …` and its caret; the statement is shown whole beside it."""
+    return re.sub(r"\nLINE \d+:.*\n *\^", "", message)
+
+
+def _where(error: BaseException, folder: Path) -> str | None:
+    """The deepest line of the project itself; of a revision file rather than of env.py."""
+    prefix = f"{folder}{os.sep}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(prefix)]
+    if not frames:
+        return None
+    return f"{frames[-1].filename.removeprefix(prefix)}, line {frames[-1].lineno}"
+
+
+def tidy(text: str, folder: Path) -> str:
+    """Text without what differs between two computers: folders and addresses in memory."""
+    text = text.replace(f"{folder}{os.sep}", "").replace(str(folder), ".")
+    text = text.replace(sys.prefix, "…")
+    return re.sub(r" at 0x[0-9a-f]+", "", text).rstrip()

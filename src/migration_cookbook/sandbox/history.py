@@ -1,0 +1,73 @@
+"""Which revisions does a project have, and where does a database stand among them?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One revision of the project."""
+
+    id: str
+    message: str
+    down: tuple[str, ...]
+    labels: tuple[str, ...]
+    path: Path
+
+
+def entries(folder: Path) -> tuple[Entry, ...]:
+    """The project's revisions, from the oldest to the newest."""
+    directory = script_directory(folder)
+    try:
+        scripts = list(directory.walk_revisions())
+    except (CommandError, KeyError) as error:
+        raise CookbookError(f"Alembic can't read the revisions: {error}") from None
+    return tuple(
+        Entry(
+            script.revision,
+            (script.doc or "").splitlines()[0] if script.doc else "",
+            _tuple(script.down_revision),
+            tuple(sorted(script.branch_labels)),
+            script._script_path,
+        )
+        for script in reversed(scripts)
+    )
+
+
+def script_directory(folder: Path) -> ScriptDirectory:
+    """The project's script directory, by its own configuration."""
+    if not (folder / "alembic.ini").is_file() and not (folder / "pyproject.toml").is_file():
+        raise CookbookError("There is no alembic.ini here yet. `%alembic init migrations` makes one.")
+    try:
+        return ScriptDirectory.from_config(
+            Config(file_=str(folder / "alembic.ini"), toml_file=str(folder / "pyproject.toml"))
+        )
+    except CommandError as error:
+        raise CookbookError(str(error)) from None
+
+
+def place(connection: sa.Connection) -> tuple[str, ...]:
+    """The revisions at which the database stands; none is base."""
+    inspector = sa.inspect(connection)
+    if not inspector.has_table("alembic_version"):
+        return ()
+    rows = connection.execute(sa.text("SELECT version_num FROM alembic_version ORDER BY version_num"))
+    return tuple(row[0] for row in rows)
+
+
+def _tuple(value: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)

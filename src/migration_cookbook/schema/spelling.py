@@ -70,8 +70,11 @@ def _without_casts(tokens: list[Token], character_columns: frozenset[str]) -> li
             position += 1
             continue
         end = _cast_end(tokens, position + 1)
-        if _goes(kept, tokens[position + 1 : end], character_columns):
+        cast = tokens[position + 1 : end]
+        if _goes(kept, cast, character_columns):
             _unwrap(kept)
+            number = spelled_default(kept[-1].text, cast[0].keyword)
+            kept[-1] = replace(kept[-1], text=number)
         else:
             kept.extend(tokens[position:end])
         position = end

@@ -1,0 +1,84 @@
+"""A copy of the bookshop with a fresh database, for each kind of database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from bookshop_copy import copy_project
+
+from migration_cookbook.databases import postgres, server, sqlite
+from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import sqlalchemy as sa
+    from bookshop_copy import Copy
+
+    from migration_cookbook.databases.database import Database
+    from migration_cookbook.databases.server import Server
+    from migration_cookbook.workspace import Workspace
+
+
+@pytest.fixture(scope="session")
+def bookshop_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return open_workspace(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="session")
+def bookshop_server(bookshop_workspace: Workspace) -> Iterator[Server]:
+    yield server.attach(bookshop_workspace)
+    server.stop(bookshop_workspace)
+
+
+@pytest.fixture
+def make_database(
+    bookshop_workspace: Workspace, request: pytest.FixtureRequest
+) -> Iterator[Callable[[Kind], Database]]:
+    """Makes empty databases, which are gone when the test ends."""
+    made: list[Database] = []
+
+    def make(kind: Kind) -> Database:
+        if kind is Kind.SQLITE:
+            made.append(sqlite.create(bookshop_workspace, "bookshop"))
+        else:
+            made.append(postgres.create(request.getfixturevalue("bookshop_server"), "bookshop"))
+        return made[-1]
+
+    yield make
+    for database in made:
+        if database.kind is Kind.SQLITE:
+            sqlite.drop(bookshop_workspace, database)
+        else:
+            postgres.drop(request.getfixturevalue("bookshop_server"), database)
+
+
+@pytest.fixture(params=BOTH)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return Kind(request.param)
+
+
+@pytest.fixture
+def url(kind: Kind, make_database: Callable[[Kind], Database]) -> sa.URL:
+    """An empty database."""
+    return make_database(kind).url
+
+
+@pytest.fixture
+def other_url(kind: Kind, make_database: Callable[[Kind], Database]) -> sa.URL:
+    """Another empty database of the same kind."""
+    return make_database(kind).url
+
+
+@pytest.fixture
+def postgres_url(make_database: Callable[[Kind], Database]) -> sa.URL:
+    return make_database(Kind.POSTGRES).url
+
+
+@pytest.fixture
+def shop(tmp_path: Path, url: sa.URL) -> Copy:
+    """The whole bookshop, its database still empty."""
+    return copy_project(tmp_path / "shop", url)

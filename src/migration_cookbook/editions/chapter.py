@@ -304,18 +304,24 @@ class _Reader:
             raise self._error(index, "this ::: closes nothing.")
         if info != "{teacher}":
             raise self._error(index, f"unknown block {info}; the only one is :::{{teacher}}.")
+        end = self._block_end(index)
+        for inside in range(index + 1, end):
+            if "{code-cell}" in self.lines[inside]:
+                raise self._error(
+                    inside, "a ::: block holds prose only; tag a cell for the teacher `teacher`."
+                )
+        self._note(index, end)
+        return self._after_blank_lines(end + 1)
+
+    def _block_end(self, index: int) -> int:
         for end in range(index + 1, len(self.lines)):
-            line = self.lines[end]
-            if "{code-cell}" in line:
-                raise self._error(end, "a ::: block holds prose only; tag a cell for the teacher `teacher`.")
-            if not (closing := _BLOCK.fullmatch(line)):
+            if not (closing := _BLOCK.fullmatch(self.lines[end])):
                 continue
             if closing["indent"]:
                 raise self._error(end, "a ::: line must start at column 0.")
             if closing["info"].strip():
                 raise self._error(end, f"this ::: block opens inside the one of line {index + 1}.")
-            self._note(index, end)
-            return self._after_blank_lines(end + 1)
+            return end
         raise self._error(index, "this ::: block is never closed.")
 
     def _note(self, index: int, end: int) -> None:

@@ -29,7 +29,8 @@ def configure(**where: Any) -> None:
         # One transaction a revision: a failure takes back its own revision and no earlier one,
         # and an autocommit_block() commits no other revision's work.
         transaction_per_migration=True,
-        # PostgreSQL's default; SQLite can do it too, thanks to the explicit BEGIN below.
+        # PostgreSQL's default. SQLite can do it too, thanks to the explicit BEGIN below;
+        # told so, Alembic writes BEGIN and COMMIT into the script of --sql as well.
         transactional_ddl=True,
         # SQLite has no ALTER for most changes, so autogenerate writes batch operations there,
         # which copy the table. PostgreSQL needs none.

@@ -1,0 +1,25 @@
+"""The book itself: its notebooks, its facts and its index agree with its chapters."""
+
+from __future__ import annotations
+
+from migration_cookbook.editions.blindspots import book_problems, recorded_notebooks
+from migration_cookbook.editions.book import this_book
+from migration_cookbook.editions.chapter import read_chapters
+from migration_cookbook.editions.facts import check_facts, load_facts
+from migration_cookbook.editions.index import book_index
+from migration_cookbook.editions.reference import read_reference
+
+
+def test_the_notebooks_are_what_the_chapters_say() -> None:
+    book = this_book()
+    assert book_problems(book, read_chapters(book.chapters), read_reference(book)) == []
+
+
+def test_each_fact_is_seen_where_it_is_said() -> None:
+    book = this_book()
+    assert check_facts(load_facts(book.facts), recorded_notebooks(book)).problems == ()
+
+
+def test_the_index_is_up_to_date() -> None:
+    book = this_book()
+    assert book.index.read_text(encoding="utf-8") == book_index(book)

@@ -24,6 +24,11 @@ CREATE INDEX ix_books_price ON books (price);
 CREATE VIEW cheap AS SELECT id, title FROM books WHERE price < 5
 """
 
+SQLITE_WORLD = """
+CREATE TRIGGER dear AFTER UPDATE OF price ON books WHEN NEW.price > 50
+BEGIN UPDATE books SET title = title || ' (dear)' WHERE id = NEW.id; END
+"""
+
 POSTGRES_WORLD = """
 CREATE TYPE mood AS ENUM ('good', 'bad');
 CREATE DOMAIN isbn AS text CHECK (length(VALUE) = 13);
@@ -99,6 +104,8 @@ SQLITE = [
         "ALTER TABLE books DROP COLUMN shelf",
         "+ books.shelf: TEXT, collation NOCASE",
     ),
+    ("ALTER TABLE books RENAME TO volumes", "ALTER TABLE volumes RENAME TO books", None),
+    ("ALTER TABLE books RENAME COLUMN price TO cost", "ALTER TABLE books RENAME COLUMN cost TO price", None),
     ("ALTER TABLE authors RENAME TO writers", "ALTER TABLE writers RENAME TO authors", None),
     (
         "ALTER TABLE authors RENAME COLUMN name TO full_name",
@@ -239,7 +246,7 @@ def test_on_both_databases(connection: sa.Connection, there: str, back: str, wor
 
 @pytest.mark.parametrize(("there", "back", "words"), SQLITE, ids=[case[0][:40] for case in SQLITE])
 def test_on_sqlite(sqlite: sa.Connection, there: str, back: str, words: str | None) -> None:
-    run(sqlite, WORLD)
+    run(sqlite, ";".join([WORLD, SQLITE_WORLD]))
     check(sqlite, there, back, words)
 
 

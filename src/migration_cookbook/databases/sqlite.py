@@ -66,10 +66,6 @@ def template(workspace: Workspace, key: str, build: Callable[[Database], None]) 
     return Template(Kind.SQLITE, str(path))
 
 
-def drop_template(template: Template) -> None:
-    Path(template.name).unlink(missing_ok=True)
-
-
 def sweep(workspace: Workspace) -> list[str]:
     """Remove what killed processes left half made; the names of the folders."""
     removed = []

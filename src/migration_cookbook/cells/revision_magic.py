@@ -36,6 +36,8 @@ def revision(notebook: Notebook, line: str, cell: str) -> None:
     generated = notebook.sandbox.generated_text(relative, path.read_text(encoding="utf-8"))
     text = revision_file.with_code(revision_file.with_message(generated, message), cell)
     changed = text != path.read_text(encoding="utf-8")
+    if known is not None and known.message != message:
+        relative = notebook.sandbox.rename_revision(known, message)
     notebook.sandbox.write_file(relative, text)
     shown: list[Part] = [Note(f"{verb} `{relative}`"), *notes]
     if known is not None and changed:

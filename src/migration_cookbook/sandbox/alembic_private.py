@@ -6,6 +6,7 @@ A test fails when one of them moves.
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic import util
@@ -33,6 +34,11 @@ def configuration_files(options: argparse.Namespace) -> tuple[str, str]:
     """pyproject.toml and alembic.ini as the command line would find them."""
     toml, ini = CommandLine(prog="alembic")._inis_from_config(options)
     return toml, ini
+
+
+def file_name(directory: ScriptDirectory, folder: Path, revision_id: str, message: str, date: datetime) -> str:
+    """The name that Alembic would give a revision's file, by the project's file_template."""
+    return Path(directory._rev_path(folder, revision_id, message, date)).name
 
 
 @contextlib.contextmanager

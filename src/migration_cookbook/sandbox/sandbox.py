@@ -23,7 +23,7 @@ from migration_cookbook.databases import engines, postgres, server, sqlite
 from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.databases.ownership import fresh_name
-from migration_cookbook.sandbox import commandline, files, history, project
+from migration_cookbook.sandbox import alembic_private, commandline, files, history, project
 from migration_cookbook.sandbox.command import Command, parse
 from migration_cookbook.workspace import CookbookError, read_json, write_atomically
 
@@ -202,6 +202,20 @@ class Sandbox:
             state["generated"][relative] = current
             self._save(state)
         return str(state["generated"][relative])
+
+    def rename_revision(self, entry: history.Entry, message: str) -> str:
+        """Give a revision's file the name that belongs to another message."""
+        directory = history.script_directory(self.folder)
+        name = alembic_private.file_name(directory, entry.path.parent, entry.id, message, _FIRST_MOMENT)
+        old, new = entry.path, entry.path.with_name(name)
+        old.rename(new)
+        before, after = (path.relative_to(self.folder).as_posix() for path in (old, new))
+        state = self._state()
+        for known in (state["files"], state["generated"]):
+            if before in known:
+                known[after] = known.pop(before)
+        self._save(state)
+        return after
 
     def _look(self, kind: Kind) -> tuple[schemas.Schema, tuple[str, ...]]:
         with engines.engine(self.databases[kind][0]).connect() as connection:

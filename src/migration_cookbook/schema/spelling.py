@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 
@@ -29,6 +30,7 @@ _TYPE_TAILS = {
 _OPERATORS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIKE"}
 
 
+@functools.lru_cache(maxsize=512)
 def spelled_type(declared: str) -> str:
     """A type's built-in name in capitals, its arguments as in `NUMERIC(8, 2)`."""
     match = _TYPE.match(" ".join(declared.split()).upper())
@@ -50,6 +52,7 @@ def spelled_default(text: str, type_: str) -> str:
     return quoted[1] if quoted and _NUMERIC.match(type_) else text
 
 
+@functools.lru_cache(maxsize=2048)  # most of a schema stays as it was between two reads
 def spelled_expression(text: str, character_columns: frozenset[str] = frozenset()) -> str:
     """PostgreSQL's text of an expression, as one would have written it.
 

@@ -315,7 +315,11 @@ class TestPlaces:
         nobody = pwd.getpwnam("nobody")
         os.chown(open_folder, nobody.pw_uid, nobody.pw_gid)
         packages = [str(Path(psycopg.__file__).parents[1]), str(Path(server.__file__).parents[2])]
-        environment = {"PYTHONPATH": os.pathsep.join(packages), "HOME": str(open_folder), "PATH": os.environ["PATH"]}
+        environment = {
+            "PYTHONPATH": os.pathsep.join(packages),
+            "HOME": str(open_folder),
+            "PATH": os.environ["PATH"],
+        }
 
         def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
             return subprocess.run(
@@ -330,7 +334,9 @@ class TestPlaces:
             )
 
         if run("import psycopg, sqlalchemy, migration_cookbook").returncode != 0:
-            pytest.skip(f"{OPEN_PYTHON} can't import this environment's packages (Python {sys.version_info[:2]})")
+            pytest.skip(
+                f"{OPEN_PYTHON} can't import this environment's packages (Python {sys.version_info[:2]})"
+            )
         done = run(_PLAIN_USER, str(open_folder / "w"))
         assert done.stdout.splitlines() == ["nobody True True", "gone"], done.stderr
 
@@ -364,9 +370,7 @@ class TestOwnServerVariable:
             "postgresql:///db",
         ],
     )
-    def test_it_must_name_one_server(
-        self, shared: Server, monkeypatch: pytest.MonkeyPatch, url: str
-    ) -> None:
+    def test_it_must_name_one_server(self, shared: Server, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
         monkeypatch.setenv(OWN_SERVER_VARIABLE, url)
         with pytest.raises(CookbookError, match="must name one server") as caught:
             server.attach(shared.workspace)
@@ -379,9 +383,7 @@ class TestOwnServerVariable:
         assert "\n" not in str(caught.value)
         assert "secret" not in str(caught.value)
 
-    def test_its_role_may_not_create_databases(
-        self, shared: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_its_role_may_not_create_databases(self, shared: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         database = postgres.create(shared, "plain")
         monkeypatch.setenv(OWN_SERVER_VARIABLE, database.url.render_as_string(hide_password=False))
         with pytest.raises(CookbookError, match="may not create databases"):

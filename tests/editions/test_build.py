@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
+from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from edition_desk import FRONT, Desk, page
 
+from migration_cookbook.editions import build as build_module
 from migration_cookbook.editions.build import build, check
 from migration_cookbook.editions.chapter import read_chapter
 from migration_cookbook.editions.notebook import cell_ids
 from migration_cookbook.workspace import CookbookError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOTE_THE_KERNEL = "import os\nfrom pathlib import Path\nPath('kernel').write_text(str(os.getpid())) > 0"
 #: Prints in two steps, so that the kernel may send one message or two.
 CHATTY = "import time\nprint('one', flush=True)\ntime.sleep(0.3)\nprint('two')\n{1, 2}"
 
@@ -133,13 +143,40 @@ def test_teachers_cells_are_left_out(desk: Desk) -> None:
     assert "1 / 0" not in desk.book.notebook("a").read_text(encoding="utf-8")
 
 
-def test_kernels_end_with_the_build(desk: Desk) -> None:
-    import psutil
+def test_a_cell_that_never_ends_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_module, "CELL_SECONDS", 1)
+    desk.write("slow", "1", "import time\ntime.sleep(600)")
+    (failure,) = build(desk.book, desk.workspace).failures
+    assert str(failure) == "chapters/slow.md:20: the cell ran for more than 1 s."
 
-    desk.write("a", "import os\nopen('../pid', 'w').write(str(os.getpid())) > 0")
+
+def wait_until(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_kernels_end_with_the_build(desk: Desk) -> None:
+    desk.write("a", NOTE_THE_KERNEL)
     build(desk.book, desk.workspace)
-    kernel = int((desk.book.root / "pid").read_text())
-    until = time.monotonic() + 5
-    while psutil.pid_exists(kernel) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not psutil.pid_exists(kernel)
+    kernel = int((desk.book.notebooks / "kernel").read_text())
+    wait_until(lambda: not psutil.pid_exists(kernel))
+
+
+def test_an_interrupt_ends_all_kernels_and_records_nothing(desk: Desk) -> None:
+    desk.write("a/1", NOTE_THE_KERNEL, "import time\ntime.sleep(600)")
+    desk.write("b/2", NOTE_THE_KERNEL, "import time\ntime.sleep(600)")
+    program = (
+        "from pathlib import Path; from migration_cookbook.editions.book import Book;"
+        "from migration_cookbook.editions.build import build; from migration_cookbook.workspace import open_workspace;"
+        f"build(Book(Path({str(desk.book.root)!r})), open_workspace(Path({str(desk.workspace.root)!r})))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    noted = [desk.book.notebooks / folder / "kernel" for folder in ("a", "b")]
+    wait_until(lambda: all(path.exists() and path.read_text() for path in noted))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) != 0
+    kernels = [int(path.read_text()) for path in noted]
+    wait_until(lambda: not any(psutil.pid_exists(kernel) for kernel in kernels))
+    assert list(desk.book.notebooks.rglob("*.ipynb")) == []

@@ -139,6 +139,9 @@ op.add_column()  # not run
         pytest.param(
             body("```{code-cell}\n:shows: A, B, C, D\n1\n```"), 10, "at most 3 facts", id="four facts"
         ),
+        pytest.param(
+            body("```{code-cell}\n1  # NBVAL_SKIP\n```"), 10, "NBVAL_SKIP would keep", id="nbval marker"
+        ),
         pytest.param(body(":::{teacher}\nnever closed"), 10, "never closed", id="open block"),
         pytest.param(body(":::"), 10, "closes nothing", id="block closed only"),
         pytest.param(body(":::{note}\nx\n:::"), 10, "unknown block", id="block"),

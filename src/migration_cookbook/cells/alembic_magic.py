@@ -38,7 +38,7 @@ def run_command(notebook: Notebook, command: Command, on: Kind | None, *, verbos
     if command.autogenerates and on is None:
         raise CookbookError(
             "Autogenerate compares the models with one database. Name it: "
-            f"%alembic {' '.join(command.arguments)} --on sqlite"
+            f"%{command.text} --on sqlite"
         )
     kinds = notebook.databases(on) if command.needs_database else [on or Kind.SQLITE]
     before: list[Part] = [echo]
@@ -128,13 +128,20 @@ def _printed(outcome: Outcome) -> list[Part]:
 def _parts(notebook: Notebook, command: Command, outcome: Outcome, *, some_failed: bool) -> tuple[Part, ...]:
     parts: list[Part] = [Lines(outcome.lines)] if outcome.lines else []
     if outcome.failure:
-        parts.append(Lines((*outcome.failure_lines(), *outcome.state_lines(), *_lock_lines(notebook, outcome))))
+        state = outcome.state_lines() if command.moves else ()
+        parts.append(Lines((*outcome.failure_lines(), *state, *_lock_lines(notebook, outcome))))
     elif some_failed and command.moves:
         parts.append(Lines((f"worked; now at {outcome.place_text()}",)))
     elif not outcome.lines:
-        already = command.moves and outcome.before == outcome.after
-        parts.append(Note(f"already at {outcome.place_text()}" if already else "(nothing printed)"))
+        parts.append(Note(_silence(command, outcome)))
     return tuple(parts)
+
+
+def _silence(command: Command, outcome: Outcome) -> str:
+    """What to say where Alembic said nothing."""
+    if not command.moves:
+        return "(nothing printed)"
+    return f"{'already' if outcome.before == outcome.after else 'now'} at {outcome.place_text()}"
 
 
 def _lock_lines(notebook: Notebook, outcome: Outcome) -> tuple[str, ...]:

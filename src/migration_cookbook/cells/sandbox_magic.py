@@ -57,7 +57,7 @@ def sandbox(notebook: Notebook, line: str) -> None:
 
 def _description(plan: sandboxes.Plan) -> str:
     if plan.bare:
-        return f"Sandbox `{plan.name}`: an empty folder and {_databases(plan)}."
+        return f"Sandbox `{plan.name}`: an empty folder, {_databases(plan)}."
     content = "with rows" if plan.rows else "without rows"
     if plan.database_at == plan.at:
         return f"Sandbox `{plan.name}`: the bookshop at revision {plan.at}, {_databases(plan)} {content}."

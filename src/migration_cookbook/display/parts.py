@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
@@ -213,6 +214,8 @@ def cell_text(value: Any) -> str:
         return "NULL"
     if isinstance(value, memoryview):
         value = value.tobytes()
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     return str(value)
 
 

@@ -33,6 +33,8 @@ _NAME = re.compile(r"[a-z][a-z0-9-]+")
 _FACT = re.compile(r"[0-9A-Z][0-9A-Za-z-]*")
 _FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,})(?P<info>.*)")
 _BLOCK = re.compile(r"(?P<indent>[ \t]*):{3,}(?P<info>.*)")
+#: Words in a comment by which a cell escapes nbval.
+_MARKER = re.compile(r"\b(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+")
 _OPTION = re.compile(r":(?P<key>[^:\s]+):(?P<value>.*)")
 
 
@@ -126,7 +128,7 @@ class _Reader:
     def __init__(self, path: Path, slug: str, text: str) -> None:
         self.path = path
         self.slug = slug
-        self.lines = text.splitlines()
+        self.lines = text.split("\n")
         self.cells: list[Cell] = []
         self.notes: list[TeacherNote] = []
         self.prose: list[tuple[int, str]] = []
@@ -266,6 +268,8 @@ class _Reader:
         source = "\n".join(self.lines[start:end]).strip("\n")
         if not source.strip():
             raise self._error(index, "this cell is empty.")
+        if marker := _MARKER.search(source):
+            raise self._error(index, f"{marker[0]} would keep this cell from being compared; take it out.")
         tags = tuple(_split(options.get("tags", "")))
         shows = tuple(_split(options.get("shows", "")))
         if len(shows) > FACTS_PER_CELL and "table" not in tags:

@@ -36,7 +36,7 @@ def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -
     report = check_facts(load_facts(book.facts), recorded_notebooks(book))
     for problem in report.problems:
         print(problem)
-    print(f"{len(built.written)} notebooks written, {len(built.unchanged)} unchanged.")
+    print(f"Notebooks written: {len(built.written)}, unchanged: {len(built.unchanged)}.")
     return 1 if report.problems else 0
 
 

@@ -6,6 +6,7 @@ A test fails when one of them moves.
 from __future__ import annotations
 
 import contextlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+@cache
+def _command_line() -> CommandLine:
+    return CommandLine(prog="alembic")
+
+
 def parser() -> argparse.ArgumentParser:
     """The argument parser of the real command line."""
-    return CommandLine(prog="alembic").parser
+    return _command_line().parser
 
 
 def command_name(options: argparse.Namespace) -> str | None:
@@ -32,7 +38,7 @@ def command_name(options: argparse.Namespace) -> str | None:
 
 def configuration_files(options: argparse.Namespace) -> tuple[str, str]:
     """pyproject.toml and alembic.ini as the command line would find them."""
-    toml, ini = CommandLine(prog="alembic")._inis_from_config(options)
+    toml, ini = _command_line()._inis_from_config(options)
     return toml, ini
 
 

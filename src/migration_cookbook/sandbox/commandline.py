@@ -46,6 +46,8 @@ _NOISE = re.compile(
     r"|\[alembic\.runtime\.plugins|\[alembic\.ddl\.postgresql\] Detected sequence"
     r"|^ERROR +\[alembic\.util\.messaging\]"
 )
+#: With --sql, the SQL goes to standard output and the log elsewhere.
+_OFFLINE_NOISE = re.compile(r"^(INFO|ERROR) +\[alembic\.")
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,9 @@ def execute(command: Command, run: Run) -> Printed:
             _call(command.options, out)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             failure = describe(error, run.folder)
+    noise = _OFFLINE_NOISE if getattr(command.options, "sql", False) else _NOISE
     lines = tuple(
-        tidy(line, run.folder) for line in out.getvalue().splitlines() if run.verbose or not _NOISE.search(line)
+        tidy(line, run.folder) for line in out.getvalue().splitlines() if run.verbose or not noise.search(line)
     )
     return Printed(lines, recorder.sent, failure)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
@@ -14,6 +13,8 @@ from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import sqlalchemy as sa
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ def script_directory(folder: Path) -> ScriptDirectory:
 
 def place(connection: sa.Connection) -> tuple[str, ...]:
     """The revisions at which the database stands; none is base."""
-    inspector = sa.inspect(connection)
-    if not inspector.has_table("alembic_version"):
+    master, column = ("sqlite_master", "name") if connection.dialect.name == "sqlite" else ("pg_class", "relname")
+    if not connection.exec_driver_sql(f"SELECT 1 FROM {master} WHERE {column} = 'alembic_version'").first():
         return ()
-    rows = connection.execute(sa.text("SELECT version_num FROM alembic_version ORDER BY version_num"))
+    rows = connection.exec_driver_sql("SELECT version_num FROM alembic_version ORDER BY version_num")
     return tuple(row[0] for row in rows)
 
 

@@ -98,15 +98,14 @@ class Outcome:
 
     def state_lines(self) -> tuple[str, ...]:
         """Where the database stands after a failure, and what is already done and stays."""
-        place = f"  {self.kind.title} is at {self.place_text()}"
         if self.before == self.after and not self.changes:
-            return (f"{place}, nothing changed",)
-        lines = [place]
+            return (f"  still at {self.place_text()}, nothing changed",)
+        lines = [f"  now at {self.place_text()}"]
         if self.changes:
             lines.append("  already done, and stays:")
             lines += [f"    {change.sign} {change.subject}  {change.detail}".rstrip() for change in self.changes]
-        elif self.before != self.after:
-            lines.append(f"  done and stays: what leads from {', '.join(self.before) or 'base'} there")
+        else:
+            lines.append(f"  what leads there from {', '.join(self.before) or 'base'} is done, and stays")
         return tuple(lines)
 
 
@@ -138,16 +137,16 @@ class Sandbox:
 
     def run(self, command: Command, kind: Kind, *, verbose: bool = False) -> Outcome:
         """Run a command against the databases of one kind."""
-        database = self.databases[kind][0]
-        before, place_before = self._look(kind) if command.moves else (None, ())
-        with self._remembering_files():
-            printed = commandline.execute(command, self._run(kind, verbose))
-        if before is None and printed.failure is None:
-            return Outcome(kind, printed)
-        with engines.engine(database).connect() as connection:
-            after, place_after = schemas.read(connection), history.place(connection)
-        changes = schemas.difference(before, after) if before is not None else ()
-        return Outcome(kind, printed, place_before if before is not None else place_after, place_after, changes)
+        watcher = engines.engine(self.databases[kind][0]).connect().execution_options(isolation_level="AUTOCOMMIT")
+        with watcher:
+            # AUTOCOMMIT: the watcher holds no lock while the command runs.
+            before, place_before = (schemas.read(watcher), history.place(watcher)) if command.moves else (None, ())
+            with self._remembering_files():
+                printed = commandline.execute(command, self._run(kind, verbose))
+            if before is None:
+                return Outcome(kind, printed)
+            after, place_after = schemas.read(watcher), history.place(watcher)
+        return Outcome(kind, printed, place_before, place_after, schemas.difference(before, after))
 
     def run_on_files(self, command: Command) -> Outcome:
         """Run a command that needs no database; it is told the first one, should it look."""
@@ -216,10 +215,6 @@ class Sandbox:
                 known[after] = known.pop(before)
         self._save(state)
         return after
-
-    def _look(self, kind: Kind) -> tuple[schemas.Schema, tuple[str, ...]]:
-        with engines.engine(self.databases[kind][0]).connect() as connection:
-            return schemas.read(connection), history.place(connection)
 
     def _run(self, kind: Kind, verbose: bool) -> commandline.Run:
         return commandline.Run(self.folder, self.databases[kind], self._new_id, self._now, verbose)

@@ -29,7 +29,9 @@ def alembic(notebook: Notebook, line: str) -> None:
 def run_command(notebook: Notebook, command: Command, on: Kind | None, *, verbose: bool = False) -> None:
     """Run a parsed command and show what it did; raises CellFailed where a database refused."""
     echo = Lines((f"$ {command.text}",))
-    if command.name == "help" or (not command.needs_database and not notebook.sandbox.env_takes_part(command)):
+    if command.name == "help" or (
+        not command.needs_database and not notebook.sandbox.env_takes_part(command)
+    ):
         outcome = notebook.sandbox.run_on_files(command)
         notebook.publish([echo, *_printed(outcome)])
         if outcome.failure:
@@ -37,8 +39,7 @@ def run_command(notebook: Notebook, command: Command, on: Kind | None, *, verbos
         return
     if command.autogenerates and on is None:
         raise CookbookError(
-            "Autogenerate compares the models with one database. Name it: "
-            f"%{command.text} --on sqlite"
+            f"Autogenerate compares the models with one database. Name it: %{command.text} --on sqlite"
         )
     kinds = notebook.databases(on) if command.needs_database else [on or Kind.SQLITE]
     before: list[Part] = [echo]
@@ -57,9 +58,7 @@ def run_command(notebook: Notebook, command: Command, on: Kind | None, *, verbos
         for kind in kinds
         if kind in outcomes or notebook.database(kind) is None
     ]
-    notebook.publish_answers(
-        answers, before, sent={kind: outcome.sent for kind, outcome in outcomes.items()}
-    )
+    notebook.publish_answers(answers, before, sent={kind: outcome.sent for kind, outcome in outcomes.items()})
     if failed:
         worked = tuple(kind for kind in outcomes if kind not in failed)
         raise CellFailed(_what(command), failed, worked)
@@ -71,7 +70,9 @@ def sent(notebook: Notebook, line: str) -> None:
         "%sent", line, named=("--on",), flags=("--all",), usage="Write %sent, or %sent --on postgres."
     )
     if not notebook.moves:
-        raise CookbookError("No command has changed a database yet. %sent shows the SQL of the last %alembic upgrade.")
+        raise CookbookError(
+            "No command has changed a database yet. %sent shows the SQL of the last %alembic upgrade."
+        )
     answers = []
     for kind in notebook.databases(options.on):
         if kind in notebook.moves:
@@ -95,7 +96,9 @@ def _what(command: Command) -> str:
 
 
 def _interrupted(outcomes: dict[Kind, Outcome]) -> bool:
-    return any(outcome.failure and outcome.failure.kind == "KeyboardInterrupt" for outcome in outcomes.values())
+    return any(
+        outcome.failure and outcome.failure.kind == "KeyboardInterrupt" for outcome in outcomes.values()
+    )
 
 
 def _different_places(notebook: Notebook) -> list[Part]:
@@ -107,7 +110,9 @@ def _different_places(notebook: Notebook) -> list[Part]:
     if len(set(places.values())) < 2:
         return []
     stands = ", ".join(f"{kind.title} at {place}" for kind, place in places.items())
-    return [Note(f"The databases stand at different revisions ({stands}): one step leads each to its own place.")]
+    return [
+        Note(f"The databases stand at different revisions ({stands}): one step leads each to its own place.")
+    ]
 
 
 def _remember(notebook: Notebook, command: Command, outcomes: dict[Kind, Outcome]) -> None:
@@ -151,9 +156,13 @@ def _lock_lines(notebook: Notebook, outcome: Outcome) -> tuple[str, ...]:
     lines = ["  Another transaction holds a lock that this command needs. It waited 3 seconds, then gave up."]
     holders = notebook.sessions.in_transaction(outcome.kind)
     for name in holders:
-        lines.append(f"  Session `{name}` has a transaction open: end it with COMMIT or ROLLBACK in %%sql --as {name}.")
+        lines.append(
+            f"  Session `{name}` has a transaction open: end it with COMMIT or ROLLBACK in %%sql --as {name}."
+        )
     if not holders:
-        lines.append("  End the transaction that holds it (another notebook, a terminal?), and run this again.")
+        lines.append(
+            "  End the transaction that holds it (another notebook, a terminal?), and run this again."
+        )
     return tuple(line.replace("`", "") for line in lines)
 
 

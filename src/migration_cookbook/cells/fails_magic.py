@@ -41,7 +41,9 @@ def fails(notebook: Notebook, line: str, cell: str) -> None:
     except CellError as error:
         if not error.mistake:
             raise
-        notebook.publish([Lines((str(error),)), Verdict("As announced:", "a mistake in the command, and nothing ran.")])
+        notebook.publish(
+            [Lines((str(error),)), Verdict("As announced:", "a mistake in the command, and nothing ran.")]
+        )
     except Exception as error:
         _show_exception(notebook, announced, error)
     else:
@@ -96,10 +98,15 @@ def _sentence(failure: CellFailed) -> str:
 def _worked(notebook: Notebook, announced: list[Announcement]) -> None:
     """Nothing failed. That passes only where the version at hand is another than the one announced."""
     versions = _other_versions(notebook, announced)
-    absent = [each.kind for each in announced if notebook.has_sandbox and notebook.database(each.kind) is None]
+    absent = [
+        each.kind for each in announced if notebook.has_sandbox and notebook.database(each.kind) is None
+    ]
     excused = [kind for kind in BOTH if kind in versions or kind in absent]
     if announced and all(each.kind in excused for each in announced):
-        lines = [versions.get(kind) or f"{kind.title} is not to be had here, so it could not fail." for kind in excused]
+        lines = [
+            versions.get(kind) or f"{kind.title} is not to be had here, so it could not fail."
+            for kind in excused
+        ]
         notebook.publish([Note(line) for line in lines])
         return
     named = " and ".join(kind.title for kind in BOTH if kind in {each.kind for each in announced})

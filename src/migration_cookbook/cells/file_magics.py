@@ -62,14 +62,20 @@ def tree(notebook: Notebook, line: str) -> None:
     top = _inside(notebook, options.free[0]) if options.free else notebook.sandbox.folder
     if not top.is_dir():
         raise CookbookError(f"There is no folder {options.free[0]}. %tree alone lists all.")
-    title = f"{top.relative_to(notebook.sandbox.folder).as_posix()}/" if options.free else f"{notebook.sandbox.name}/"
+    title = (
+        f"{top.relative_to(notebook.sandbox.folder).as_posix()}/"
+        if options.free
+        else f"{notebook.sandbox.name}/"
+    )
     lines = list(_branches(top, set(files.project_files(notebook.sandbox.folder)), ""))
     notebook.publish([Lines((title, *(lines or ["(empty)"])))])
 
 
 def _branches(folder: Path, shown: set[Path], indent: str) -> Iterator[str]:
     entries = [
-        path for path in sorted(folder.iterdir()) if path in shown or (path.is_dir() and not path.name.startswith("__"))
+        path
+        for path in sorted(folder.iterdir())
+        if path in shown or (path.is_dir() and not path.name.startswith("__"))
     ]
     entries = [path for path in entries if not path.name.startswith(".")]
     for position, path in enumerate(entries):
@@ -85,7 +91,9 @@ def _inside(notebook: Notebook, name: str) -> Path:
     path = Path(os.path.normpath(folder / name))
     real = path.resolve()
     if not path.is_relative_to(folder) or not real.is_relative_to(folder.resolve()):
-        raise CookbookError(f"{name} lies outside the sandbox. Name a path inside it, like migrations/env.py.")
+        raise CookbookError(
+            f"{name} lies outside the sandbox. Name a path inside it, like migrations/env.py."
+        )
     return path
 
 
@@ -97,9 +105,15 @@ def _named(notebook: Notebook, name: str) -> Path:
         entries = [e for e in history.entries(notebook.sandbox.folder) if e.id.startswith(name)]
         if len(entries) == 1:
             return entries[0].path
-    known = [each.relative_to(notebook.sandbox.folder).as_posix() for each in files.project_files(notebook.sandbox.folder)]
+    known = [
+        each.relative_to(notebook.sandbox.folder).as_posix()
+        for each in files.project_files(notebook.sandbox.folder)
+    ]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    raise CookbookError(f"There is no file or revision {name}. " + (f"Did you mean {near[0]}?" if near else "%tree lists the files."))
+    raise CookbookError(
+        f"There is no file or revision {name}. "
+        + (f"Did you mean {near[0]}?" if near else "%tree lists the files.")
+    )
 
 
 def _lines(text: str, count: int) -> tuple[int, int]:

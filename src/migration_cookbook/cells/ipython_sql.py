@@ -60,10 +60,16 @@ class _Observed:
 def statements(text: str) -> list[str]:
     """The statements of a cell, each whole."""
     found = [one.strip() for one in sqlparse.split(text)]
-    kept = [one for one in found if one.rstrip(";").strip() and sqlparse.format(one, strip_comments=True).strip(" ;\n")]
+    kept = [
+        one
+        for one in found
+        if one.rstrip(";").strip() and sqlparse.format(one, strip_comments=True).strip(" ;\n")
+    ]
     for one in kept:
         if one.startswith("\\"):
-            raise CookbookError(f"`{one.split()[0]}` is a command of psql, not SQL. %schema shows tables here.")
+            raise CookbookError(
+                f"`{one.split()[0]}` is a command of psql, not SQL. %schema shows tables here."
+            )
     return kept
 
 

@@ -105,7 +105,9 @@ def _guarded(notebook: Notebook, name: str, run: Callable[[], None]) -> None:
 def _log(workspace: Workspace) -> logging.Logger:
     logger = logging.getLogger("migration_cookbook")
     if not logger.handlers:
-        handler = RotatingFileHandler(workspace.log, maxBytes=1_000_000, backupCount=1, encoding="utf-8", delay=True)
+        handler = RotatingFileHandler(
+            workspace.log, maxBytes=1_000_000, backupCount=1, encoding="utf-8", delay=True
+        )
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         logger.addHandler(handler)
         logger.propagate = False

@@ -46,7 +46,9 @@ class Notebook:
     @property
     def sandbox(self) -> Sandbox:
         if self._sandbox is None:
-            raise CookbookError("There is no sandbox yet. Run the cell with %sandbox at the top of the notebook first.")
+            raise CookbookError(
+                "There is no sandbox yet. Run the cell with %sandbox at the top of the notebook first."
+            )
         if not self._sandbox.folder.is_dir():
             raise CookbookError(f"The sandbox's folder is gone. Run %sandbox {self._sandbox.name} again.")
         return self._sandbox
@@ -102,7 +104,9 @@ class Notebook:
         html = f'<div class="mathjax_ignore">{"".join(part.html() for part in shown)}</div>'
         metadata: dict[str, Any] = {}
         if sent and any(sent.values()):
-            metadata = {"cookbook": {"sent": {kind.value: list(lines) for kind, lines in sent.items() if lines}}}
+            metadata = {
+                "cookbook": {"sent": {kind.value: list(lines) for kind, lines in sent.items() if lines}}
+            }
         display({"text/plain": plain, "text/html": html}, raw=True, metadata=metadata)
 
     def publish_answers(

@@ -50,7 +50,9 @@ def _arguments(line: str) -> tuple[str | None, str, list[str]]:
     position = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
     free, options = words[:position], words[position:]
     if "--autogenerate" in options:
-        raise CookbookError("%%revision is for code of your own. Write %alembic revision --autogenerate -m … instead.")
+        raise CookbookError(
+            "%%revision is for code of your own. Write %alembic revision --autogenerate -m … instead."
+        )
     if len(free) > 2:
         raise CookbookError(f"Put the message in quotation marks. {_USAGE}")
     if not free or (len(free) == 1 and re.fullmatch(r"[0-9a-f]{4,32}", free[0])):
@@ -64,7 +66,9 @@ def _checked(cell: str) -> list[Part]:
         tree = ast.parse(cell)
     except SyntaxError as error:
         # One line above the code is the magic's own.
-        raise CookbookError(f"The code has a syntax error in line {(error.lineno or 0) + 1}: {error.msg}.") from None
+        raise CookbookError(
+            f"The code has a syntax error in line {(error.lineno or 0) + 1}: {error.msg}."
+        ) from None
     names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     if not any(name.startswith("upgrade") for name in names):
         raise CookbookError(f"The code has no upgrade(). {_USAGE}")

@@ -76,7 +76,11 @@ def _databases(plan: sandboxes.Plan) -> str:
 def _places(opened: Sandbox) -> str:
     places = {kind: ", ".join(opened.place(kind)) or "base" for kind in Kind if opened.databases.get(kind)}
     if len(set(places.values())) == 1:
-        return f"both databases at {next(iter(places.values()))}" if len(places) > 1 else str(next(iter(places.values())))
+        return (
+            f"both databases at {next(iter(places.values()))}"
+            if len(places) > 1
+            else str(next(iter(places.values())))
+        )
     return ", ".join(f"{kind.title} at {place}" for kind, place in places.items())
 
 

@@ -41,7 +41,9 @@ def schema(notebook: Notebook, line: str) -> None:
 
 def _show_changes(notebook: Notebook, kinds: list[Kind]) -> None:
     if not notebook.moves:
-        raise CookbookError("No command has changed a database yet. %schema --diff shows what the last one changed.")
+        raise CookbookError(
+            "No command has changed a database yet. %schema --diff shows what the last one changed."
+        )
     answers = []
     for kind in kinds:
         if kind in notebook.moves:
@@ -101,7 +103,11 @@ def _below(table: schemas.Table) -> tuple[str, ...]:
         lines.append(f"{_name(constraint)}: {constraint.text}")
     lines += [f"index `{index.name}`: {index.description}" for index in table.indexes]
     lines += [f"trigger `{trigger.name}`" for trigger in table.triggers]
-    lines += [f"column `{column.name}`: generated as {column.generated}" for column in table.columns if column.generated]
+    lines += [
+        f"column `{column.name}`: generated as {column.generated}"
+        for column in table.columns
+        if column.generated
+    ]
     return tuple(lines)
 
 

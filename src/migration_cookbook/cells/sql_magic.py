@@ -54,7 +54,9 @@ def sql(notebook: Notebook, line: str, cell: str) -> None:
     rows = _row_limit(options)
     kinds = notebook.databases(options.on)
     if name := options.named.get("--as"):
-        futures = {kind: _in_session(notebook, name, kind, statements) for kind in kinds if notebook.database(kind)}
+        futures = {
+            kind: _in_session(notebook, name, kind, statements) for kind in kinds if notebook.database(kind)
+        }
         if "--background" in options.flags:
             notebook.publish([Note(f"Running in session `{name}`. `%wait {name}` shows how it ends.")])
             return
@@ -71,7 +73,11 @@ def wait(notebook: Notebook, line: str) -> None:
     options = read("%wait", line, free=1, usage="Write %wait anna.")
     known = notebook.sessions.names()
     if not options.free or options.free[0] not in known:
-        named = f" Open sessions: {', '.join(known)}." if known else " Open one with %%sql --as anna --background."
+        named = (
+            f" Open sessions: {', '.join(known)}."
+            if known
+            else " Open one with %%sql --as anna --background."
+        )
         raise CookbookError(f"%wait needs the name of an open session.{named}")
     name = options.free[0]
     sessions = notebook.sessions.named(name)
@@ -134,7 +140,11 @@ def _run(connection: sa.Connection, statements: list[str]) -> Answered:
 
 
 def _show(
-    notebook: Notebook, kinds: list[Kind], answered: dict[Kind, Answered], rows: int | None, target: str | None
+    notebook: Notebook,
+    kinds: list[Kind],
+    answered: dict[Kind, Answered],
+    rows: int | None,
+    target: str | None,
 ) -> None:
     answers = [
         Answer(kind, _parts(notebook, kind, answered[kind], rows, target))
@@ -167,7 +177,9 @@ def _parts(
         parts.append(Lines(_refusal(notebook, kind, answered)))
     if answered.left_open:
         parts.append(
-            Note("The transaction was still open at the end of the cell and is rolled back. `--as NAME` keeps one open.")
+            Note(
+                "The transaction was still open at the end of the cell and is rolled back. `--as NAME` keeps one open."
+            )
         )
     return tuple(parts)
 
@@ -181,7 +193,9 @@ def _done(result: ipython_sql.Result) -> str:
 def _table(result: ipython_sql.Result, limit: int | None) -> Part:
     shown = result.rows if limit is None else result.rows[:limit]
     footer = (
-        (f"{limit} of {len(result.rows)} rows; `%%sql --rows all` shows all",) if len(shown) < len(result.rows) else ()
+        (f"{limit} of {len(result.rows)} rows; `%%sql --rows all` shows all",)
+        if len(shown) < len(result.rows)
+        else ()
     )
     if not result.rows:
         return Note(f"no rows ({', '.join(result.columns or ())})")
@@ -192,9 +206,17 @@ def _refusal(notebook: Notebook, kind: Kind, answered: Answered) -> tuple[str, .
     assert answered.refused is not None
     statement, error = answered.refused
     failure = notebook.sandbox.describe(error)
-    lines = [*failure.headline(), *(f"  SQL sent: {line}" if i == 0 else f"            {line}" for i, line in enumerate(statement.splitlines()))]
+    lines = [
+        *failure.headline(),
+        *(
+            f"  SQL sent: {line}" if i == 0 else f"            {line}"
+            for i, line in enumerate(statement.splitlines())
+        ),
+    ]
     if failure.waited_for_a_lock:
-        lines.append("  Another transaction holds a lock that this statement needs. It waited 3 seconds, then gave up.")
+        lines.append(
+            "  Another transaction holds a lock that this statement needs. It waited 3 seconds, then gave up."
+        )
         for name in notebook.sessions.in_transaction(kind):
             lines.append(f"  Session {name} has a transaction open: end it with COMMIT or ROLLBACK.")
     return tuple(lines)

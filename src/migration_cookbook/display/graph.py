@@ -10,11 +10,12 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.display.answers import COLORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from migration_cookbook.databases.kinds import Kind
 
 #: More boxes than this in a row can't be read: only the databases' neighborhood is drawn.
 _MOST = 8
@@ -71,7 +72,9 @@ class Graph:
     def svg(self) -> str:
         """The graph as a picture with a title and a description."""
         if not self.nodes:
-            return _picture([], 320, 40, "No revisions yet", "; ".join(self._at_base()) or "An empty history.")
+            return _picture(
+                [], 320, 40, "No revisions yet", "; ".join(self._at_base()) or "An empty history."
+            )
         shown, before, after = self._neighborhood()
         columns, rows = _layout(shown)
         texts = {node.revision: self._texts(node) for node in shown}
@@ -101,7 +104,9 @@ class Graph:
         for line in self._at_base():
             pieces.append(_text(8, bottom + 12, line, anchor="start"))
             bottom += 18
-        return _picture(pieces, width, bottom, "The revisions", " ".join(line.strip() + "." for line in self.plain()))
+        return _picture(
+            pieces, width, bottom, "The revisions", " ".join(line.strip() + "." for line in self.plain())
+        )
 
     def _at_base(self) -> list[str]:
         names = [kind.title for kind, revisions in self.places.items() if not revisions]
@@ -135,7 +140,9 @@ class Graph:
         pieces = [_rectangle(x, y, _WIDTH, height, _EDGE, 1)]
         for inset, kind in enumerate(here):
             pieces.append(
-                _rectangle(x + 4 * inset, y + 4 * inset, _WIDTH - 8 * inset, height - 8 * inset, COLORS[kind], 3)
+                _rectangle(
+                    x + 4 * inset, y + 4 * inset, _WIDTH - 8 * inset, height - 8 * inset, COLORS[kind], 3
+                )
             )
         start = y + (height - (len(lines) - 1) * _LINE) / 2 + 4
         for i, line in enumerate(lines):
@@ -180,7 +187,9 @@ def _arrow(start: tuple[int, int], end: tuple[int, int], height: int) -> str:
     middle = x2 - _GAP / 2
     path = f"M{x1:g} {y1:g} H{middle:g} V{y2:g} H{x2 - 6:g}"
     tip = f"M{x2 - 8:g} {y2 - 4:g} L{x2 - 1:g} {y2:g} L{x2 - 8:g} {y2 + 4:g} Z"
-    return f'<path d="{path}" fill="none" stroke="{_EDGE}" stroke-width="1.5"/><path d="{tip}" fill="{_EDGE}"/>'
+    return (
+        f'<path d="{path}" fill="none" stroke="{_EDGE}" stroke-width="1.5"/><path d="{tip}" fill="{_EDGE}"/>'
+    )
 
 
 def _picture(pieces: Sequence[str], width: float, height: float, title: str, description: str) -> str:

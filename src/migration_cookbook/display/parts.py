@@ -152,7 +152,9 @@ class Code:
         from pygments.formatters import HtmlFormatter
         from pygments.lexers import get_lexer_by_name
 
-        colored = highlight(self.source, get_lexer_by_name(self.language), HtmlFormatter(cssclass="highlight"))
+        colored = highlight(
+            self.source, get_lexer_by_name(self.language), HtmlFormatter(cssclass="highlight")
+        )
         colored = colored.replace("<pre>", f'<pre style="{_PRE}">', 1)
         caption = f'<div style="margin:2px 0">{inline(self.caption)}</div>' if self.caption else ""
         return f'{caption}<div style="margin:2px 0 2px 8px">{colored}</div>'
@@ -199,7 +201,9 @@ class Together:
 
 def badge(title: str, color: str) -> str:
     """A database's name with its color beside it."""
-    return f'<span style="border-left:5px solid {color};padding-left:5px;margin-right:8px"><b>{title}</b></span>'
+    return (
+        f'<span style="border-left:5px solid {color};padding-left:5px;margin-right:8px"><b>{title}</b></span>'
+    )
 
 
 def inline(text: str) -> str:

@@ -42,7 +42,9 @@ def configuration_files(options: argparse.Namespace) -> tuple[str, str]:
     return toml, ini
 
 
-def file_name(directory: ScriptDirectory, folder: Path, revision_id: str, message: str, date: datetime) -> str:
+def file_name(
+    directory: ScriptDirectory, folder: Path, revision_id: str, message: str, date: datetime
+) -> str:
     """The name that Alembic would give a revision's file, by the project's file_template."""
     return Path(directory._rev_path(folder, revision_id, message, date)).name
 

@@ -77,7 +77,9 @@ def parse(line: str | list[str]) -> Command:
     if name is None:
         raise CookbookError(f"%alembic needs a command, for example: %alembic upgrade head. {_known()}")
     if name == "edit":
-        raise CookbookError("`alembic edit` opens an editor. Here, open the file in JupyterLab, or use %%revision.")
+        raise CookbookError(
+            "`alembic edit` opens an editor. Here, open the file in JupyterLab, or use %%revision."
+        )
     return Command(name, tuple(arguments), options)
 
 

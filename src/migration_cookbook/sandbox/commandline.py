@@ -17,7 +17,6 @@ import sys
 import traceback
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic.config import Config
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from migration_cookbook.databases.database import Database
     from migration_cookbook.sandbox.command import Command
@@ -108,7 +108,9 @@ def execute(command: Command, run: Run) -> Printed:
             failure = describe(error, run.folder)
     noise = _OFFLINE_NOISE if getattr(command.options, "sql", False) else _NOISE
     lines = tuple(
-        tidy(line, run.folder) for line in out.getvalue().splitlines() if run.verbose or not noise.search(line)
+        tidy(line, run.folder)
+        for line in out.getvalue().splitlines()
+        if run.verbose or not noise.search(line)
     )
     return Printed(lines, recorder.sent, failure)
 
@@ -198,8 +200,7 @@ def forget_modules(folder: Path) -> None:
 @contextlib.contextmanager
 def _logging_restored() -> Iterator[None]:
     """`fileConfig` in an env.py may replace handlers and silence loggers: undo that."""
-    root = logging.getLogger()
-    loggers = [root, *(each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger))]
+    loggers = [logging.getLogger(), *_named_loggers()]
     saved = [(each, list(each.handlers), each.level, each.disabled, each.propagate) for each in loggers]
     known = {each.name for each in loggers}
     try:
@@ -209,11 +210,16 @@ def _logging_restored() -> Iterator[None]:
             each.handlers[:] = handlers
             each.setLevel(level)
             each.disabled, each.propagate = disabled, propagate
-        for name, each in logging.root.manager.loggerDict.items():
-            if isinstance(each, logging.Logger) and name not in known:
+        for each in _named_loggers():
+            if each.name not in known:
                 each.handlers.clear()
                 each.setLevel(logging.NOTSET)
                 each.disabled, each.propagate = False, True
+
+
+def _named_loggers() -> list[logging.Logger]:
+    known = logging.root.manager.loggerDict.values()
+    return [each for each in known if isinstance(each, logging.Logger)]
 
 
 @contextlib.contextmanager
@@ -254,12 +260,17 @@ def describe(error: BaseException, folder: Path) -> Failure:
     if isinstance(error, KeyboardInterrupt):
         return Failure("KeyboardInterrupt", ("interrupted",), where=where)
     if isinstance(error, SystemExit):
-        return Failure("SystemExit", (f"the project ended the command with status {error.code}",), where=where)
+        return Failure(
+            "SystemExit", (f"the project ended the command with status {error.code}",), where=where
+        )
     if isinstance(error, CookbookError):
         return Failure("", _words(str(error), folder))
     if isinstance(error, DBAPIError) and error.orig is not None:
         return Failure(
-            type(error.orig).__name__, _words(_without_position(str(error.orig)), folder), error.statement, where
+            type(error.orig).__name__,
+            _words(_without_position(str(error.orig)), folder),
+            error.statement,
+            where,
         )
     if isinstance(error, SyntaxError):
         name = tidy(error.filename or "?", folder)
@@ -283,7 +294,9 @@ def _without_position(message: str) -> str:
 def _where(error: BaseException, folder: Path) -> str | None:
     """The deepest line of the project itself; of a revision file rather than of env.py."""
     prefix = f"{folder}{os.sep}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(prefix)]
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(prefix)
+    ]
     if not frames:
         return None
     return f"{frames[-1].filename.removeprefix(prefix)}, line {frames[-1].lineno}"

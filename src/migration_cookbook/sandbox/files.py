@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from migration_cookbook.workspace import Workspace
 
@@ -52,7 +52,9 @@ def keep_changed(workspace: Workspace, name: str, folder: Path, written: Mapping
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(folder / relative, destination)
     what = changed[0] if len(changed) == 1 else f"{len(changed)} files"
-    place = target.relative_to(workspace.root.parent) if target.is_relative_to(workspace.root.parent) else target
+    place = (
+        target.relative_to(workspace.root.parent) if target.is_relative_to(workspace.root.parent) else target
+    )
     return f"Kept {what}, changed by hand, in `{place}`."
 
 

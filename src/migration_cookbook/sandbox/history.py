@@ -61,7 +61,9 @@ def script_directory(folder: Path) -> ScriptDirectory:
 
 def place(connection: sa.Connection) -> tuple[str, ...]:
     """The revisions at which the database stands; none is base."""
-    master, column = ("sqlite_master", "name") if connection.dialect.name == "sqlite" else ("pg_class", "relname")
+    master, column = (
+        ("sqlite_master", "name") if connection.dialect.name == "sqlite" else ("pg_class", "relname")
+    )
     if not connection.exec_driver_sql(f"SELECT 1 FROM {master} WHERE {column} = 'alembic_version'").first():
         return ()
     rows = connection.exec_driver_sql("SELECT version_num FROM alembic_version ORDER BY version_num")

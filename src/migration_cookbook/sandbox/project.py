@@ -96,10 +96,13 @@ def _assigned(path: Path) -> dict[str, str | None]:
     """`revision` and `down_revision` of a revision file, without running it."""
     values: dict[str, str | None] = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        target = node.target if isinstance(node, ast.AnnAssign) else None
-        if isinstance(node, ast.Assign):
-            target = node.targets[0]
-        value = getattr(node, "value", None)
-        if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
-            values[target.id] = value.value
+        if isinstance(node, ast.AnnAssign):
+            targets: list[ast.expr] = [node.target]
+        elif isinstance(node, ast.Assign):
+            targets = node.targets
+        else:
+            continue
+        match targets[0], node.value:
+            case ast.Name(id=name), ast.Constant(value=str() | None as value):
+                values[name] = value
     return values

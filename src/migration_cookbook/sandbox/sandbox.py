@@ -103,7 +103,9 @@ class Outcome:
         lines = [f"  now at {self.place_text()}"]
         if self.changes:
             lines.append("  already done, and stays:")
-            lines += [f"    {change.sign} {change.subject}  {change.detail}".rstrip() for change in self.changes]
+            lines += [
+                f"    {change.sign} {change.subject}  {change.detail}".rstrip() for change in self.changes
+            ]
         else:
             lines.append(f"  what leads there from {', '.join(self.before) or 'base'} is done, and stays")
         return tuple(lines)
@@ -137,10 +139,14 @@ class Sandbox:
 
     def run(self, command: Command, kind: Kind, *, verbose: bool = False) -> Outcome:
         """Run a command against the databases of one kind."""
-        watcher = engines.engine(self.databases[kind][0]).connect().execution_options(isolation_level="AUTOCOMMIT")
+        watcher = (
+            engines.engine(self.databases[kind][0]).connect().execution_options(isolation_level="AUTOCOMMIT")
+        )
         with watcher:
             # AUTOCOMMIT: the watcher holds no lock while the command runs.
-            before, place_before = (schemas.read(watcher), history.place(watcher)) if command.moves else (None, ())
+            before, place_before = (
+                (schemas.read(watcher), history.place(watcher)) if command.moves else (None, ())
+            )
             with self._remembering_files():
                 printed = commandline.execute(command, self._run(kind, verbose))
             if before is None:
@@ -261,7 +267,9 @@ def plan(
     """A checked plan: a mistake is said before anything is touched."""
     check_name(name)
     if not re.fullmatch(r"[1-9]", databases):
-        raise CookbookError(f"--databases takes a number from 1 to {_MOST_DATABASES}: %sandbox {name} --databases 2")
+        raise CookbookError(
+            f"--databases takes a number from 1 to {_MOST_DATABASES}: %sandbox {name} --databases 2"
+        )
     if bare:
         if at or database_at:
             raise CookbookError("--bare is an empty folder: leave out --at and --database-at.")
@@ -321,7 +329,9 @@ def resume(workspace: Workspace, name: str) -> Sandbox:
         if kind == Kind.SQLITE or host
     }
     if host and Kind.POSTGRES in databases:
-        databases[Kind.POSTGRES] = tuple(postgres.restore_settings(host, each) for each in databases[Kind.POSTGRES])
+        databases[Kind.POSTGRES] = tuple(
+            postgres.restore_settings(host, each) for each in databases[Kind.POSTGRES]
+        )
     return Sandbox(name, workspace, databases, unavailable, _versions(host))
 
 
@@ -423,7 +433,12 @@ def _state_path(workspace: Workspace, name: str) -> Path:
 
 
 def _read_state(workspace: Workspace, name: str) -> dict[str, Any]:
-    return read_json(_state_path(workspace, name)) or {"files": {}, "generated": {}, "counts": {}, "databases": {}}
+    return read_json(_state_path(workspace, name)) or {
+        "files": {},
+        "generated": {},
+        "counts": {},
+        "databases": {},
+    }
 
 
 def _write_state(workspace: Workspace, name: str, state: Mapping[str, Any]) -> None:

@@ -6,12 +6,13 @@ Everything is executed before anything is written: a build that fails records no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
@@ -33,13 +34,15 @@ from migration_cookbook.workspace import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from migration_cookbook.editions.book import Book
     from migration_cookbook.editions.chapter import Cell, Chapter
 
     #: Told the page's slug, how many of its code cells have run, and how many there are.
     Progress = Callable[[str, int, int], None]
+
+_T = TypeVar("_T")
 
 #: Kernels at the same time.
 PARALLEL = 2
@@ -166,7 +169,14 @@ class _Run:
             async with places:
                 return await self.one(chapter)
 
-        return list(await asyncio.gather(*(one(chapter) for chapter in chapters)))
+        # Without `return_exceptions` the first one that ends badly would leave the others' kernels alone.
+        outcomes = await asyncio.gather(*(one(chapter) for chapter in chapters), return_exceptions=True)
+        results: list[str | Failure] = []
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            results.append(outcome)
+        return results
 
     async def one(self, chapter: Chapter) -> str | Failure:
         notebook = to_notebook(chapter, self.environment)
@@ -275,34 +285,27 @@ def _difference(path: Path, slug: str, text: str) -> str | None:
     return f"{place} has other metadata than a fresh build."
 
 
-def _in_a_thread(work: Callable[[list[Chapter]], Any], chapters: list[Chapter]) -> list[str | Failure]:
+def _in_a_thread(work: Callable[[list[Chapter]], Coroutine[Any, Any, _T]], chapters: list[Chapter]) -> _T:
     """Run the tasks in a thread of their own.
 
     There the executing library can't put its signal handlers in: an interrupt reaches
     this thread, and ends all kernels instead of one.
     """
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(work(chapters))
-    outcome: list[Any] = []
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
 
-    def run() -> None:
+    async def main() -> _T:
+        if task := asyncio.current_task():
+            running.append((asyncio.get_running_loop(), task))
+        return await work(chapters)
+
+    with ThreadPoolExecutor(1) as pool:
+        outcome = pool.submit(lambda: asyncio.run(main()))
         try:
-            outcome.append(loop.run_until_complete(task))
-        except BaseException as error:
-            outcome.append(error)
-        finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
-
-    thread = threading.Thread(target=run, name="build")
-    thread.start()
-    try:
-        thread.join()
-    except BaseException:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        raise
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    results: list[str | Failure] = outcome[0]
-    return results
+            return outcome.result()
+        except BaseException:
+            for loop, task in running:
+                # The loop may have come to its end by itself.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(task.cancel)
+            wait([outcome])
+            raise

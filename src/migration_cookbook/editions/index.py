@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from migration_cookbook.editions.facts import Fact
 
 _OPERATION = re.compile(r"\b(?:op|batch|batch_op)\.([a-z]\w*)\(")
-_COMMAND = re.compile(r"(?:^%alembic |\balembic )(?:-\S+ )*([a-z_]+)", re.MULTILINE)
-#: A failure as an output shows it: the kind of exception, two spaces after FAILED, and the message.
-_FAILURE = re.compile(r"^\s*FAILED\s+(?:\w+(?:\.\w+)*:\s+)?(.+)$", re.MULTILINE)
-_SERVER = re.compile(r"^(?:ERROR:\s+)?")
+#: A command line as a cell or a sentence writes it.
+_COMMAND = re.compile(r"^%alembic (.+)$|`alembic ([^`]+)`", re.MULTILINE)
+#: A failure as an output shows it: with the kind of exception, or without for Alembic's own messages.
+_FAILURE = re.compile(r"^\s*FAILED(?::|\s+[\w.]+:)\s+(.+)$", re.MULTILINE)
 
 
 def write_index(facts: Sequence[Fact], notebooks: Mapping[str, Any]) -> str:
@@ -70,8 +70,10 @@ def _names(text: str) -> Iterator[str]:
     for name in _OPERATION.findall(text):
         if name in _known_operations():
             yield f"`op.{name}`"
-    for name in _COMMAND.findall(text):
-        if name in _known_commands():
+    for words in _COMMAND.findall(text):
+        # Options may stand before the command, with values of their own.
+        known = (word for word in "".join(words).split() if word in _known_commands())
+        if name := next(known, None):
             yield f"`alembic {name}`"
 
 
@@ -80,7 +82,7 @@ def _errors(notebooks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for cell in notebook.cells:
             for output in cell.get("outputs", ()):
                 for message in _FAILURE.findall(output_text(output)):
-                    yield f"`{_SERVER.sub('', message.strip()).replace('`', '')}`", page
+                    yield f"`{message.strip().replace('`', '')}`", page
 
 
 def _entries(found: Iterable[tuple[str, str]]) -> list[str]:

@@ -322,15 +322,18 @@ def _make(cluster: Cluster, binaries: Binaries, account: Account) -> None:
     if cluster.whole.exists():
         return
     cluster.prepared.unlink(missing_ok=True)
-    shutil.rmtree(cluster.data, ignore_errors=True)
-    password_file = cluster.home / "pwfile"
+    for half in (cluster.data, *cluster.home.glob("making-*")):
+        shutil.rmtree(half, ignore_errors=True)
+    # A folder of its own, because the initdb of a killed process may still be at work in another.
+    making = f"making-{secrets.token_hex(4)}"
+    password_file = cluster.home / f"{making}.password"
     write_atomically(password_file, cluster.password + "\n", mode=0o600)
     account.own(password_file)
     cluster.output.unlink(missing_ok=True)
     command: list[str | Path] = [
         _program("initdb", cluster, binaries, account),
-        *("-D", "data", "-U", SUPERUSER, "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),
-        *("-A", "scram-sha-256", "--pwfile", "pwfile"),
+        *("-D", making, "-U", SUPERUSER, "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),
+        *("-A", "scram-sha-256", "--pwfile", password_file.name),
     ]
     done = account.run(command, cluster.home, cluster.output)
     password_file.unlink()
@@ -339,10 +342,13 @@ def _make(cluster: Cluster, binaries: Binaries, account: Account) -> None:
             f"PostgreSQL's data folder can't be made in {cluster.home}: {_last_line(cluster)}. "
             "Mend that, or name another place with COOKBOOK_HOME=/some/folder."
         )
+    (cluster.home / making).rename(cluster.data)
     write_atomically(cluster.whole, _proof(cluster))
 
 
 def _launch(cluster: Cluster, binaries: Binaries, account: Account) -> None:
+    if cluster.pid() is not None:
+        return  # started after all, by the pg_ctl of a process that was killed
     _clear_remains(cluster)
     sockets = "'" + str(cluster.sockets).replace("'", "''") + "'"
     settings = cluster.data / "postgresql.auto.conf"
@@ -357,11 +363,12 @@ def _launch(cluster: Cluster, binaries: Binaries, account: Account) -> None:
         if account.run(command, cluster.home).returncode == 0:
             return
         # The killed server's backends end by themselves, a moment after it.
-        if _STILL_IN_USE in _log(cluster) and time.monotonic() < deadline:
+        in_use = _STILL_IN_USE in _log(cluster)
+        if in_use and time.monotonic() < deadline:
             time.sleep(0.1)
             continue
         complaint = _last_line(cluster)
-        if any(words in _log(cluster) for words in _CIRCUMSTANCES):
+        if in_use or any(words in _log(cluster) for words in _CIRCUMSTANCES):
             raise CookbookError(f"PostgreSQL doesn't start: {complaint}. Its log is {cluster.output}.")
         raise _Damaged(complaint)
 

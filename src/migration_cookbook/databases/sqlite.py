@@ -124,6 +124,7 @@ def _put(workspace: Workspace, building: Path, path: Path) -> Database:
         # Made, not replaced: what somebody put there since the check is not overwritten.
         os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o644))
     except FileExistsError:
+        journal.note(key, State.GONE)
         raise _not_ours(target) from None
     journal.note(key, State.WHOLE)
     building.replace(target)
@@ -135,9 +136,15 @@ def _checked(workspace: Workspace, path: Path) -> Path:
     path = path.absolute()
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(workspace.root)):
         raise CookbookError(f"{path} leads out of the workspace {workspace.root}. Nothing there was touched.")
-    if os.path.lexists(path) and (path.is_symlink() or not path.is_file() or not is_ours(workspace, path)):
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file() or not _may_go(workspace, path)):
         raise _not_ours(path)
     return path
+
+
+def _may_go(workspace: Workspace, path: Path) -> bool:
+    """Ours, or the empty file of a call that was killed before it could say so."""
+    entry = _journal(workspace).entries().get(_key(workspace, path))
+    return entry is not None and (entry.state is State.WHOLE or path.stat().st_size == 0)
 
 
 def _not_ours(path: Path) -> CookbookError:

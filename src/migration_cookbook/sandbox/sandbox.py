@@ -190,7 +190,8 @@ class Sandbox:
         return applied
 
     def describe(self, error: Exception) -> commandline.Failure:
-        return commandline.describe(error, self.folder)
+        databases = [database for listed in self.databases.values() for database in listed]
+        return commandline.describe(error, self.folder, databases)
 
     def write_file(self, relative: str, text: str) -> None:
         """Write a file of the project, and remember that it was the kit."""

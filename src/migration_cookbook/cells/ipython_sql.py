@@ -17,6 +17,8 @@ import sqlparse
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import sqlalchemy as sa
 
 _SETTINGS = SimpleNamespace(
@@ -40,7 +42,7 @@ class Result:
     @property
     def verb(self) -> str:
         words = re.sub(r"--[^\n]*|/\*.*?\*/", " ", self.statement, flags=re.DOTALL).upper().split()
-        two = words[0] in ("CREATE", "DROP", "ALTER", "SET", "BEGIN", "START") and len(words) > 1
+        two = words[0] in ("CREATE", "DROP", "ALTER", "SET", "START") and len(words) > 1
         return " ".join(words[:2] if two else words[:1]).rstrip(";")
 
 
@@ -59,7 +61,7 @@ class _Observed:
 
 def statements(text: str) -> list[str]:
     """The statements of a cell, each whole."""
-    found = [one.strip() for one in sqlparse.split(text)]
+    found = [one.strip() for one in _split(text)]
     kept = [
         one
         for one in found
@@ -73,14 +75,27 @@ def statements(text: str) -> list[str]:
     return kept
 
 
+def _split(text: str) -> Iterator[str]:
+    for one in sqlparse.split(text):
+        # To sqlparse, `BEGIN ISOLATION LEVEL …;` opens a block that holds all the rest.
+        begin, _, rest = one.partition(";")
+        if begin.upper().startswith("BEGIN") and rest.strip():
+            yield f"{begin};"
+            yield from _split(rest)
+        else:
+            yield one
+
+
 def run(connection: sa.Connection, statement: str) -> Result:
     """Run one statement through ipython-sql; a refusal of the database raises."""
     import sql.run
 
     observed = _Observed(connection)
     handle = SimpleNamespace(internal_connection=observed, dialect=connection.dialect.name, name="")
-    # A bare BEGIN is refused by ipython-sql, BEGIN; is not.
     text = _BIND.sub(r"\:", statement.rstrip().rstrip(";")) + ";"
+    if text.upper().startswith("BEGIN"):
+        # ipython-sql refuses statements whose first word is this.
+        text = f"/**/ {text}"
     results = sql.run.run(handle, text, _SETTINGS, {})
     if results.pretty is None:
         return Result(statement, None, (), observed.count)

@@ -59,6 +59,10 @@ def _description(plan: sandboxes.Plan) -> str:
     if plan.bare:
         return f"Sandbox `{plan.name}`: an empty folder, {_databases(plan)}."
     content = "with rows" if plan.rows else "without rows"
+    if plan.at == "base":
+        return f"Sandbox `{plan.name}`: the bookshop before its first revision, {_databases(plan)} without tables."
+    if plan.database_at == "base":
+        content = "without tables"
     if plan.database_at == plan.at:
         return f"Sandbox `{plan.name}`: the bookshop at revision {plan.at}, {_databases(plan)} {content}."
     return (

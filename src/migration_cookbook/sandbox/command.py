@@ -42,7 +42,7 @@ class Command:
         if self.name == "history":
             return bool(self.options.indicate_current) or "current" in (self.options.rev_range or "")
         if self.name == "show":
-            return str(self.options.revision) == "current"
+            return "current" in self.options.rev
         return self.name not in _FILES_ONLY
 
     @property

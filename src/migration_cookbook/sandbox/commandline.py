@@ -24,6 +24,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from migration_cookbook.databases import guard
+from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox import alembic_private
 from migration_cookbook.sandbox.recorder import recording
 from migration_cookbook.workspace import CookbookError
@@ -105,10 +106,10 @@ def execute(command: Command, run: Run) -> Printed:
         try:
             _call(command.options, out)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
-            failure = describe(error, run.folder)
+            failure = describe(error, run.folder, run.databases)
     noise = _OFFLINE_NOISE if getattr(command.options, "sql", False) else _NOISE
     lines = tuple(
-        tidy(line, run.folder)
+        tidy(line, run.folder, run.databases)
         for line in out.getvalue().splitlines()
         if run.verbose or not noise.search(line)
     )
@@ -135,7 +136,7 @@ def _surroundings(run: Run, out: io.StringIO) -> Iterator[None]:
         stack.enter_context(contextlib.chdir(run.folder))
         stack.enter_context(_variables(run.databases))
         stack.enter_context(_fresh_modules(run.folder))
-        stack.enter_context(_logging_restored())
+        stack.enter_context(fresh_logging())
         stack.enter_context(_no_running_loop())
         stack.enter_context(alembic_private.steady(run.new_id, run.now))
         stack.enter_context(contextlib.redirect_stdout(out))
@@ -198,11 +199,18 @@ def forget_modules(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _logging_restored() -> Iterator[None]:
-    """`fileConfig` in an env.py may replace handlers and silence loggers: undo that."""
+def fresh_logging() -> Iterator[None]:
+    """Logging as in a new process; what the caller had set up is back afterwards.
+
+    Without this, a handler of the notebook's would print Alembic's lines a second
+    time, and `fileConfig` in an env.py would silence the notebook's own loggers.
+    """
     loggers = [logging.getLogger(), *_named_loggers()]
     saved = [(each, list(each.handlers), each.level, each.disabled, each.propagate) for each in loggers]
     known = {each.name for each in loggers}
+    for each in loggers:
+        each.handlers[:] = [one for one in each.handlers if isinstance(one, logging.NullHandler)]
+        each.setLevel(logging.WARNING if each is logging.root else logging.NOTSET)
     try:
         yield
     finally:
@@ -252,11 +260,16 @@ def _warnings_into(out: io.StringIO) -> Iterator[None]:
         yield
 
 
-def describe(error: BaseException, folder: Path) -> Failure:
+def describe(error: BaseException, folder: Path, databases: Sequence[Database] = ()) -> Failure:
     """An exception as the reader needs it: the words, the SQL, the line of the project."""
     where = _where(error, folder)
+
+    def words(message: str) -> tuple[str, ...]:
+        lines = message.strip().splitlines()
+        return tuple(tidy(line, folder, databases) for line in lines if line.strip())
+
     if isinstance(error, CommandError):
-        return Failure("", _words(str(error), folder))
+        return Failure("", words(str(error)))
     if isinstance(error, KeyboardInterrupt):
         return Failure("KeyboardInterrupt", ("interrupted",), where=where)
     if isinstance(error, SystemExit):
@@ -264,11 +277,11 @@ def describe(error: BaseException, folder: Path) -> Failure:
             "SystemExit", (f"the project ended the command with status {error.code}",), where=where
         )
     if isinstance(error, CookbookError):
-        return Failure("", _words(str(error), folder))
+        return Failure("", words(str(error)))
     if isinstance(error, DBAPIError) and error.orig is not None:
         return Failure(
             type(error.orig).__name__,
-            _words(_without_position(str(error.orig)), folder),
+            words(_as_each_time(str(error.orig))),
             error.statement,
             where,
         )
@@ -279,16 +292,17 @@ def describe(error: BaseException, folder: Path) -> Failure:
     message = repr(message) if isinstance(error, KeyError) else message
     # SQLAlchemy appends a line with the address of its page on the error.
     message = re.sub(r"\n?\(Background on this error at: .*\)", "", message)
-    return Failure(type(error).__name__, _words(message, folder), where=where)
+    return Failure(type(error).__name__, words(message), where=where)
 
 
-def _words(message: str, folder: Path) -> tuple[str, ...]:
-    return tuple(tidy(line, folder) for line in message.strip().splitlines() if line.strip())
+def _as_each_time(message: str) -> str:
+    """What PostgreSQL says, without what is another each time or shown beside it.
 
-
-def _without_position(message: str) -> str:
-    """PostgreSQL's `LINE 1: …` and its caret; the statement is shown whole beside it."""
-    return re.sub(r"\nLINE \d+:.*\n *\^", "", message)
+    That is `LINE 1: …` and its caret, the numbers of processes, and where a row is stored.
+    """
+    message = re.sub(r"\nLINE \d+:.*\n *\^", "", message)
+    message = re.sub(r"\n(DETAIL:  )?Process \d+ waits for .*|\nHINT:  See server log.*", "", message)
+    return re.sub(r"\nCONTEXT:  while \w+ tuple .*", "", message)
 
 
 def _where(error: BaseException, folder: Path) -> str | None:
@@ -302,8 +316,12 @@ def _where(error: BaseException, folder: Path) -> str | None:
     return f"{frames[-1].filename.removeprefix(prefix)}, line {frames[-1].lineno}"
 
 
-def tidy(text: str, folder: Path) -> str:
-    """Text without what differs between two computers: folders and addresses in memory."""
+def tidy(text: str, folder: Path, databases: Sequence[Database] = ()) -> str:
+    """Text without what differs between two computers: folders, addresses, names of databases."""
     text = text.replace(f"{folder}{os.sep}", "").replace(str(folder), ".")
     text = text.replace(sys.prefix, "…")
+    served = [database for database in databases if database.kind is Kind.POSTGRES]
+    for position, database in enumerate(served):
+        text = text.replace(f"?{database.url.render_as_string().partition('?')[2]}", "")
+        text = text.replace(database.name, f"bookshop_{position + 1}" if position else "bookshop")
     return re.sub(r" at 0x[0-9a-f]+", "", text).rstrip()

@@ -134,6 +134,19 @@ def test_urls_and_words_are_no_paths(desk: Desk) -> None:
     assert problems(desk) == []
 
 
+def test_a_link_that_leads_nowhere(desk: Desk) -> None:
+    links = "[a](../02-b.ipynb) [b](#here) [c](https://x.org/y) [d](../09-z.ipynb) [e](../02-b.md#x)"
+
+    def link(notebook: Any) -> None:
+        notebook.cells[0].source = links
+
+    spoil(desk, link)
+    assert problems(desk)[-2:] == [
+        "notebooks/examples/01-a.ipynb: it links to ../09-z.ipynb, which is no notebook of the book.",
+        "notebooks/examples/01-a.ipynb: it links to ../02-b.md#x, which is no notebook of the book.",
+    ]
+
+
 def test_a_notebook_without_chapter_and_a_chapter_without_notebook(desk: Desk) -> None:
     desk.book.notebook("02-b").rename(desk.book.notebook("03-c"))
     assert problems(desk) == [

@@ -7,6 +7,7 @@ emptied notebook, an edited source: all of that passes. These guards catch it.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 _MANY = re.compile(r"\x1b\[[0-9;]*m")
+#: A link to another file of the book; addresses on the web and places on the page are none.
+_LINK = re.compile(r"\]\((?!\w+:|#)([^)\s]+)\)")
 #: Folders of a machine; `sqlite:///…` and a bare `/` are none.
 _FOLDER = re.compile(
     r"(?<![\w.:/~-])/(?:home|Users|root|tmp|var|private|work|opt|usr|mnt|srv|etc|nix)/[\w.+-]+"
@@ -39,6 +42,7 @@ def book_problems(book: Book, chapters: Mapping[str, Chapter], reference: Mappin
             found.append(f"{place} is missing or no notebook; build it.")
             continue
         found += [f"{place}: {problem}" for problem in notebook_problems(notebook, chapter, reference)]
+        found += [f"{place}: {problem}" for problem in _dead_links(notebook, chapter.slug, chapters)]
     return found
 
 
@@ -122,6 +126,17 @@ def _disagreements(notebook: Any, chapter: Chapter, reference: Mapping[str, Any]
             if cell.get(key) != other.get(key):
                 yield f"cell {number} has another {key} than {chapter.place}; build it again."
                 break
+
+
+def _dead_links(notebook: Any, slug: str, chapters: Collection[str]) -> Iterator[str]:
+    """Links that lead nowhere from a learner's copy, where there are only notebooks."""
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        for target in _LINK.findall(cell.source):
+            page = posixpath.normpath(posixpath.join(posixpath.dirname(slug), target.partition("#")[0]))
+            if page.removesuffix(".ipynb") not in chapters or not page.endswith(".ipynb"):
+                yield f"it links to {target}, which is no notebook of the book."
 
 
 def _traces(text: str) -> Iterator[str]:

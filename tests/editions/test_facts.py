@@ -79,9 +79,15 @@ def test_a_home_that_exists_must_show_it_and_others_are_planned() -> None:
     assert report.planned == ("A-2",)
 
 
-def test_one_of_two_showing_cells_is_enough() -> None:
-    notebooks = {PAGE: recorded(cell("no", shows=["A-1"]), cell("yes", shows=["A-1"], name="there"))}
-    assert check_facts([fact("yes")], notebooks).problems == ()
+def test_two_cells_may_show_it_one_for_each_database() -> None:
+    on_sqlite, on_postgres = (
+        cell("SQLite:\n    yes", shows=["A-1"]),
+        cell("PostgreSQL:\n    oui", shows=["A-1"], name="b2"),
+    )
+    notebooks = {PAGE: recorded(on_sqlite, on_postgres)}
+    assert check_facts([fact("yes", "oui")], notebooks).problems == ()
+    (problem,) = check_facts([fact("oui", "oui")], notebooks).problems
+    assert problem.endswith("cell b2 does not show A-1: 'oui' is not seen on sqlite.")
 
 
 def test_an_unknown_id_is_an_error() -> None:

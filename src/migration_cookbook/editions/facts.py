@@ -148,16 +148,17 @@ def _problems(fact: Fact, cells: Sequence[ShowingCell], notebooks: Mapping[str, 
         yield f"{fact.id} is shown nowhere, and its home {fact.home} exists: {fact.fact}"
     elif not (fact.seen_sqlite or fact.seen_postgres):
         yield f"{fact.id} is shown, but facts.csv does not say what is to be seen."
-    elif not any(_missing(fact, cell) == "" for cell in cells):
-        yield f"{cells[0].place} does not show {fact.id}: {_missing(fact, cells[0])}."
+    elif missing := _missing(fact, cells):
+        yield f"{', '.join(cell.place for cell in cells)} does not show {fact.id}: {missing}."
 
 
-def _missing(fact: Fact, cell: ShowingCell) -> str:
+def _missing(fact: Fact, cells: Sequence[ShowingCell]) -> str:
+    """What none of the cells shows; one may be there for SQLite, and another for PostgreSQL."""
     wanted = {"sqlite": fact.seen_sqlite, "postgres": fact.seen_postgres}
     missing = [
         f"{text!r} is not seen on {database}"
         for database, text in wanted.items()
-        if text and _single_spaced(text) not in cell.evidence[database]
+        if text and not any(_single_spaced(text) in cell.evidence[database] for cell in cells)
     ]
     return " and ".join(missing)
 

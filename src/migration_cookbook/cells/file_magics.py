@@ -19,18 +19,24 @@ if TYPE_CHECKING:
 
     from migration_cookbook.cells.notebook import Notebook
 
+_FILE_USAGE = 'Write %%file migrations/env.py, or %%file models.py --after "words of one line".'
 _LANGUAGES = {".py": "python", ".ini": "ini", ".toml": "toml", ".mako": "mako", ".sql": "sql", ".cfg": "ini"}
 
 
 def write_file(notebook: Notebook, line: str, cell: str) -> None:
-    """Write the cell into a file of the project, and show what changed."""
-    options = read("%%file", line, free=1, usage="Write %%file migrations/env.py and the file's text below.")
+    """Write the cell into a file of the project, whole or at one line of it, and show what changed."""
+    options = read("%%file", line, named=("--after", "--instead-of"), free=1, usage=_FILE_USAGE)
     if not options.free:
         raise CookbookError("%%file needs a path: %%file migrations/env.py")
+    if len(options.named) > 1:
+        raise CookbookError("%%file takes --after or --instead-of, not both.")
     path = _inside(notebook, options.free[0])
     relative = path.relative_to(notebook.sandbox.folder).as_posix()
-    text = cell if cell.endswith("\n") else f"{cell}\n"
     before = path.read_text(encoding="utf-8") if path.is_file() else None
+    text = cell if cell.endswith("\n") else f"{cell}\n"
+    if options.named:
+        (way, anchor), *_ = options.named.items()
+        text = _edited(relative, before, text, anchor, after=way == "--after")
     notebook.sandbox.write_file(relative, text)
     if before is None:
         notebook.publish([Note(f"wrote `{relative}`")])
@@ -38,6 +44,23 @@ def write_file(notebook: Notebook, line: str, cell: str) -> None:
         notebook.publish([Note(f"`{relative}` is as it was")])
     else:
         notebook.publish([Code(f"changed `{relative}`", _difference(before, text), "diff")])
+
+
+def _edited(relative: str, before: str | None, new: str, anchor: str, *, after: bool) -> str:
+    """The file with the new lines after the line that holds the anchor, or instead of it."""
+    if before is None:
+        raise CookbookError(f"There is no file {relative} yet. Leave --after away to write it whole.")
+    lines = before.splitlines(keepends=True)
+    found = [position for position, line in enumerate(lines) if anchor in line]
+    done = f"\n{new}" in f"\n{before}"
+    if done and (after or not found or anchor in new):
+        return before
+    if len(found) != 1:
+        raise CookbookError(
+            f"{len(found)} lines of {relative} hold `{anchor}`. Name words of exactly one line."
+        )
+    position = found[0]
+    return "".join([*lines[: position + after], new, *lines[position + 1 :]])
 
 
 def show(notebook: Notebook, line: str) -> None:

@@ -41,6 +41,12 @@ def project_files(folder: Path) -> Iterable[Path]:
         yield path
 
 
+def revision_texts(folder: Path) -> list[str]:
+    """The revision files' texts, wherever the project keeps them."""
+    texts = (path.read_text(encoding="utf-8") for path in project_files(folder) if path.suffix == ".py")
+    return [text for text in texts if "\ndown_revision" in text]
+
+
 def keep_changed(workspace: Workspace, name: str, folder: Path, written: Mapping[str, str]) -> str | None:
     """Copy what was changed by hand to the workspace's `kept` folder, and say so in one line."""
     changed = [relative for relative, digest in snapshot(folder).items() if written.get(relative) != digest]

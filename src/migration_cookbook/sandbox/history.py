@@ -9,6 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
+from migration_cookbook.sandbox.commandline import fresh_logging
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -52,9 +53,10 @@ def script_directory(folder: Path) -> ScriptDirectory:
     if not (folder / "alembic.ini").is_file() and not (folder / "pyproject.toml").is_file():
         raise CookbookError("There is no alembic.ini here yet. `%alembic init migrations` makes one.")
     try:
-        return ScriptDirectory.from_config(
-            Config(file_=str(folder / "alembic.ini"), toml_file=str(folder / "pyproject.toml"))
-        )
+        with fresh_logging():
+            return ScriptDirectory.from_config(
+                Config(file_=str(folder / "alembic.ini"), toml_file=str(folder / "pyproject.toml"))
+            )
     except CommandError as error:
         raise CookbookError(str(error)) from None
 

@@ -89,7 +89,7 @@ class Outcome:
             return ()
         lines = list(self.failure.headline())
         if self.failure.sql:
-            first, *more = self.failure.sql.strip().splitlines()
+            first, *more = self.failure.sql.strip().expandtabs(4).splitlines()
             lines.append(f"  SQL sent: {first.strip()}")
             lines += [f"            {line.rstrip()}" for line in more if line.strip()]
         if self.failure.where:
@@ -228,16 +228,16 @@ class Sandbox:
 
     def _new_id(self) -> str:
         """The next revision id: random to look at, the same in each run of the notebook."""
-        return hashlib.sha256(f"{self.name} {self._count('ids')}".encode()).hexdigest()[:12]
+        texts = files.revision_texts(self.folder)
+        number = len(texts)
+        while True:
+            chosen = hashlib.sha256(f"{self.name} {number}".encode()).hexdigest()[:12]
+            if not any(chosen in text for text in texts):
+                return chosen
+            number += 1
 
     def _now(self) -> datetime:
-        return _FIRST_MOMENT + timedelta(minutes=self._count("dates"))
-
-    def _count(self, what: str) -> int:
-        state = self._state()
-        state["counts"][what] = state["counts"].get(what, 0) + 1
-        self._save(state)
-        return int(state["counts"][what])
+        return _FIRST_MOMENT + timedelta(minutes=len(files.revision_texts(self.folder)))
 
     @contextlib.contextmanager
     def _remembering_files(self) -> Iterator[None]:
@@ -419,7 +419,6 @@ def _fresh_state(folder: Path, databases: Mapping[Kind, tuple[Database, ...]]) -
     return {
         "files": files.snapshot(folder),
         "generated": {},
-        "counts": {},
         "databases": {
             kind.value: [
                 {"name": each.name, "url": each.url.render_as_string(hide_password=False)} for each in listed
@@ -437,7 +436,6 @@ def _read_state(workspace: Workspace, name: str) -> dict[str, Any]:
     return read_json(_state_path(workspace, name)) or {
         "files": {},
         "generated": {},
-        "counts": {},
         "databases": {},
     }
 

@@ -43,3 +43,6 @@ def load(shell: InteractiveShell) -> None:
     shell.migration_cookbook = notebook
     for magic in _MAGICS:
         register(notebook, magic)
+    # IPython prints a sentence about an extension that it knows to be loaded.
+    known = shell.extension_manager.loaded
+    shell.events.register("post_run_cell", lambda _result: known.discard("migration_cookbook"))

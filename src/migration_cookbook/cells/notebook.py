@@ -71,6 +71,9 @@ class Notebook:
         if self._sessions is not None:
             self._sessions.close()
         os.chdir(self.workspace.root)
+        if self._sandbox is not None:
+            for name in self._sandbox.engines():
+                self.shell.user_ns.pop(name, None)
         self._sandbox = None
         self.moves.clear()
 

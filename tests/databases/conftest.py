@@ -56,8 +56,9 @@ def running(server_workspace: Workspace) -> Server:
 @pytest.fixture
 def shared(running: Server) -> Iterator[Server]:
     """The shared server; what a test leaves there is dropped."""
+    before = set(postgres.names(running))
     yield running
-    for name in postgres.names(running):
+    for name in set(postgres.names(running)) - before:
         postgres.drop_named(running, name)
     postgres.sweep(running)
 

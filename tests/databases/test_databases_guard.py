@@ -36,7 +36,7 @@ def mine_on_postgres(shared: Server) -> Database:
 
 
 def reach(url: str | sa.URL, **arguments: object) -> None:
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, **arguments)  # type: ignore[arg-type]
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, **arguments)
     with engine.connect() as connection:
         connection.execute(sa.text("SELECT 1"))
 
@@ -82,7 +82,7 @@ class TestSqlite:
 
     def test_nobody_waits_long_for_a_lock(self, mine: Database) -> None:
         def patience(**arguments: object) -> object:
-            with sa.create_engine(mine.url, **arguments).connect() as connection:  # type: ignore[arg-type]
+            with sa.create_engine(mine.url, **arguments).connect() as connection:
                 return connection.execute(sa.text("PRAGMA busy_timeout")).scalar()
 
         with guard.only([mine]):

@@ -15,6 +15,7 @@ from migration_cookbook.databases import cluster, postgres, server, sqlite
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.engines import engine
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
+from migration_cookbook.databases.ownership import settled_name
 from migration_cookbook.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class TestPostgres:
 
         count = lines_run(create)
         before = tidied(attached)
-        for _ in killed_at_each_line(create, count, 3):
+        for _ in killed_at_each_line(create, count, 7):
             after = tidied(attached)
             assert before <= after
             before = after
@@ -118,7 +119,7 @@ class TestPostgres:
 
         count = lines_run(make)
         _drop_all(attached)
-        for number in killed_at_each_line(make, count, 9):
+        for number in killed_at_each_line(make, count, 23):
             assert titles(make()) == ["Middlemarch"]
             tidied(attached)
             if number % 2:
@@ -129,8 +130,8 @@ class TestPostgres:
         database = postgres.create(attached, "shop")
         count = lines_run(lambda: postgres.drop(attached, database))
         postgres.drop(attached, database)
-        victims = [postgres.create(attached, "shop") for _ in range(1, count, 4)]
-        for _ in killed_at_each_line(lambda: postgres.drop(attached, victims[0]), count, 4):
+        victims = [postgres.create(attached, "shop") for _ in range(1, count, 11)]
+        for _ in killed_at_each_line(lambda: postgres.drop(attached, victims[0]), count, 11):
             postgres.drop(attached, victims.pop(0))
             tidied(attached)
         assert tidied(attached) == {database.name for database in victims}
@@ -139,8 +140,7 @@ class TestPostgres:
 def _drop_all(attached: Server) -> None:
     for name in tidied(attached):
         postgres.drop_named(attached, name)
-    template = postgres.template(attached, "key", fill)
-    postgres.drop_named(attached, template.name)
+    postgres.drop_named(attached, settled_name(attached.workspace.installation, "template", "key"))
     assert left_on(attached) == set()
 
 
@@ -179,12 +179,12 @@ class TestServer:
             forget(unlucky)
             server.attach(unlucky)
 
-        for _ in killed_at_each_line(start, 400, 29):
+        for _ in killed_at_each_line(start, 400, 113):
             attached = server.attach(unlucky)
             assert attached.notices == ()
         postgres.drop(attached, postgres.create(attached, "works"))
 
-    @pytest.mark.parametrize("milliseconds", [30, 100, 200, 300, 400])
+    @pytest.mark.parametrize("milliseconds", [60, 200, 350])
     def test_while_initdb_or_pg_ctl_runs(self, unlucky: Workspace, milliseconds: int) -> None:
         forget(unlucky)
         child = os.fork()

@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import make_url, text
 
 from migration_cookbook.databases import sqlite
+from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.engines import engine
 from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.ownership import State
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from migration_cookbook.databases.database import Database
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_somebodys_file_is_refused_untouched(workspace: Workspace) -> None:
     path.parent.mkdir()
     path.write_text("three years of work", encoding="utf-8")
     template = sqlite.template(workspace, "key", fill)
-    theirs = sqlite.Database(Kind.SQLITE, str(path), make_url(f"sqlite:///{path}"))
+    theirs = Database(Kind.SQLITE, str(path), make_url(f"sqlite:///{path}"))
     for attempt in (
         lambda: sqlite.create(workspace, "shop", path),
         lambda: sqlite.clone(workspace, template, "shop", path),
@@ -121,7 +121,7 @@ def test_somebodys_file_is_refused_untouched(workspace: Workspace) -> None:
 def test_an_intent_is_no_right(workspace: Workspace) -> None:
     path = workspace.sandboxes / "thesis.db"
     journal = sqlite._journal(workspace)
-    journal.note(sqlite._key(workspace, path), sqlite.State.INTENDED)
+    journal.note(sqlite._key(workspace, path), State.INTENDED)
     path.parent.mkdir()
     path.write_text("three years of work", encoding="utf-8")
     with pytest.raises(CookbookError, match="not a file of the cookbook's"):

@@ -66,7 +66,8 @@ class Account:
     def short_folder(self) -> Path:
         """A fresh 0700 folder of this account, outside the workspace, with room for a socket's name."""
         for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
-            if len(os.fsencode(base)) > 60 or not Path(base).is_dir() or not self.reaches(Path(base)):
+            likely = Path(base, "cookbook-12345678")
+            if not socket_fits(likely) or not likely.parent.is_dir() or not self.reaches(likely.parent):
                 continue
             folder = Path(tempfile.mkdtemp(prefix="cookbook-", dir=base))
             self.own(folder)
@@ -89,4 +90,6 @@ def server_account() -> Account:
 
 
 def socket_fits(folder: Path) -> bool:
-    return len(os.fsencode(folder)) + len(_SOCKET_NAME) <= LONGEST_SOCKET_PATH
+    """Whether a socket may lie there: libpq takes a comma for the end of a host's name."""
+    length = len(os.fsencode(folder)) + len(_SOCKET_NAME)
+    return length <= LONGEST_SOCKET_PATH and not set(str(folder)) & set(",\\\n")

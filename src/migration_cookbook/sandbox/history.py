@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from migration_cookbook.sandbox.commandline import fresh_logging
+from migration_cookbook.sandbox.commandline import describe, fresh_logging, importing_from
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -31,11 +31,17 @@ class Entry:
 
 def entries(folder: Path) -> tuple[Entry, ...]:
     """The project's revisions, from the oldest to the newest."""
-    directory = script_directory(folder)
     try:
-        scripts = list(directory.walk_revisions())
-    except (CommandError, KeyError) as error:
-        raise CookbookError(f"Alembic can't read the revisions: {error}") from None
+        # Reading a revision file runs it.
+        with importing_from(folder):
+            scripts = list(script_directory(folder).walk_revisions())
+    except CookbookError:
+        raise
+    except Exception as error:
+        failure = describe(error, folder)
+        said = f"{failure.kind} {' '.join(failure.message)}".strip()
+        place = f" ({failure.where})" if failure.where else ""
+        raise CookbookError(f"Alembic can't read the revisions: {said}{place}") from None
     return tuple(
         Entry(
             script.revision,

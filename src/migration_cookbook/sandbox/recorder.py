@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _QUESTIONS = re.compile(
     r"pg_catalog\.|sqlite_master|sqlite_schema|sqlite_temp_master|information_schema\.|^\s*PRAGMA (main\.|temp\.|read_uncommitted)"
     r"|^\s*select (pg_catalog|current_schema|version\(\))|^\s*show (standard_conforming|transaction)"
+    # Autogenerate looks for each column's sequence, in no fixed order of the tables.
+    r"|^\s*select c\.relname, a\.attname from pg_class"
     r"|^\s*SELECT alembic_version|^\s*SELECT version_num|^\s*ROLLBACK TO SAVEPOINT|^\s*SELECT 1\s*$",
     re.IGNORECASE,
 )

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -82,10 +81,3 @@ def test_no_index_address(name: str) -> None:
     assert "index-url" not in text
     assert "find-links" not in text
     assert not re.search(r"https?://\S*simple", text)
-
-
-def test_markers_of_the_lock_fit_this_machine() -> None:
-    environment = default_environment()
-    for line in (ROOT / "requirements.lock").read_text().splitlines():
-        if match := re.match(r"^(\S+==\S+)\s*;\s*(.+?)\s*\\?$", line):
-            Requirement(f"{match[1]}; {match[2]}").marker.evaluate(environment)

@@ -39,7 +39,9 @@ def lab(options: argparse.Namespace) -> int:
         print(line)
     try:
         running = server.attach(workspace)
-        print(f"PostgreSQL {running.version} is up. It goes on after JupyterLab ends; `cookbook stop` stops it.")
+        print(
+            f"PostgreSQL {running.version} is up. It goes on after JupyterLab ends; `cookbook stop` stops it."
+        )
         for notice in running.notices:
             print(notice)
     except CookbookError as error:
@@ -66,8 +68,11 @@ def check(options: argparse.Namespace) -> int:
     from migration_cookbook.editions.compare import check_notebooks
 
     book = this_book()
-    tests = subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *options.pytest],
-                           cwd=book.root, check=False)
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *options.pytest],
+        cwd=book.root,
+        check=False,
+    )
     return tests.returncode or check_notebooks(book, open_workspace())
 
 
@@ -76,7 +81,11 @@ def stop(options: argparse.Namespace) -> int:
     from migration_cookbook.databases import server
 
     stopped = server.stop(open_workspace())
-    print("PostgreSQL is stopped. The next command starts it again." if stopped else "PostgreSQL was not running.")
+    print(
+        "PostgreSQL is stopped. The next command starts it again."
+        if stopped
+        else "PostgreSQL was not running."
+    )
     return 0
 
 
@@ -96,7 +105,9 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("lab", help=lab.__doc__)
     one.add_argument("--port", type=int, help="the port to listen on (the first free one from 8888)")
-    one.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
+    one.add_argument(
+        "--no-browser", action="store_true", help="print the address instead of opening a browser"
+    )
     one.set_defaults(run=lab)
 
     one = commands.add_parser("build", help=build.__doc__)

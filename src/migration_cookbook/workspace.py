@@ -90,7 +90,9 @@ def open_workspace(root: Path | None = None) -> Workspace:
     """The workspace at `root`, or the one this process belongs to; made if missing."""
     folder = (root or _default_root()).absolute()
     if '"' in str(folder) or ":" in str(folder):
-        raise CookbookError(f'The path {folder} has a " or a : in it. Move the folder to a path without them.')
+        raise CookbookError(
+            f'The path {folder} has a " or a : in it. Move the folder to a path without them.'
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         owner = folder.stat().st_uid

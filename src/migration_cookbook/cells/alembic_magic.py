@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.cells.magic import CellFailed, LineMagic
 from migration_cookbook.cells.notebook import LastMove
 from migration_cookbook.cells.options import read, take_on
+from migration_cookbook.cells.sessions import lock_lines
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Code, Lines, Note, Part
@@ -134,7 +135,8 @@ def _parts(notebook: Notebook, command: Command, outcome: Outcome, *, some_faile
     parts: list[Part] = [Lines(outcome.lines)] if outcome.lines else []
     if outcome.failure:
         state = outcome.state_lines() if command.moves else ()
-        parts.append(Lines((*outcome.failure_lines(), *state, *_lock_lines(notebook, outcome))))
+        lock = lock_lines(notebook.sessions, outcome.kind) if outcome.failure.waited_for_a_lock else ()
+        parts.append(Lines((*outcome.failure_lines(), *state, *lock)))
     elif some_failed and command.moves:
         parts.append(Lines((f"worked; now at {outcome.place_text()}",)))
     elif not outcome.lines:
@@ -147,23 +149,6 @@ def _silence(command: Command, outcome: Outcome) -> str:
     if not command.moves:
         return "(nothing printed)"
     return f"{'already' if outcome.before == outcome.after else 'now'} at {outcome.place_text()}"
-
-
-def _lock_lines(notebook: Notebook, outcome: Outcome) -> tuple[str, ...]:
-    """Who may hold the lock that a command gave up waiting for."""
-    if outcome.failure is None or not outcome.failure.waited_for_a_lock:
-        return ()
-    lines = ["  Another transaction holds a lock that this command needs. It waited 3 seconds, then gave up."]
-    holders = notebook.sessions.in_transaction(outcome.kind)
-    for name in holders:
-        lines.append(
-            f"  Session `{name}` has a transaction open: end it with COMMIT or ROLLBACK in %%sql --as {name}."
-        )
-    if not holders:
-        lines.append(
-            "  End the transaction that holds it (another notebook, a terminal?), and run this again."
-        )
-    return tuple(line.replace("`", "") for line in lines)
 
 
 MAGICS = (LineMagic("alembic", alembic), LineMagic("sent", sent))

@@ -147,8 +147,9 @@ def _lines(text: str, count: int) -> tuple[int, int]:
 
 
 def _difference(before: str, after: str) -> str:
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm="")
-    return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
+    """The changed lines with one line around them; `…` stands between two places."""
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm=""))[3:]
+    return "\n".join("…" if line.startswith("@@") else line.rstrip() for line in lines)
 
 
 MAGICS = (CellMagic("file", write_file), LineMagic("show", show), LineMagic("tree", tree))

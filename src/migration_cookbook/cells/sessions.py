@@ -96,3 +96,16 @@ def in_transaction(connection: sa.Connection, kind: Kind) -> bool:
     if kind is Kind.SQLITE:
         return bool(raw.in_transaction)
     return bool(raw.info.transaction_status.value in (1, 2, 3))
+
+
+def lock_lines(sessions: Sessions, kind: Kind) -> tuple[str, ...]:
+    """What to do after a lock was waited for in vain."""
+    lines = ["  Another transaction holds a lock that is needed here. After 3 seconds the wait was given up."]
+    holders = sessions.in_transaction(kind)
+    for name in holders:
+        lines.append(
+            f"  Session {name} has a transaction open: end it with COMMIT or ROLLBACK in %%sql --as {name}."
+        )
+    if not holders:
+        lines.append("  End that transaction (in another notebook or a terminal?) and run this again.")
+    return tuple(lines)

@@ -11,10 +11,11 @@ from sqlalchemy.exc import DBAPIError
 from migration_cookbook.cells import ipython_sql
 from migration_cookbook.cells.magic import CellFailed, CellMagic, LineMagic
 from migration_cookbook.cells.options import Options, read
-from migration_cookbook.cells.sessions import in_transaction
+from migration_cookbook.cells.sessions import in_transaction, lock_lines
 from migration_cookbook.databases import engines
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Lines, Note, Part, Table
+from migration_cookbook.sandbox.sandbox import sent_lines
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -206,20 +207,8 @@ def _refusal(notebook: Notebook, kind: Kind, answered: Answered) -> tuple[str, .
     assert answered.refused is not None
     statement, error = answered.refused
     failure = notebook.sandbox.describe(error)
-    lines = [
-        *failure.headline(),
-        *(
-            f"  SQL sent: {line}" if i == 0 else f"            {line}"
-            for i, line in enumerate(statement.splitlines())
-        ),
-    ]
-    if failure.waited_for_a_lock:
-        lines.append(
-            "  Another transaction holds a lock that this statement needs. It waited 3 seconds, then gave up."
-        )
-        for name in notebook.sessions.in_transaction(kind):
-            lines.append(f"  Session {name} has a transaction open: end it with COMMIT or ROLLBACK.")
-    return tuple(lines)
+    lock = lock_lines(notebook.sessions, kind) if failure.waited_for_a_lock else ()
+    return (*failure.headline(), *sent_lines(statement), *lock)
 
 
 def _frame(answered: dict[Kind, Answered], *, one: bool) -> Any:

@@ -31,6 +31,9 @@ _FOLDER = re.compile(
     r"(?<![\w.:/~-])/(?:home|Users|root|tmp|var|private|work|opt|usr|mnt|srv|etc|nix)/[\w.+-]+"
 )
 
+#: The index, as the notebooks' folder sees it; the learners have it at the same place.
+INDEX_PAGE = "../chapters/INDEX.md"
+
 
 def book_problems(book: Book, chapters: Mapping[str, Chapter], reference: Mapping[str, Any]) -> list[str]:
     """Every problem of the recorded notebooks, one line each."""
@@ -129,12 +132,14 @@ def _disagreements(notebook: Any, chapter: Chapter, reference: Mapping[str, Any]
 
 
 def _dead_links(notebook: Any, slug: str, chapters: Collection[str]) -> Iterator[str]:
-    """Links that lead nowhere from a learner's copy, where there are only notebooks."""
+    """Links that lead nowhere from a learner's copy, where there are the notebooks and the index."""
     for cell in notebook.cells:
         if cell.cell_type != "markdown":
             continue
         for target in _LINK.findall(cell.source):
             page = posixpath.normpath(posixpath.join(posixpath.dirname(slug), target.partition("#")[0]))
+            if page == INDEX_PAGE:
+                continue
             if page.removesuffix(".ipynb") not in chapters or not page.endswith(".ipynb"):
                 yield f"it links to {target}, which is no notebook of the book."
 

@@ -37,11 +37,19 @@ def refresh(workspace: Workspace, edition_root: Path) -> list[str]:
         messages += [
             message for name in shelf.names() if name not in edition and (message := shelf.retire(name))
         ]
+        _copy_index(workspace, edition_root)
     if new and first:
         messages.insert(0, f"{len(new)} notebooks are ready in {workspace.notebooks}.")
     elif new:
         messages.insert(0, f"New in the book: {', '.join(new)}.")
     return messages
+
+
+def _copy_index(workspace: Workspace, edition_root: Path) -> None:
+    """The index lies beside the copies as it lies beside the book's notebooks: links to it work."""
+    index = edition_root.parent / "chapters" / "INDEX.md"
+    if index.is_file():
+        write_atomically(workspace.root / "chapters" / index.name, index.read_text(encoding="utf-8"))
 
 
 def reset(workspace: Workspace, edition_root: Path, name: str) -> str:

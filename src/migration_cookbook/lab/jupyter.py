@@ -27,6 +27,8 @@ _SETTINGS = {
         "checkForUpdates": False,
         "doNotDisturbMode": True,
     },
+    # The index is there to be read, not edited.
+    "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
     # Long outputs scroll inside a small box otherwise; ours are short.
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
     # Notebooks are numbered: the file browser shows the reading order.

@@ -58,6 +58,14 @@ class Plan:
         return f"s_{self.name[:21]}_{hashlib.sha256(self.name.encode()).hexdigest()[:6]}"
 
 
+def sent_lines(statement: str) -> list[str]:
+    """A refused statement, on one line where it has one, else below its title."""
+    lines = [line.rstrip() for line in statement.strip().expandtabs(4).splitlines() if line.strip()]
+    if len(lines) == 1:
+        return [f"  SQL sent: {lines[0]}"]
+    return ["  SQL sent:", *(f"    {line}" for line in lines)]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command came to on one database, or on the files alone."""
@@ -89,9 +97,7 @@ class Outcome:
             return ()
         lines = list(self.failure.headline())
         if self.failure.sql:
-            first, *more = self.failure.sql.strip().expandtabs(4).splitlines()
-            lines.append(f"  SQL sent: {first.strip()}")
-            lines += [f"            {line.rstrip()}" for line in more if line.strip()]
+            lines += sent_lines(self.failure.sql)
         if self.failure.where:
             lines.append(f"  from {self.failure.where}")
         return tuple(lines)

@@ -6,6 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from migration_cookbook import __version__
@@ -76,6 +77,33 @@ def check(options: argparse.Namespace) -> int:
     return tests.returncode or check_notebooks(book, open_workspace())
 
 
+def bench(options: argparse.Namespace) -> int:
+    """Measure what a learner waits for."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from migration_cookbook.lab.bench import measure
+
+    table = Table(
+        "what", "median", "fastest", "slowest", "runs", "should be", title="What a learner waits for"
+    )
+    bad = 0
+    with Console(stderr=True).status("Measuring, for about a minute ..."):
+        for figure in measure():
+            form = "{:.1f} x" if figure.ratio else "{:.3f} s"
+            bound = f"{'≥' if figure.ratio else '≤'} {form.format(figure.limit)}" if isfinite(figure.limit) else ""
+            values = (figure.median, min(figure.values), max(figure.values))
+            table.add_row(
+                figure.name,
+                *(form.format(value) for value in values),
+                str(len(figure.values)),
+                bound if figure.good else f"{bound} (missed)",
+            )
+            bad += not figure.good
+    Console().print(table)
+    return 1 if bad else 0
+
+
 def stop(options: argparse.Namespace) -> int:
     """Stop this checkout's PostgreSQL."""
     from migration_cookbook.databases import server
@@ -118,6 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("test", help=check.__doc__)
     one.add_argument("pytest", nargs="*", help="what to pass on to pytest")
     one.set_defaults(run=check)
+
+    commands.add_parser("bench", help=bench.__doc__).set_defaults(run=bench)
 
     commands.add_parser("stop", help=stop.__doc__).set_defaults(run=stop)
 

@@ -1,0 +1,138 @@
+"""How long does a learner wait? Measured on this machine, in a workspace of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_client.manager import KernelManager
+
+from migration_cookbook.databases import server
+from migration_cookbook.sandbox import sandbox as sandboxes
+from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from migration_cookbook.workspace import Workspace
+
+_PATIENCE_S = 60
+_REVISION_COMMAND = "%alembic upgrade head"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One thing that was measured, in seconds or as a ratio, and what it should be."""
+
+    name: str
+    values: tuple[float, ...]
+    #: The figure is good up to this; for a ratio, from this on.
+    limit: float
+    ratio: bool = False
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def good(self) -> bool:
+        return self.median >= self.limit if self.ratio else self.median <= self.limit
+
+
+def measure() -> Iterator[Figure]:
+    """All figures, each as soon as it is known."""
+    folder = Path(tempfile.mkdtemp(prefix="cookbook-bench-"))
+    workspace = open_workspace(folder / "workspace")
+    try:
+        yield Figure("server, cold start", (_timed(lambda: server.attach(workspace)),), 2.0)
+        yield Figure("server, attach", _repeated(lambda: server.attach(workspace), 15), 0.05)
+        kernel = {HOME_VARIABLE: str(workspace.root)}
+        _kernel_to_sandbox(kernel)
+        yield Figure(
+            "kernel start to first %sandbox",
+            tuple(_kernel_to_sandbox(kernel) for _ in range(7)),
+            2.0,
+        )
+        with _Kernel(kernel) as one:
+            one.run("%load_ext migration_cookbook\n%sandbox bench --at 0003")
+            again = _repeated(lambda: one.run("%sandbox bench --at 0003"), 15)
+            yield Figure("%sandbox NAME --at REV", again, 0.2)
+            yield from _against_subprocess(workspace, one)
+    finally:
+        server.stop(workspace)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _against_subprocess(workspace: Workspace, one: _Kernel) -> Iterator[Figure]:
+    """One pending revision on both databases: in the notebook, and as the alembic command run twice."""
+    inside, outside = [], []
+    for _ in range(7):
+        one.run("%sandbox bench --at 0004 --database-at 0003")
+        inside.append(_timed(lambda: one.run(_REVISION_COMMAND)))
+        one.run("%sandbox bench --at 0004 --database-at 0003")
+        outside.append(_timed(lambda: _subprocess_upgrades(workspace)))
+    yield Figure(f"{_REVISION_COMMAND}, both databases", tuple(inside), 0.1)
+    yield Figure("the alembic command, twice", tuple(outside), float("inf"))
+    ratios = tuple(slow / fast for slow, fast in zip(outside, inside, strict=True))
+    yield Figure("how many times faster", ratios, 10, ratio=True)
+
+
+def _subprocess_upgrades(workspace: Workspace) -> None:
+    opened = sandboxes.resume(workspace, "bench")
+    for databases in opened.databases.values():
+        url = databases[0].url.render_as_string(hide_password=False)
+        subprocess.run(
+            [Path(sys.executable).with_name("alembic"), "upgrade", "head"],
+            cwd=opened.folder,
+            env=os.environ | {"BOOKSHOP_DATABASE_URL": url},
+            check=True,
+            capture_output=True,
+        )
+
+
+class _Kernel:
+    """A kernel as JupyterLab starts it."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._manager = KernelManager(transport="ipc")
+        self._manager.start_kernel(env=os.environ | environment)
+        self._client: Any = self._manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=_PATIENCE_S)
+
+    def __enter__(self) -> _Kernel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+
+    def run(self, code: str) -> None:
+        reply = self._client.execute_interactive(code, timeout=_PATIENCE_S, output_hook=lambda _: None)
+        if reply["content"]["status"] != "ok":
+            raise RuntimeError(f"{code!r} failed: {reply['content'].get('evalue')}")
+
+
+def _kernel_to_sandbox(environment: dict[str, str]) -> float:
+    start = time.perf_counter()
+    with _Kernel(environment) as kernel:
+        kernel.run("%load_ext migration_cookbook\n%sandbox bench --at 0003")
+        return time.perf_counter() - start
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _repeated(work: Callable[[], Any], times: int) -> tuple[float, ...]:
+    return tuple(_timed(work) for _ in range(times))

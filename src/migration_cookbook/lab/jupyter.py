@@ -49,10 +49,10 @@ def command(workspace: Workspace, *, port: int | None = None, browser: bool = Tr
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
+        # Looking for language servers runs npm, which writes into the home folder.
+        "--LanguageServerManager.autodetect=False",
         f"--LabApp.user_settings_dir={workspace.jupyter / 'settings'}",
         f"--LabApp.workspaces_dir={workspace.jupyter / 'workspaces'}",
-        # A path with hidden folders above it must open too.
-        "--ContentsManager.allow_hidden=True",
     ]
     if port is not None:
         words += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]

@@ -23,16 +23,18 @@ if TYPE_CHECKING:
     from migration_cookbook.databases.server import Server
 
 
-@pytest.fixture
-def mine(shared: Server) -> Iterator[Database]:
-    database = sqlite.create(shared.workspace, "mine")
+@pytest.fixture(scope="module")
+def mine(running: Server) -> Iterator[Database]:
+    database = sqlite.create(running.workspace, "mine")
     yield database
-    sqlite.drop(shared.workspace, database)
+    sqlite.drop(running.workspace, database)
 
 
-@pytest.fixture
-def mine_on_postgres(shared: Server) -> Database:
-    return postgres.create(shared, "mine")
+@pytest.fixture(scope="module")
+def mine_on_postgres(running: Server) -> Iterator[Database]:
+    database = postgres.create(running, "mine")
+    yield database
+    postgres.drop(running, database)
 
 
 def reach(url: str | sa.URL, **arguments: object) -> None:
@@ -113,7 +115,7 @@ class TestPostgres:
             with engine(mine_on_postgres).connect():
                 pass
 
-    def test_an_async_engine(self, mine_on_postgres: Database, shared: Server) -> None:
+    def test_an_async_engine(self, mine_on_postgres: Database, running: Server) -> None:
         async def connect(url: sa.URL) -> None:
             async with create_async_engine(url, poolclass=sa.pool.NullPool).connect():
                 pass
@@ -121,11 +123,11 @@ class TestPostgres:
         with guard.only([mine_on_postgres]):
             asyncio.run(connect(mine_on_postgres.url))
             with pytest.raises(guard.Refused):
-                asyncio.run(connect(shared.url))
+                asyncio.run(connect(running.url))
 
-    def test_another_database_of_the_same_server(self, mine_on_postgres: Database, shared: Server) -> None:
+    def test_another_database_of_the_same_server(self, mine_on_postgres: Database, running: Server) -> None:
         with guard.only([mine_on_postgres]):
-            refused(shared.url)
+            refused(running.url)
             refused(mine_on_postgres.url.set(database="postgres"))
 
     @pytest.mark.parametrize(

@@ -43,13 +43,6 @@ def cluster_of(workspace: Workspace) -> Cluster:
     return known
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never came"
-        time.sleep(0.01)
-
-
 def row_count(attached: Server, table: str) -> object:
     with connect(attached.url) as connection:
         row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()

@@ -68,6 +68,7 @@ full_page_writes = off
 synchronous_commit = on
 max_connections = 200
 log_lock_waits = on
+log_checkpoints = off
 deadlock_timeout = 200ms
 client_connection_check_interval = 1s
 timezone = 'UTC'

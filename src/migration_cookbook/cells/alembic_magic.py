@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from migration_cookbook.cells.magic import CellFailed, LineMagic
+from migration_cookbook.cells.magic import CellError, CellFailed, LineMagic
 from migration_cookbook.cells.notebook import LastMove
 from migration_cookbook.cells.options import read, take_on
 from migration_cookbook.cells.sessions import lock_lines
@@ -55,11 +55,12 @@ def run_command(notebook: Notebook, command: Command, on: Kind | None, *, verbos
     answers = [
         Answer(kind, _parts(notebook, command, outcomes[kind], some_failed=bool(failed)))
         if kind in outcomes
-        else notebook.unavailable(kind)
+        else notebook.not_run(kind)
         for kind in kinds
-        if kind in outcomes or notebook.database(kind) is None
     ]
     notebook.publish_answers(answers, before, sent={kind: outcome.sent for kind, outcome in outcomes.items()})
+    if _interrupted(outcomes):
+        raise CellError(f"{_what(command)} was interrupted, see above.")
     if failed:
         worked = tuple(kind for kind in outcomes if kind not in failed)
         raise CellFailed(_what(command), failed, worked)
@@ -97,9 +98,7 @@ def _what(command: Command) -> str:
 
 
 def _interrupted(outcomes: dict[Kind, Outcome]) -> bool:
-    return any(
-        outcome.failure and outcome.failure.kind == "KeyboardInterrupt" for outcome in outcomes.values()
-    )
+    return any(outcome.failure and outcome.failure.interrupted for outcome in outcomes.values())
 
 
 def _different_places(notebook: Notebook) -> list[Part]:

@@ -93,9 +93,11 @@ class Notebook:
         databases = self.sandbox.databases.get(kind)
         return databases[0] if databases else None
 
-    def unavailable(self, kind: Kind) -> Answer:
-        """The answer of a database that is not to be had, with the remedy."""
-        return Answer(kind, (Note(f"not run: {self.sandbox.unavailable}"),))
+    def not_run(self, kind: Kind) -> Answer:
+        """The answer of a database that was not asked: it is not to be had, or an interrupt came first."""
+        if self.database(kind) is None:
+            return Answer(kind, (Note(f"not run: {self.sandbox.unavailable}"),))
+        return Answer(kind, (Note("not run: the interrupt came first"),))
 
     def publish(self, parts: Iterable[Part], sent: Mapping[Kind, Sequence[str]] | None = None) -> None:
         """Show the parts as one output, as HTML and as the same in plain text."""

@@ -33,7 +33,7 @@ def schema(notebook: Notebook, line: str) -> None:
     answers = [
         Answer(kind, _table(known[kind], name) if name else _overview(known[kind]))
         if kind in known
-        else notebook.unavailable(kind)
+        else notebook.not_run(kind)
         for kind in kinds
     ]
     notebook.publish_answers(answers)

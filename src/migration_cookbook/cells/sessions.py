@@ -7,7 +7,7 @@ notebook goes on.
 from __future__ import annotations
 
 import contextlib
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -48,15 +48,22 @@ class Session:
             raw.interrupt() if self.kind is Kind.SQLITE else raw.cancel_safe(timeout=2)
 
     def close(self) -> None:
-        if self.running is not None and not self.running.done():
+        # Again and again: what was asked for a moment ago may not have begun yet.
+        while self.running is not None and not self.running.done():
             self.cancel()
+            wait([self.running], timeout=0.1)
         self._thread.submit(self._shut)
         self._thread.shutdown(wait=True)
 
     def _open(self) -> sa.Connection:
-        if self._connection is None:
+        if self._connection is None or self._is_lost():
             self._connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         return self._connection
+
+    def _is_lost(self) -> bool:
+        """Whether the server went away under an open session."""
+        assert self._connection is not None
+        return bool(getattr(self._connection.connection.dbapi_connection, "closed", False))
 
     def _shut(self) -> None:
         if self._connection is not None:

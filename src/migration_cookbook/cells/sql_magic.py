@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 
 from migration_cookbook.cells import ipython_sql
-from migration_cookbook.cells.magic import CellFailed, CellMagic, LineMagic
+from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic, LineMagic
 from migration_cookbook.cells.options import Options, read
 from migration_cookbook.cells.sessions import in_transaction, lock_lines
 from migration_cookbook.databases import engines
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Lines, Note, Part, Table
+from migration_cookbook.sandbox.interrupts import heed, was_interrupted
 from migration_cookbook.sandbox.sandbox import sent_lines
 from migration_cookbook.workspace import CookbookError
 
@@ -36,7 +37,7 @@ class Answered:
     """What the statements of a cell gave on one database, up to the first that was refused."""
 
     results: tuple[ipython_sql.Result, ...]
-    refused: tuple[str, Exception] | None = None
+    refused: tuple[str, BaseException] | None = None
     left_open: bool = False
 
 
@@ -63,7 +64,10 @@ def sql(notebook: Notebook, line: str, cell: str) -> None:
             return
         answered = {kind: _result(notebook, name, future) for kind, future in futures.items()}
     else:
-        answered = {kind: _at_once(notebook, kind, statements) for kind in kinds if notebook.database(kind)}
+        answered = {}
+        for kind in kinds:
+            if notebook.database(kind) is not None and not _interrupted(answered):
+                answered[kind] = _at_once(notebook, kind, statements)
     if target:
         notebook.shell.user_ns[target] = _frame(answered, one=options.on is not None)
     _show(notebook, kinds, answered, rows, target)
@@ -105,6 +109,7 @@ def _at_once(notebook: Notebook, kind: Kind, statements: list[str]) -> Answered:
     database = notebook.database(kind)
     assert database is not None
     with engines.engine(database).connect() as connection:
+        heed(connection.connection.dbapi_connection)
         answered = _run(connection.execution_options(isolation_level="AUTOCOMMIT"), statements)
         if not in_transaction(connection, kind):
             return answered
@@ -135,7 +140,7 @@ def _run(connection: sa.Connection, statements: list[str]) -> Answered:
     for statement in statements:
         try:
             results.append(ipython_sql.run(connection, statement))
-        except DBAPIError as error:
+        except (DBAPIError, KeyboardInterrupt) as error:
             return Answered(tuple(results), (statement, error))
     return Answered(tuple(results))
 
@@ -150,16 +155,22 @@ def _show(
     answers = [
         Answer(kind, _parts(notebook, kind, answered[kind], rows, target))
         if kind in answered
-        else notebook.unavailable(kind)
+        else notebook.not_run(kind)
         for kind in kinds
     ]
     notebook.publish_answers(
         answers,
         sent={kind: [result.statement for result in each.results] for kind, each in answered.items()},
     )
+    if _interrupted(answered):
+        raise CellError("The statement was interrupted, see above.")
     failed = tuple(kind for kind, each in answered.items() if each.refused)
     if failed:
         raise CellFailed("the statement", failed, tuple(kind for kind in answered if kind not in failed))
+
+
+def _interrupted(answered: dict[Kind, Answered]) -> bool:
+    return any(each.refused and was_interrupted(each.refused[1]) for each in answered.values())
 
 
 def _parts(

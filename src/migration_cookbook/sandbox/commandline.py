@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from migration_cookbook.databases import guard
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox import alembic_private
+from migration_cookbook.sandbox.interrupts import interruptible, was_interrupted
 from migration_cookbook.sandbox.recorder import recording
 from migration_cookbook.workspace import CookbookError
 
@@ -47,6 +48,7 @@ _NOISE = re.compile(
     r"|\[alembic\.runtime\.plugins|\[alembic\.ddl\.postgresql\] Detected sequence"
     r"|^ERROR +\[alembic\.util\.messaging\]"
 )
+_INTERRUPTED = "KeyboardInterrupt"
 #: With --sql, the SQL goes to standard output and the log elsewhere.
 _OFFLINE_NOISE = re.compile(r"^(INFO|ERROR) +\[alembic\.")
 
@@ -68,6 +70,10 @@ class Failure:
         first, *more = self.message or ("",)
         title = f"FAILED  {self.kind}: {first}" if self.kind else f"FAILED: {first}"
         return (title, *(f"  {line.strip()}" for line in more))
+
+    @property
+    def interrupted(self) -> bool:
+        return self.kind == _INTERRUPTED
 
     @property
     def waited_for_a_lock(self) -> bool:
@@ -102,7 +108,7 @@ def execute(command: Command, run: Run) -> Printed:
         return Printed(tuple(command.options.answer.splitlines()), (), None)
     out = io.StringIO()
     failure = None
-    with _surroundings(run, out), recording() as recorder, guard.only(run.databases):
+    with _surroundings(run, out), interruptible(), recording() as recorder, guard.only(run.databases):
         try:
             _call(command.options, out)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
@@ -270,8 +276,8 @@ def describe(error: BaseException, folder: Path, databases: Sequence[Database] =
 
     if isinstance(error, CommandError):
         return Failure("", words(str(error)))
-    if isinstance(error, KeyboardInterrupt):
-        return Failure("KeyboardInterrupt", ("interrupted",), where=where)
+    if was_interrupted(error):
+        return Failure(_INTERRUPTED, ("interrupted",), getattr(error, "statement", None), where)
     if isinstance(error, SystemExit):
         return Failure(
             "SystemExit", (f"the project ended the command with status {error.code}",), where=where

@@ -195,7 +195,7 @@ class Sandbox:
                 waiting += parents.get(revision, ())
         return applied
 
-    def describe(self, error: Exception) -> commandline.Failure:
+    def describe(self, error: BaseException) -> commandline.Failure:
         databases = [database for listed in self.databases.values() for database in listed]
         return commandline.describe(error, self.folder, databases)
 

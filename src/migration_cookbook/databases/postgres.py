@@ -307,9 +307,15 @@ def _hand_to_keeper(inside: Connection, installation: str, building: str) -> Non
 
 
 def _disconnect(admin: Connection, name: str) -> None:
-    """End everybody's connections to a database and wait until they are gone."""
+    """End all clients' connections to a database and wait until they are gone.
+
+    An autovacuum worker gives way by itself, and only a superuser may end one.
+    """
     deadline = time.monotonic() + 5
-    ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
+    ended = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = %s AND backend_type = 'client backend'"
+    )
     while admin.execute(ended, [name]).fetchone() != (0,) and time.monotonic() < deadline:
         time.sleep(0.002)
 

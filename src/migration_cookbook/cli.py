@@ -91,7 +91,11 @@ def bench(options: argparse.Namespace) -> int:
     with Console(stderr=True).status("Measuring, for about a minute ..."):
         for figure in measure():
             form = "{:.1f} x" if figure.ratio else "{:.3f} s"
-            bound = f"{'≥' if figure.ratio else '≤'} {form.format(figure.limit)}" if isfinite(figure.limit) else ""
+            bound = (
+                f"{'≥' if figure.ratio else '≤'} {form.format(figure.limit)}"
+                if isfinite(figure.limit)
+                else ""
+            )
             values = (figure.median, min(figure.values), max(figure.values))
             table.add_row(
                 figure.name,
@@ -102,6 +106,25 @@ def bench(options: argparse.Namespace) -> int:
             bad += not figure.good
     Console().print(table)
     return 1 if bad else 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say whether somebody can learn here, and what to do if not."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from migration_cookbook.lab import doctor as doctors
+
+    findings = list(doctors.examine())
+    if options.line:
+        print(doctors.line(findings))
+    else:
+        table = Table("", "what", "seen", "what to do")
+        for finding in findings:
+            mark = "ok" if finding.well else "STOP" if finding.stops else "note"
+            table.add_row(mark, finding.name, finding.detail, finding.remedy)
+        Console().print(table)
+    return 1 if any(finding.stops for finding in findings) else 0
 
 
 def stop(options: argparse.Namespace) -> int:
@@ -146,6 +169,10 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("test", help=check.__doc__)
     one.add_argument("pytest", nargs="*", help="what to pass on to pytest")
     one.set_defaults(run=check)
+
+    one = commands.add_parser("doctor", help=doctor.__doc__)
+    one.add_argument("--line", action="store_true", help="say all of it in one line, to send to a teacher")
+    one.set_defaults(run=doctor)
 
     commands.add_parser("bench", help=bench.__doc__).set_defaults(run=bench)
 

@@ -44,6 +44,15 @@ def heed(connection: Any) -> None:
 
 def was_interrupted(error: BaseException) -> bool:
     """Whether the reader stopped it, rather than a database refused."""
-    if isinstance(error, DBAPIError):
-        return getattr(error.orig, "sqlite_errorname", None) == "SQLITE_INTERRUPT"
-    return isinstance(error, KeyboardInterrupt)
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, KeyboardInterrupt) or _gave_up(seen):
+            return True
+        # The end of a `with` may have failed afterwards, on a connection that is no more.
+        seen = seen.__context__
+    return False
+
+
+def _gave_up(error: BaseException) -> bool:
+    refused = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(refused, "sqlite_errorname", None) == "SQLITE_INTERRUPT"

@@ -16,7 +16,7 @@ from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from migration_cookbook.cells.notebook import Notebook
-    from migration_cookbook.sandbox.sandbox import Outcome
+    from migration_cookbook.sandbox.outcome import Outcome
 
 
 def alembic(notebook: Notebook, line: str) -> None:

@@ -8,7 +8,8 @@ from migration_cookbook.cells.magic import LineMagic
 from migration_cookbook.cells.options import read
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.display.parts import Note, Part
-from migration_cookbook.sandbox import sandbox as sandboxes
+from migration_cookbook.sandbox import opening
+from migration_cookbook.sandbox.plan import Plan, plan
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ def sandbox(notebook: Notebook, line: str) -> None:
         raise CookbookError(f"%sandbox needs a name. {_USAGE}")
     name = options.free[0]
     if "--resume" in options.flags:
-        resumed = sandboxes.resume(notebook.workspace, name)
+        resumed = opening.resume(notebook.workspace, name)
         notebook.leave()
         notebook.enter(resumed)
         notebook.publish([Note(f"Sandbox `{name}`, as it was left: {_places(resumed)}.")])
         return
-    plan = sandboxes.plan(
+    planned = plan(
         name,
         at=options.named.get("--at"),
         database_at=options.named.get("--database-at"),
@@ -46,16 +47,16 @@ def sandbox(notebook: Notebook, line: str) -> None:
         databases=options.named.get("--databases", "1"),
     )
     notebook.leave()
-    opened, notices = sandboxes.open_fresh(notebook.workspace, plan)
+    opened, notices = opening.open_fresh(notebook.workspace, planned)
     notebook.enter(opened)
     shown: list[Part] = [Note(notice) for notice in notices]
-    shown.append(Note(_description(plan)))
+    shown.append(Note(_description(planned)))
     if opened.unavailable:
         shown.append(Note(f"PostgreSQL is not to be had: {opened.unavailable}"))
     notebook.publish(shown)
 
 
-def _description(plan: sandboxes.Plan) -> str:
+def _description(plan: Plan) -> str:
     if plan.bare:
         return f"Sandbox `{plan.name}`: an empty folder, {_databases(plan)}."
     content = "with rows" if plan.rows else "without rows"
@@ -71,7 +72,7 @@ def _description(plan: sandboxes.Plan) -> str:
     )
 
 
-def _databases(plan: sandboxes.Plan) -> str:
+def _databases(plan: Plan) -> str:
     if plan.databases == 1:
         return "one SQLite and one PostgreSQL database"
     return f"{plan.databases} SQLite and {plan.databases} PostgreSQL databases"

@@ -16,7 +16,7 @@ from migration_cookbook.databases import engines
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Lines, Note, Part, Table
 from migration_cookbook.sandbox.interrupts import heed, was_interrupted
-from migration_cookbook.sandbox.sandbox import sent_lines
+from migration_cookbook.sandbox.outcome import sent_lines
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:

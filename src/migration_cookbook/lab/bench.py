@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_client.manager import KernelManager
 
 from migration_cookbook.databases import server
-from migration_cookbook.sandbox import sandbox as sandboxes
+from migration_cookbook.sandbox import opening
 from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _against_subprocess(workspace: Workspace, one: _Kernel) -> Iterator[Figure]:
 
 
 def _subprocess_upgrades(workspace: Workspace) -> None:
-    opened = sandboxes.resume(workspace, "bench")
+    opened = opening.resume(workspace, "bench")
     for databases in opened.databases.values():
         url = databases[0].url.render_as_string(hide_password=False)
         subprocess.run(

@@ -1,0 +1,154 @@
+"""How does a learner get a fresh sandbox, or the one of yesterday?
+
+Its databases are cloned from templates, which the project's own migrations built.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from migration_cookbook.databases import postgres, server, sqlite
+from migration_cookbook.databases.database import Database
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.ownership import fresh_name
+from migration_cookbook.sandbox import commandline, files, project, state
+from migration_cookbook.sandbox.command import parse
+from migration_cookbook.sandbox.plan import Plan, check_name
+from migration_cookbook.sandbox.sandbox import FIRST_MOMENT, Sandbox
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from migration_cookbook.databases.server import Server
+    from migration_cookbook.workspace import Workspace
+
+
+def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ...]]:
+    """A sandbox as planned; what it held before is gone, but for files changed by hand."""
+    workspace.sandboxes.mkdir(exist_ok=True)
+    folder = workspace.sandboxes / plan.name
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise CookbookError(f"{folder} is not a folder of the cookbook's. Move it away, and run this again.")
+    notices: list[str] = []
+    with workspace.lock(f"sandbox-{plan.name}"):
+        old = state.read(workspace, plan.name)
+        kept = files.keep_changed(workspace, plan.name, folder, old["files"])
+        notices += [kept] if kept else []
+        host, unavailable = _server(workspace)
+        notices += list(host.notices) if host else []
+        _drop_old(workspace, host, plan, old)
+        files.empty(folder)
+        commandline.forget_modules(folder)
+        if not plan.bare:
+            project.write(folder, plan.at)
+        # From here on a kill leaves files that are known to be the kit's.
+        state.write(workspace, plan.name, state.fresh(folder, {}))
+        databases = {Kind.SQLITE: tuple(_sqlite(workspace, plan, folder))}
+        if host:
+            databases[Kind.POSTGRES] = tuple(_postgres(host, plan))
+        state.write(workspace, plan.name, state.fresh(folder, databases))
+    return Sandbox(plan.name, workspace, databases, unavailable, _versions(host)), tuple(notices)
+
+
+def resume(workspace: Workspace, name: str) -> Sandbox:
+    """The sandbox as it was left, after a restart of the kernel."""
+    check_name(name)
+    known = state.read(workspace, name)
+    if not known["databases"] or not (workspace.sandboxes / name).is_dir():
+        raise CookbookError(f"There is no sandbox {name} to resume. Run %sandbox {name} without --resume.")
+    host, unavailable = _server(workspace)
+    databases = {
+        Kind(kind): tuple(Database(Kind(kind), each["name"], sa.make_url(each["url"])) for each in listed)
+        for kind, listed in known["databases"].items()
+        if kind == Kind.SQLITE or host
+    }
+    if host and Kind.POSTGRES in databases:
+        databases[Kind.POSTGRES] = tuple(
+            postgres.restore_settings(host, each) for each in databases[Kind.POSTGRES]
+        )
+    return Sandbox(name, workspace, databases, unavailable, _versions(host))
+
+
+def _server(workspace: Workspace) -> tuple[Server | None, str | None]:
+    try:
+        return server.attach(workspace), None
+    except CookbookError as error:
+        return None, str(error)
+
+
+def _versions(host: Server | None) -> dict[Kind, str]:
+    versions = {Kind.SQLITE: sqlite3.sqlite_version}
+    if host:
+        versions[Kind.POSTGRES] = host.version
+    return versions
+
+
+def _drop_old(workspace: Workspace, host: Server | None, plan: Plan, old: Mapping[str, Any]) -> None:
+    """Drop this sandbox's databases, those too that a killed process made and never noted."""
+    for each in old["databases"].get(Kind.SQLITE.value, ()):
+        sqlite.drop(workspace, Database(Kind.SQLITE, each["name"], sa.make_url(each["url"])))
+    if host is not None:
+        family = fresh_name(workspace.installation, plan.label).rpartition("_")[0]
+        for name in postgres.names(host):
+            if name.rpartition("_")[0] == family:
+                postgres.drop(host, Database(Kind.POSTGRES, name, host.url))
+
+
+def _sqlite(workspace: Workspace, plan: Plan, folder: Path) -> Iterator[Database]:
+    template = None
+    if plan.database_at != "base":
+        template = sqlite.template(workspace, _key(plan), lambda database: _fill(workspace, plan, database))
+    for position in range(plan.databases):
+        path = folder / ("bookshop.db" if not position else f"bookshop_{position + 1}.db")
+        if template is None:
+            yield sqlite.create(workspace, plan.label, path)
+        else:
+            yield sqlite.clone(workspace, template, plan.label, path)
+
+
+def _postgres(host: Server, plan: Plan) -> Iterator[Database]:
+    template = None
+    if plan.database_at != "base":
+        template = postgres.template(host, _key(plan), lambda database: _fill(host.workspace, plan, database))
+    for _ in range(plan.databases):
+        if template is None:
+            yield postgres.create(host, plan.label)
+        else:
+            yield postgres.clone(host, template, plan.label)
+
+
+def _key(plan: Plan) -> str:
+    content = project.content_key(plan.database_at)
+    return f"{plan.database_at}-{content}{'' if plan.rows else '-empty'}"
+
+
+def _fill(workspace: Workspace, plan: Plan, database: Database) -> None:
+    """Bring a new template database to its revision, by the project's own migrations, and put the rows in."""
+    folder = workspace.databases / f"build-{os.getpid()}-{database.kind}"
+    files.empty(folder)
+    try:
+        project.write(folder, plan.database_at)
+        moment = commandline.Run(folder, [database], lambda: "", lambda: FIRST_MOMENT)
+        printed = commandline.execute(parse(f"upgrade {plan.database_at}"), moment)
+        if printed.failure:
+            raise CookbookError(f"The bookshop's migrations fail: {' '.join(printed.failure.message)}")
+        if plan.rows:
+            _insert_rows(folder, database)
+    finally:
+        files.empty(folder)
+        folder.rmdir()
+
+
+def _insert_rows(folder: Path, database: Database) -> None:
+    with commandline.importing_from(folder):
+        from bookshop import models, rows  # type: ignore[import-not-found, unused-ignore]
+
+        engine = sa.create_engine(database.url, poolclass=sa.pool.NullPool)
+        with engine.begin() as connection:
+            rows.fill(connection, models.Base.metadata)

@@ -250,8 +250,8 @@ def test_one_name_in_two_kernels_ends_in_no_traceback(
 ) -> None:
     other = start_kernel()
     messages = [(kernel, kernel.start("%sandbox twin --at 0003")) for kernel in (shared_kernel, other)]
-    for kernel, message in messages:
-        assert kernel.end(message).error is None
+    assert [kernel.end(message).error for kernel, message in messages] == [None, None]
+    # The one that came last has it; the other is told, in one line.
     cells = ("%alembic upgrade head", "%alembic downgrade -1", "%%sql\nSELECT title FROM books", "%schema")
     for cell in cells:
         messages = [(kernel, kernel.start(cell)) for kernel in (shared_kernel, other)]
@@ -285,7 +285,7 @@ def test_a_server_that_is_killed_comes_back_with_every_committed_row(
     shared_kernel: Kernel, home: Workspace
 ) -> None:
     shared_kernel.run("%sandbox phoenix --at 0003")
-    shared_kernel.run("%%sql\nUPDATE books SET title = 'committed' WHERE id = 1")
+    shared_kernel.run("%%sql --as anna\nUPDATE books SET title = 'committed' WHERE id = 1")
     known = cluster.known(home)
     assert known is not None
     postmaster = known.pid()
@@ -294,6 +294,10 @@ def test_a_server_that_is_killed_comes_back_with_every_committed_row(
     wait_until(lambda: known.pid() != postmaster)
     shown = shared_kernel.run("%%sql\nSELECT title FROM books WHERE id = 1")
     assert shown.count("committed") == 1
+    # An open session is told that its transaction is gone, and then goes on.
+    session = "%%sql --as anna --on postgres\nSELECT title FROM books WHERE id = 1"
+    assert "terminating connection" in shared_kernel.end(shared_kernel.start(session)).text
+    assert "committed" in shared_kernel.run(session)
     shared_kernel.run("%alembic downgrade -1")
     assert "committed" in shared_kernel.run("%%sql\nSELECT title FROM books WHERE id = 1")
 

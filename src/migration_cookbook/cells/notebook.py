@@ -51,6 +51,7 @@ class Notebook:
             )
         if not self._sandbox.folder.is_dir():
             raise CookbookError(f"The sandbox's folder is gone. Run %sandbox {self._sandbox.name} again.")
+        self._sandbox.require_open()
         return self._sandbox
 
     @property

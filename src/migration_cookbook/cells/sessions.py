@@ -35,7 +35,7 @@ class Session:
         return self.running
 
     def in_transaction(self) -> bool:
-        if self._connection is None:
+        if self._connection is None or self._is_lost(self._connection):
             return False
         return in_transaction(self._connection, self.kind)
 
@@ -56,14 +56,16 @@ class Session:
         self._thread.shutdown(wait=True)
 
     def _open(self) -> sa.Connection:
-        if self._connection is None or self._is_lost():
+        if self._connection is None or self._is_lost(self._connection):
             self._connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         return self._connection
 
-    def _is_lost(self) -> bool:
+    @staticmethod
+    def _is_lost(connection: sa.Connection) -> bool:
         """Whether the server went away under an open session."""
-        assert self._connection is not None
-        return bool(getattr(self._connection.connection.dbapi_connection, "closed", False))
+        return connection.invalidated or bool(
+            getattr(connection.connection.dbapi_connection, "closed", False)
+        )
 
     def _shut(self) -> None:
         if self._connection is not None:

@@ -111,7 +111,8 @@ def _at_once(notebook: Notebook, kind: Kind, statements: list[str]) -> Answered:
     with engines.engine(database).connect() as connection:
         heed(connection.connection.dbapi_connection)
         answered = _run(connection.execution_options(isolation_level="AUTOCOMMIT"), statements)
-        if not in_transaction(connection, kind):
+        # After an interrupt SQLAlchemy has thrown the connection away, and with it the transaction.
+        if connection.invalidated or not in_transaction(connection, kind):
             return answered
         connection.exec_driver_sql("ROLLBACK")
         return Answered(answered.results, answered.refused, left_open=True)

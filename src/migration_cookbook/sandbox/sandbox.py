@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from migration_cookbook import schema as schemas
-from migration_cookbook.databases import engines
+from migration_cookbook.databases import engines, server
+from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
+from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox import alembic_private, commandline, files, history, state
 from migration_cookbook.sandbox.outcome import Outcome
-from migration_cookbook.workspace import write_atomically
+from migration_cookbook.workspace import CookbookError, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from migration_cookbook.databases.database import Database
-    from migration_cookbook.databases.kinds import Kind
     from migration_cookbook.sandbox.command import Command
     from migration_cookbook.workspace import Workspace
 
@@ -44,6 +46,19 @@ class Sandbox:
     @property
     def folder(self) -> Path:
         return self.workspace.sandboxes / self.name
+
+    def require_open(self) -> None:
+        """Start the server again if it died, and say so if another notebook took the sandbox over."""
+        known = self._state()["databases"]
+        for kind, databases in self.databases.items():
+            if [each["name"] for each in known.get(kind.value, ())] != [each.name for each in databases]:
+                raise CookbookError(
+                    f"Another notebook has opened the sandbox {self.name} anew. "
+                    f"Run %sandbox {self.name} again, or give this notebook's sandbox another name."
+                )
+        is_ours = OWN_SERVER_VARIABLE not in os.environ
+        if Kind.POSTGRES in self.databases and is_ours and not server.running(self.workspace):
+            server.attach(self.workspace)
 
     def engines(self) -> dict[str, sa.Engine]:
         """Engines for plain Python cells: sqlite and postgres, sqlite_2 and so on."""

@@ -1,0 +1,96 @@
+"""The private parts of Alembic and of ipython-sql that we touch are still where they were read."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import inspect
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import sql.run
+import sqlalchemy as sa
+from alembic import command, util
+from alembic.config import CommandLine, Config
+from alembic.script.base import ScriptDirectory
+from alembic.util import messaging
+
+from migration_cookbook.cells import ipython_sql
+from migration_cookbook.sandbox import alembic_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_parser_knows_the_commands_and_their_functions() -> None:
+    options = alembic_private.parser().parse_args(["upgrade", "head"])
+    assert alembic_private.command_name(options) == "upgrade"
+    function, positional, keywords = options.cmd
+    assert (function, positional) == (command.upgrade, ["revision"])
+    assert "sql" in keywords
+    assert alembic_private.parser().parse_args(["show", "0001"]).rev == "0001"
+    assert alembic_private.command_name(argparse.Namespace()) is None
+
+
+def test_the_configuration_files_are_found_as_the_command_line_finds_them() -> None:
+    parser = alembic_private.parser()
+    toml, ini = alembic_private.configuration_files(parser.parse_args(["current"]))
+    assert toml.endswith("pyproject.toml")
+    assert ini == "alembic.ini"
+    other = alembic_private.configuration_files(parser.parse_args(["-c", "other.ini", "current"]))
+    assert other[1] == "other.ini"
+    assert list(inspect.signature(CommandLine._inis_from_config).parameters) == ["self", "options"]
+
+
+def test_a_file_is_named_as_alembic_names_it(tmp_path: Path) -> None:
+    config = Config(tmp_path / "alembic.ini")
+    config.set_main_option("script_location", str(tmp_path / "scripts"))
+    command.init(config, str(tmp_path / "scripts"))
+    config.set_main_option("path_separator", "os")
+    directory = ScriptDirectory.from_config(config)
+    made = command.revision(config, "add isbn to books", rev_id="0004")
+    assert made is not None
+    assert not isinstance(made, list)
+    folder, day = tmp_path / "scripts" / "versions", dt.datetime(2026, 1, 5)
+    name = alembic_private.file_name(directory, folder, "0004", "add isbn to books", day)
+    assert made._script_path == folder / name
+
+
+def test_ids_dates_and_widths_are_ours_within_and_alembics_again_after(tmp_path: Path) -> None:
+    config = Config(tmp_path / "alembic.ini")
+    config.set_main_option("script_location", str(tmp_path / "scripts"))
+    command.init(config, str(tmp_path / "scripts"))
+    config.set_main_option("path_separator", "os")
+    before = (util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH)
+    with alembic_private.steady(lambda: "abcd", lambda: dt.datetime(2026, 1, 5, 9)):
+        command.revision(config, "x")
+    assert (util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH) == before
+    text = (tmp_path / "scripts" / "versions" / "abcd_x.py").read_text()
+    assert "Create Date: 2026-01-05 09:00:00" in text
+
+
+def test_messages_are_not_wrapped_within(capsys: Any) -> None:
+    long = "word " * 60
+    with alembic_private.steady(lambda: "", dt.datetime.now):
+        messaging.msg(long)
+    assert len(capsys.readouterr().out.strip().splitlines()) == 1
+
+
+def test_ipython_sql_runs_a_statement_through_what_we_hand_it() -> None:
+    assert list(inspect.signature(sql.run.run).parameters) == ["conn", "sql", "config", "user_namespace"]
+    engine = sa.create_engine("sqlite://", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        result = ipython_sql.run(connection, "SELECT 1 AS a, 'x:y' AS b")
+        assert (result.columns, result.rows, result.count) == (("a", "b"), ((1, "x:y"),), None)
+        assert ipython_sql.run(connection, "CREATE TABLE t (a)").columns is None
+        assert ipython_sql.run(connection, "INSERT INTO t VALUES (1), (2)").count == 2
+        assert ipython_sql.run(connection, "BEGIN").columns is None
+
+
+def test_ipython_sql_commits_nothing_by_itself_with_our_settings() -> None:
+    committed: list[str] = []
+    handle = SimpleNamespace(
+        internal_connection=SimpleNamespace(execute=lambda *_: committed.append("commit")), dialect="sqlite"
+    )
+    sql.run._commit(conn=handle, config=ipython_sql._SETTINGS)
+    assert committed == []

@@ -32,7 +32,9 @@ def write_file(notebook: Notebook, line: str, cell: str) -> None:
         raise CookbookError("%%file takes --after or --instead-of, not both.")
     path = _inside(notebook, options.free[0])
     relative = path.relative_to(notebook.sandbox.folder).as_posix()
-    before = path.read_text(encoding="utf-8") if path.is_file() else None
+    if path.is_dir():
+        raise CookbookError(f"{relative} is a folder. Name a file in it.")
+    before = _text(path, relative) if path.is_file() else None
     text = cell if cell.endswith("\n") else f"{cell}\n"
     if options.named:
         (way, anchor), *_ = options.named.items()
@@ -70,7 +72,7 @@ def show(notebook: Notebook, line: str) -> None:
         raise CookbookError("%show needs a path or a revision: %show migrations/env.py")
     path = _named(notebook, options.free[0])
     relative = path.relative_to(notebook.sandbox.folder).as_posix()
-    source = path.read_text(encoding="utf-8")
+    source = _text(path, relative)
     caption = f"`{relative}`"
     if len(options.free) == 2:
         first, last = _lines(options.free[1], len(source.splitlines()))
@@ -120,6 +122,13 @@ def _inside(notebook: Notebook, name: str) -> Path:
     return path
 
 
+def _text(path: Path, relative: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise CookbookError(f"{relative} is no text file.") from None
+
+
 def _named(notebook: Notebook, name: str) -> Path:
     path = _inside(notebook, name)
     if path.is_file():
@@ -141,7 +150,7 @@ def _named(notebook: Notebook, name: str) -> Path:
 
 def _lines(text: str, count: int) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
-    if match is None or not 1 <= int(match[1]) <= count:
+    if match is None or not 1 <= int(match[1]) <= min(int(match[2] or match[1]), count):
         raise CookbookError(f"`{text}` names no lines of this file. Write 10-20; the file has {count} lines.")
     return int(match[1]), min(int(match[2] or match[1]), count)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import inspect
+import io
+import subprocess
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ import sql.run
 import sqlalchemy as sa
 from alembic import command, util
 from alembic.config import CommandLine, Config
+from alembic.script import write_hooks
 from alembic.script.base import ScriptDirectory
 from alembic.util import messaging
 
@@ -74,6 +77,17 @@ def test_messages_are_not_wrapped_within(capsys: Any) -> None:
     with alembic_private.steady(lambda: "", dt.datetime.now):
         messaging.msg(long)
     assert len(capsys.readouterr().out.strip().splitlines()) == 1
+
+
+def test_a_hook_runs_by_the_function_that_we_replace() -> None:
+    assert write_hooks.subprocess is subprocess
+    out = io.StringIO()
+    with alembic_private.hooks_printing_into(out):
+        options = {"executable": "/bin/sh", "options": "-c 'echo shown >&2' REVISION_SCRIPT_FILENAME"}
+        write_hooks.exec_("some.py", options)
+        write_hooks.exec_("some.py", options, ignore_output=True)
+    assert out.getvalue() == "shown\n"
+    assert write_hooks.subprocess is subprocess
 
 
 def test_ipython_sql_runs_a_statement_through_what_we_hand_it() -> None:

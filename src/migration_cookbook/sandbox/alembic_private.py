@@ -6,12 +6,15 @@ A test fails when one of them moves.
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TextIO
 
 from alembic import util
 from alembic.config import CommandLine
+from alembic.script import write_hooks
 from alembic.script.base import ScriptDirectory
 from alembic.util import messaging
 
@@ -63,3 +66,23 @@ def steady(new_id: Callable[[], str], now: Callable[[], datetime]) -> Iterator[N
         yield
     finally:
         util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH = saved  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def hooks_printing_into(out: TextIO) -> Iterator[None]:
+    """Within: what a post-write hook prints stands among Alembic's lines.
+
+    A hook is a process of its own, which would print past everything into the kernel's terminal.
+    """
+
+    def run(command: list[str], **given: Any) -> None:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | given
+        ended = subprocess.run(command, text=True, **streams)
+        out.write(ended.stdout or "")
+
+    saved = vars(write_hooks)["subprocess"]
+    vars(write_hooks)["subprocess"] = SimpleNamespace(run=run, DEVNULL=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        vars(write_hooks)["subprocess"] = saved

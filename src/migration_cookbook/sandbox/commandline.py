@@ -145,6 +145,7 @@ def _surroundings(run: Run, out: io.StringIO) -> Iterator[None]:
         stack.enter_context(fresh_logging())
         stack.enter_context(_no_running_loop())
         stack.enter_context(alembic_private.steady(run.new_id, run.now))
+        stack.enter_context(alembic_private.hooks_printing_into(out))
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(out))
         stack.enter_context(_warnings_into(out))

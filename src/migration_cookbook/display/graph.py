@@ -46,7 +46,7 @@ class Graph:
 
     def plain(self) -> list[str]:
         if not self.nodes:
-            return ["no revisions yet", *self._at_base()]
+            return ["no revisions yet", *self._not_drawn()]
         lines = []
         shown, before, after = self._neighborhood()
         if before:
@@ -63,7 +63,7 @@ class Graph:
             lines.append("  ".join([line, *marks]))
         if after:
             lines.append(f"  … {after} later")
-        return lines + self._at_base()
+        return lines + self._not_drawn()
 
     def heads(self) -> set[str]:
         parents = {parent for node in self.nodes for parent in node.down}
@@ -73,7 +73,7 @@ class Graph:
         """The graph as a picture with a title and a description."""
         if not self.nodes:
             return _picture(
-                [], 320, 40, "No revisions yet", "; ".join(self._at_base()) or "An empty history."
+                [], 320, 40, "No revisions yet", "; ".join(self._not_drawn()) or "An empty history."
             )
         shown, before, after = self._neighborhood()
         columns, rows = _layout(shown)
@@ -101,18 +101,23 @@ class Graph:
             pieces.append(_text(width + 12, 6 + height / 2 + 4, "…", bold=True))
             width += 28
         bottom = max(y for _, y in boxes.values()) + height + 6
-        for line in self._at_base():
+        for line in self._not_drawn():
             pieces.append(_text(8, bottom + 12, line, anchor="start"))
             bottom += 18
         return _picture(
             pieces, width, bottom, "The revisions", " ".join(line.strip() + "." for line in self.plain())
         )
 
-    def _at_base(self) -> list[str]:
-        names = [kind.title for kind, revisions in self.places.items() if not revisions]
-        if not names:
-            return []
-        return [f"  {' and '.join(names)}: at base, no revision applied"]
+    def _not_drawn(self) -> list[str]:
+        """Where the databases stand that no box can tell of."""
+        lines = []
+        if names := [kind.title for kind, revisions in self.places.items() if not revisions]:
+            lines.append(f"  {' and '.join(names)}: at base, no revision applied")
+        drawn = {node.revision for node in self._neighborhood()[0]}
+        for kind, revisions in self.places.items():
+            if far := [revision for revision in revisions if revision not in drawn]:
+                lines.append(f"  {kind.title}: at {', '.join(far)}, not drawn here")
+        return lines
 
     def _here(self, revision: str) -> list[Kind]:
         return [kind for kind, revisions in self.places.items() if revision in revisions]

@@ -44,12 +44,10 @@ def _before_functions(generated: str) -> str:
 
 def _after_imports(head: str, missing: list[str]) -> str:
     lines = head.splitlines()
-    last = max(
-        (
-            node.end_lineno or node.lineno
-            for node in ast.parse(head).body
-            if isinstance(node, ast.Import | ast.ImportFrom)
-        ),
-        default=0,
-    )
-    return "\n".join([*lines[:last], *missing, *lines[last:]])
+    imports = [node for node in ast.parse(head).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    first = imports[0].lineno - 1 if imports else len(lines)
+    last = max((node.end_lineno or node.lineno for node in imports), default=len(lines))
+    # Python wants these before everything but the docstring.
+    future = [line for line in missing if line.startswith("from __future__")]
+    others = [line for line in missing if line not in future]
+    return "\n".join([*lines[:first], *future, *lines[first:last], *others, *lines[last:]])

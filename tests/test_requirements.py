@@ -31,7 +31,9 @@ def required(*extras: str) -> dict[str, Requirement]:
 
 def locked() -> dict[str, list[str]]:
     versions: dict[str, list[str]] = {}
-    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.M):
+    for name, version in re.findall(
+        r"^([A-Za-z0-9._-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.M
+    ):
         versions.setdefault(canonicalize_name(name), []).append(version)
     return versions
 
@@ -51,7 +53,9 @@ def test_the_lock_satisfies_each_requirement() -> None:
     for name, requirement in required("book", "develop").items():
         assert name in versions, f"{name} is not in requirements.lock"
         for version in versions[name]:
-            assert requirement.specifier.contains(version), f"{name}=={version} is not {requirement.specifier}"
+            assert requirement.specifier.contains(version), (
+                f"{name}=={version} is not {requirement.specifier}"
+            )
 
 
 def test_each_locked_version_has_hashes() -> None:

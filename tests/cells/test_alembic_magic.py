@@ -87,8 +87,8 @@ def test_one_database_and_a_relative_step_afterwards(shop: Desk) -> None:
     assert places(shop) == ["0002", "0001"]
 
 
-def test_verbose_shows_what_is_usually_left_out(shop: Desk) -> None:
-    ran = shop.run("%alembic -v downgrade -1")
+def test_all_lines_shows_what_is_usually_left_out(shop: Desk) -> None:
+    ran = shop.run("%alembic downgrade -1 --all-lines")
     assert ran.lines[0] == "$ alembic downgrade -1"
     assert "Context impl SQLiteImpl." in ran.below("SQLite")[0]
     assert "Context impl PostgresqlImpl." in ran.below("PostgreSQL")[0]

@@ -103,7 +103,7 @@ def test_a_text_that_a_database_has_already_run_is_said(shop: Desk) -> None:
     same = shop.run(f'%%revision 0004 "add isbn to books"\n{CODE}')
     assert len(same.lines) == 1
     other = shop.run('%%revision 0004 "add isbn to books"\n' + CODE.replace("13", "17"))
-    assert other.lines[1].startswith("PostgreSQL has already run the earlier text of 0004.")
+    assert other.lines[1].startswith("PostgreSQL has already run the earlier text of 0004:")
     shop.run("%alembic upgrade head", f'%%revision 0005 "later"\n{CODE.replace("isbn", "ean")}')
     shop.run("%alembic upgrade head")
     below = shop.run(f'%%revision 0004 "add isbn to books"\n{CODE}')

@@ -181,7 +181,7 @@ class TestPostgres:
             said = refused("postgresql+psycopg://admin:secret@localhost/prod")
         assert said == (
             "Refused: this command may only touch the sandbox's PostgreSQL database, but the project connects to "
-            "postgresql://admin:…@localhost/prod. Read the URL from DATABASE_URL in env.py."
+            "postgresql://admin:…@localhost/prod. In this book env.py takes its URL from the environment, from DATABASE_URL."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from migration_cookbook.cells import hints
 from migration_cookbook.cells.magic import CellError, CellFailed, LineMagic
 from migration_cookbook.cells.notebook import LastMove
 from migration_cookbook.cells.options import read, take_on
@@ -11,6 +12,7 @@ from migration_cookbook.cells.sessions import lock_lines
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Code, Lines, Note, Part
+from migration_cookbook.sandbox import history
 from migration_cookbook.sandbox.command import Command, parse
 from migration_cookbook.workspace import CookbookError
 
@@ -19,22 +21,28 @@ if TYPE_CHECKING:
     from migration_cookbook.sandbox.outcome import Outcome
 
 
+#: Shows the lines of the log that usually are left out.
+_ALL_LINES = "--all-lines"
+
+
 def alembic(notebook: Notebook, line: str) -> None:
     """Run the command, on both databases where it needs one."""
     on, rest = take_on(line.strip())
-    verbose = rest.split(" ", 1)[0] == "-v"
-    command = parse(rest.removeprefix("-v").strip() if verbose else rest)
+    words = rest.split(" ")
+    verbose = _ALL_LINES in words
+    command = parse(" ".join(word for word in words if word != _ALL_LINES))
     run_command(notebook, command, on, verbose=verbose)
 
 
 def run_command(notebook: Notebook, command: Command, on: Kind | None, *, verbose: bool = False) -> None:
     """Run a parsed command and show what it did; raises CellFailed where a database refused."""
+    _refuse_taken_id(notebook, command)
     echo = Lines((f"$ {command.text}",))
     if command.name == "help" or (
         not command.needs_database and not notebook.sandbox.env_takes_part(command)
     ):
         outcome = notebook.sandbox.run_on_files(command)
-        notebook.publish([echo, *_printed(outcome)])
+        notebook.publish([echo, *_printed(notebook, outcome)])
         if outcome.failure:
             raise CellFailed(_what(command), (), ())
         return
@@ -93,8 +101,21 @@ def sent(notebook: Notebook, line: str) -> None:
     notebook.publish_answers(answers)
 
 
+def _refuse_taken_id(notebook: Notebook, command: Command) -> None:
+    """Alembic would overwrite the file, and make it its own parent."""
+    wanted = getattr(command.options, "rev_id", None)
+    if command.name not in ("revision", "merge") or wanted is None:
+        return
+    for entry in history.entries_or_none(notebook.sandbox.folder):
+        if entry.id == wanted:
+            path = entry.path.relative_to(notebook.sandbox.folder).as_posix()
+            raise CookbookError(
+                f"Revision {wanted} exists already: {path}. Leave --rev-id away, or take another."
+            )
+
+
 def _what(command: Command) -> str:
-    return " ".join(command.arguments)
+    return command.text.removeprefix("alembic ")
 
 
 def _interrupted(outcomes: dict[Kind, Outcome]) -> bool:
@@ -123,10 +144,10 @@ def _remember(notebook: Notebook, command: Command, outcomes: dict[Kind, Outcome
         notebook.moves[kind] = LastMove(_what(command), outcome.sent, outcome.changes)
 
 
-def _printed(outcome: Outcome) -> list[Part]:
+def _printed(notebook: Notebook, outcome: Outcome) -> list[Part]:
     parts: list[Part] = [Lines(outcome.lines)] if outcome.lines else []
     if outcome.failure:
-        parts.append(Lines(outcome.failure_lines()))
+        parts.append(Lines((*outcome.failure_lines(), *_hint(notebook, outcome))))
     return parts or [Note("(nothing printed)")]
 
 
@@ -135,12 +156,19 @@ def _parts(notebook: Notebook, command: Command, outcome: Outcome, *, some_faile
     if outcome.failure:
         state = outcome.state_lines() if command.moves else ()
         lock = lock_lines(notebook.sessions, outcome.kind) if outcome.failure.waited_for_a_lock else ()
-        parts.append(Lines((*outcome.failure_lines(), *state, *lock)))
+        parts.append(Lines((*outcome.failure_lines(), *_hint(notebook, outcome), *state, *lock)))
     elif some_failed and command.moves:
         parts.append(Lines((f"worked; now at {outcome.place_text()}",)))
     elif not outcome.lines:
         parts.append(Note(_silence(command, outcome)))
     return tuple(parts)
+
+
+def _hint(notebook: Notebook, outcome: Outcome) -> tuple[str, ...]:
+    if outcome.failure is None:
+        return ()
+    known = [entry.id for entry in history.entries_or_none(notebook.sandbox.folder)]
+    return hints.for_failure(outcome.failure, known)
 
 
 def _silence(command: Command, outcome: Outcome) -> str:

@@ -92,7 +92,7 @@ def run(connection: sa.Connection, statement: str) -> Result:
 
     observed = _Observed(connection)
     handle = SimpleNamespace(internal_connection=observed, dialect=connection.dialect.name, name="")
-    text = _BIND.sub(r"\:", statement.rstrip().rstrip(";")) + ";"
+    text = _BIND.sub(r"\:", statement.rstrip().rstrip(";"))
     if text.upper().startswith("BEGIN"):
         # ipython-sql refuses statements whose first word is this.
         text = f"/**/ {text}"

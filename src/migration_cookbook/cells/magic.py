@@ -69,16 +69,10 @@ def register(notebook: Notebook, magic: LineMagic | CellMagic) -> None:
     else:
         run_cell = magic.function
 
-        def cell_magic(line: str, cell: str | None = None) -> None:
-            if cell is None:
-                raise CellError(
-                    f"%%{magic.name} stands alone on the first line of a cell, with two percent signs; "
-                    "its text follows below."
-                )
-            text = cell
+        def cell_magic(line: str, text: str) -> None:
             _guarded(notebook, f"%%{magic.name}", lambda: run_cell(notebook, line, text))
 
-        notebook.shell.register_magic_function(cell_magic, "line_cell", magic.name)
+        notebook.shell.register_magic_function(cell_magic, "cell", magic.name)
 
 
 def _guarded(notebook: Notebook, name: str, run: Callable[[], None]) -> None:

@@ -36,10 +36,12 @@ def revision(notebook: Notebook, line: str, cell: str) -> None:
     generated = notebook.sandbox.generated_text(relative, path.read_text(encoding="utf-8"))
     text = revision_file.with_code(revision_file.with_message(generated, message), cell)
     changed = text != path.read_text(encoding="utf-8")
+    said = f"{verb} `{relative}`"
     if known is not None and known.message != message:
-        relative = notebook.sandbox.rename_revision(known, message)
+        old, relative = relative, notebook.sandbox.rename_revision(known, message)
+        said = f"replaced `{old}` by `{relative}`"
     notebook.sandbox.write_file(relative, text)
-    shown: list[Part] = [Note(f"{verb} `{relative}`"), *notes]
+    shown: list[Part] = [Note(said), *notes]
     if known is not None and changed:
         shown += _already_run(notebook, known.id)
     notebook.publish(shown)
@@ -104,8 +106,8 @@ def _already_run(notebook: Notebook, revision_id: str) -> list[Part]:
     verb = "have" if len(stand) > 1 else "has"
     return [
         Note(
-            f"{names} {verb} already run the earlier text of {revision_id}. "
-            "Downgrade before it to run the new text, or run %sandbox again."
+            f"{names} {verb} already run the earlier text of {revision_id}: "
+            "the new upgrade() runs only after a downgrade."
         )
     ]
 

@@ -33,6 +33,10 @@ def sandbox(notebook: Notebook, line: str) -> None:
         raise CookbookError(f"%sandbox needs a name. {_USAGE}")
     name = options.free[0]
     if "--resume" in options.flags:
+        if options.named or len(options.flags) > 1:
+            raise CookbookError(
+                f"--resume takes the sandbox as it was left. Write %sandbox {name} --resume alone."
+            )
         resumed = opening.resume(notebook.workspace, name)
         notebook.leave()
         notebook.enter(resumed)

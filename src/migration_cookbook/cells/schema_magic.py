@@ -56,8 +56,10 @@ def _show_changes(notebook: Notebook, kinds: list[Kind]) -> None:
 
 def _missing(name: str, known: dict[Kind, schemas.Schema]) -> str:
     names = sorted({table.name for each in known.values() for table in each.tables})
+    if not names:
+        return f"There is no table {name}: the databases hold no tables."
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names) or 'none yet'}."
+    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names)}."
     return f"There is no table {name}. {hint}"
 
 

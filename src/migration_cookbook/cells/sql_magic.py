@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
-from migration_cookbook.cells import ipython_sql
+from migration_cookbook.cells import hints, ipython_sql
 from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic, LineMagic
 from migration_cookbook.cells.options import Options, read
 from migration_cookbook.cells.sessions import in_transaction, lock_lines
@@ -204,15 +204,14 @@ def _done(result: ipython_sql.Result) -> str:
 
 
 def _table(result: ipython_sql.Result, limit: int | None) -> Part:
+    count = len(result.rows)
     shown = result.rows if limit is None else result.rows[:limit]
-    footer = (
-        (f"{limit} of {len(result.rows)} rows; `%%sql --rows all` shows all",)
-        if len(shown) < len(result.rows)
-        else ()
-    )
-    if not result.rows:
+    if not shown:
         return Note(f"no rows ({', '.join(result.columns or ())})")
-    return Table("", result.columns or (), shown, footer=footer)
+    caption = "(1 row)" if count == 1 else f"({count} rows)"
+    if len(shown) < count:
+        caption = f"({len(shown)} of {count} rows; `%%sql --rows all` shows all)"
+    return Table(caption, result.columns or (), shown, caption_below=True)
 
 
 def _refusal(notebook: Notebook, kind: Kind, answered: Answered) -> tuple[str, ...]:
@@ -220,7 +219,7 @@ def _refusal(notebook: Notebook, kind: Kind, answered: Answered) -> tuple[str, .
     statement, error = answered.refused
     failure = notebook.sandbox.describe(error)
     lock = lock_lines(notebook.sessions, kind) if failure.waited_for_a_lock else ()
-    return (*failure.headline(), *sent_lines(statement), *lock)
+    return (*failure.headline(), *sent_lines(statement), *hints.for_failure(failure, ()), *lock)
 
 
 def _frame(answered: dict[Kind, Answered], *, one: bool) -> Any:

@@ -119,7 +119,7 @@ def _refusal(allowed: tuple[Database, ...], address: str) -> Refused:
     mine = " or ".join(dict.fromkeys(f"{database.kind.title} database" for database in allowed))
     return Refused(
         f"Refused: this command may only touch the sandbox's {mine or 'files, no database'}, "
-        f"but the project connects to {address}. Read the URL from DATABASE_URL in env.py."
+        f"but the project connects to {address}. In this book env.py takes its URL from the environment, from DATABASE_URL."
     )
 
 

@@ -67,7 +67,12 @@ def _gather(parts: Sequence[Part]) -> tuple[Part, ...]:
 def _common_beginning(contents: Sequence[list[Part]]) -> list[Part]:
     common: list[Part] = []
     for parts in zip(*contents, strict=False):
-        if any(part != parts[0] for part in parts):
+        if any(not _look_alike(part, parts[0]) for part in parts):
             break
         common.append(parts[0])
     return common
+
+
+def _look_alike(one: Part, other: Part) -> bool:
+    """Whether a reader sees the same: 9.95 may be a float here and a Decimal there."""
+    return type(one) is type(other) and one.plain() == other.plain() and one.html() == other.html()

@@ -51,13 +51,14 @@ class Graph:
         shown, before, after = self._neighborhood()
         if before:
             lines.append(f"  … {before} earlier")
-        width = max(len(node.revision) for node in shown)
         heads = self.heads()
-        for node in shown:
-            origin = " + ".join(node.down) or "base"
+        origins = [" + ".join(node.down) or "base" for node in shown]
+        wide = max(len(origin) for origin in origins)
+        long = max(len(node.revision) for node in shown)
+        for node, origin in zip(shown, origins, strict=True):
             marks = [f"<- {kind.title}" for kind in self._here(node.revision)]
             tags = [*node.labels, *(["head"] if node.revision in heads else [])]
-            line = f"  {origin} -> {node.revision.ljust(width)}  {node.message}"
+            line = f"  {origin.rjust(wide)} -> {node.revision.ljust(long)}  {node.message}"
             if tags:
                 line += f" ({', '.join(tags)})"
             lines.append("  ".join([line, *marks]))

@@ -86,12 +86,14 @@ class Table:
     #: The first column names what the row is about.
     row_headers: bool = False
     footer: tuple[str, ...] = ()
+    #: The caption stands below the rows, as psql prints their number.
+    caption_below: bool = False
 
     def plain(self) -> list[str]:
         numbers = self._numbers()
         cells = [list(self.headers), *([cell_text(value) for value in row] for row in self.rows)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.headers))]
-        lines = [self.caption.replace("`", "")] if self.caption else []
+        lines: list[str] = []
         for row in cells:
             padded = (
                 text.rjust(width) if number else text.ljust(width)
@@ -99,6 +101,8 @@ class Table:
             )
             lines.append("  ".join(padded).rstrip())
         lines.insert(len(lines) - len(self.rows), "  ".join("-" * width for width in widths))
+        caption = [self.caption.replace("`", "")] if self.caption else []
+        lines = [*lines, *caption] if self.caption_below else [*caption, *lines]
         return lines + [line.replace("`", "") for line in self.footer]
 
     def html(self) -> str:
@@ -108,8 +112,10 @@ class Table:
             for name, align in zip(self.headers, aligns, strict=True)
         )
         body = "".join(f"<tr>{self._row(row, aligns)}</tr>" for row in self.rows)
+        side = "bottom" if self.caption_below else "top"
         caption = (
-            f'<caption style="text-align:left;padding:2px 0;color:inherit">{inline(self.caption)}</caption>'
+            f'<caption style="caption-side:{side};text-align:left;padding:2px 0;color:inherit">'
+            f"{inline(self.caption)}</caption>"
             if self.caption
             else ""
         )

@@ -86,7 +86,8 @@ def parse(line: str | list[str]) -> Command:
 def split(line: str) -> list[str]:
     """Words as a shell would see them; a comment after # is left out."""
     try:
-        return shlex.split(line, comments=True)
+        # A semicolon at the end is a habit from SQL.
+        return shlex.split(line.rstrip().rstrip(";"), comments=True)
     except ValueError as error:
         raise CookbookError(f"A quotation mark is missing in: {line.strip()} ({error}).") from None
 

@@ -54,6 +54,14 @@ def entries(folder: Path) -> tuple[Entry, ...]:
     )
 
 
+def entries_or_none(folder: Path) -> tuple[Entry, ...]:
+    """The project's revisions, none where they can't be read."""
+    try:
+        return entries(folder)
+    except CookbookError:
+        return ()
+
+
 def script_directory(folder: Path) -> ScriptDirectory:
     """The project's script directory, by its own configuration."""
     if not (folder / "alembic.ini").is_file() and not (folder / "pyproject.toml").is_file():

@@ -325,6 +325,10 @@ def _where(error: BaseException, folder: Path) -> str | None:
 
 def tidy(text: str, folder: Path, databases: Sequence[Database] = ()) -> str:
     """Text without what differs between two computers: folders, addresses, names of databases."""
+    for database in databases:
+        if database.kind is Kind.SQLITE:
+            # A URL spells some characters of a path in its own way.
+            text = text.replace(database.url.render_as_string(), f"sqlite:///{database.name}")
     text = text.replace(f"{folder}{os.sep}", "").replace(str(folder), ".")
     text = text.replace(sys.prefix, "…")
     served = [database for database in databases if database.kind is Kind.POSTGRES]

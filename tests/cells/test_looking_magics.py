@@ -62,6 +62,8 @@ def test_diff_is_what_the_last_move_changed_also_when_run_again(shop: Desk) -> N
     # Where each database went its own way, each has its own list.
     shop.run("%alembic upgrade head --on postgres")
     assert "SQLite" not in shop.run("%schema --diff --on postgres").text
+    for line in ("%schema --diff --on sqlite", "%sent --on sqlite"):
+        assert "ran on PostgreSQL only" in shop.refused(line)
 
 
 def test_the_graph_shows_where_each_database_stands(shop: Desk) -> None:

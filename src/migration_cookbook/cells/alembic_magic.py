@@ -83,6 +83,7 @@ def sent(notebook: Notebook, line: str) -> None:
         raise CookbookError(
             "No command has changed a database yet. %sent shows the SQL of the last %alembic upgrade."
         )
+    notebook.require_moved(notebook.databases(options.on))
     answers = []
     for kind in notebook.databases(options.on):
         if kind in notebook.moves:

@@ -100,6 +100,12 @@ class Notebook:
             return Answer(kind, (Note(f"not run: {self.sandbox.unavailable}"),))
         return Answer(kind, (Note("not run: the interrupt came first"),))
 
+    def require_moved(self, kinds: Iterable[Kind]) -> None:
+        """Say so where the last command that changes databases ran on none of these."""
+        if self.moves and not any(kind in self.moves for kind in kinds):
+            names = " and ".join(kind.title for kind in self.moves)
+            raise CookbookError(f"The last command that changes databases ran on {names} only.")
+
     def publish(self, parts: Iterable[Part], sent: Mapping[Kind, Sequence[str]] | None = None) -> None:
         """Show the parts as one output, as HTML and as the same in plain text."""
         shown = list(parts)

@@ -44,6 +44,7 @@ def _show_changes(notebook: Notebook, kinds: list[Kind]) -> None:
         raise CookbookError(
             "No command has changed a database yet. %schema --diff shows what the last one changed."
         )
+    notebook.require_moved(kinds)
     answers = []
     for kind in kinds:
         if kind in notebook.moves:

@@ -321,7 +321,8 @@ def _disconnect(admin: Connection, name: str) -> None:
 
 
 def _drop(admin: Connection, server: Server, name: str, found: _Found | None) -> None:
-    """Drop what the caller knows to be ours."""
+    """Drop what the caller knows to be ours, under a claim: `sweep` in another kernel would trip over it."""
+    _claim(admin, name)
     identifier = sql.Identifier(name)
     if found is not None:
         if found.is_template:

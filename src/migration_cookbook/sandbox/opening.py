@@ -5,7 +5,6 @@ Its databases are cloned from templates, which the project's own migrations buil
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +41,7 @@ def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ..
         notices += [kept] if kept else []
         host, unavailable = _server(workspace)
         notices += list(host.notices) if host else []
+        _tidy(workspace, host)
         _drop_old(workspace, host, plan, old)
         files.empty(folder)
         commandline.forget_modules(folder)
@@ -89,6 +89,13 @@ def _versions(host: Server | None) -> dict[Kind, str]:
     return versions
 
 
+def _tidy(workspace: Workspace, host: Server | None) -> None:
+    """Remove what killed kernels left half made."""
+    sqlite.sweep(workspace)
+    if host is not None:
+        postgres.sweep(host)
+
+
 def _drop_old(workspace: Workspace, host: Server | None, plan: Plan, old: Mapping[str, Any]) -> None:
     """Drop this sandbox's databases, those too that a killed process made and never noted."""
     for each in old["databases"].get(Kind.SQLITE.value, ()):
@@ -130,7 +137,8 @@ def _key(plan: Plan) -> str:
 
 def _fill(workspace: Workspace, plan: Plan, database: Database) -> None:
     """Bring a new template database to its revision, by the project's own migrations, and put the rows in."""
-    folder = workspace.databases / f"build-{os.getpid()}-{database.kind}"
+    # One name a template, which is locked meanwhile: what a killed kernel left is emptied by the next.
+    folder = workspace.databases / f"build-{_key(plan)}-{database.kind}"
     files.empty(folder)
     try:
         project.write(folder, plan.database_at)

@@ -46,7 +46,8 @@ class Lab:
     def _token(self) -> str:
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and self.process.poll() is None:
-            if found := re.search(r"token=([0-9a-f]+)", self.log.read_text()):
+            # The address is printed a moment before anybody listens there.
+            if (found := re.search(r"token=([0-9a-f]+)", self.log.read_text())) and listens(self.port):
                 return found[1]
             time.sleep(0.05)
         raise AssertionError(self.log.read_text())
@@ -71,3 +72,9 @@ def free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether somebody answers on this port."""
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from migration_cookbook import __version__
-from migration_cookbook.workspace import CookbookError, open_workspace
+from migration_cookbook.workspace import CookbookError, explained, open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CookbookError as error:
         print(f"cookbook: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if (line := explained(error)) is None:
+            raise
+        print(f"cookbook: {line}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 
@@ -35,6 +40,8 @@ def lab(options: argparse.Namespace) -> int:
     from migration_cookbook.editions.book import this_book
     from migration_cookbook.lab import jupyter
 
+    if options.port is not None:
+        jupyter.require_free(options.port)
     workspace = open_workspace()
     for line in learners.refresh(workspace, this_book().notebooks):
         print(line)

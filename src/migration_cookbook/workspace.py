@@ -7,6 +7,7 @@ the workspace: `workspace/` in a checkout, or the folder named by COOKBOOK_HOME.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -95,17 +96,25 @@ def open_workspace(root: Path | None = None) -> Workspace:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        owner = folder.stat().st_uid
+        if folder.stat().st_uid != os.getuid():
+            raise CookbookError(
+                f"The workspace {folder} belongs to another user of this computer. "
+                f"Clone the cookbook into a folder of your own, or set {HOME_VARIABLE}=/some/folder."
+            )
+        return Workspace(folder, _installation(folder))
     except OSError as error:
         raise CookbookError(
             f"The workspace {folder} can't be made ({error.strerror}). Name another with {HOME_VARIABLE}=/some/folder."
         ) from None
-    if owner != os.getuid():
-        raise CookbookError(
-            f"The workspace {folder} belongs to another user of this computer. "
-            f"Clone the cookbook into a folder of your own, or set {HOME_VARIABLE}=/some/folder."
-        )
-    return Workspace(folder, _installation(folder))
+
+
+def explained(error: OSError) -> str | None:
+    """What the user can mend about the disk, in one line; None if the error is about something else."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "There is no space left on the disk. Make some, and run this again."
+    if error.errno == errno.EROFS:
+        return f"{error.filename} lies on a disk that is read-only. Set {HOME_VARIABLE}=/some/folder to one you may write."
+    return None
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:

@@ -9,7 +9,6 @@ import contextlib
 import math
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import threading
@@ -233,9 +232,13 @@ def left_over(workspace: Workspace) -> list[str]:
 
 
 def kill(pids: list[int]) -> None:
+    """Kill them, and return when they are dead."""
+    killed = []
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            killed.append(psutil.Process(pid))
+            killed[-1].kill()
+    psutil.wait_procs(killed, timeout=10)
 
 
 @pytest.fixture

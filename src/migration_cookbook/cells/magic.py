@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from migration_cookbook.sandbox.command import Mistake
-from migration_cookbook.workspace import CookbookError
+from migration_cookbook.workspace import CookbookError, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +89,12 @@ def _guarded(notebook: Notebook, name: str, run: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         raise CellError(f"{name}: interrupted.") from None
     except Exception as error:
+        if isinstance(error, OSError) and (line := explained(error)):
+            raise CellError(line) from None
+        if lost := _lost_server(error):
+            raise CellError(
+                f"PostgreSQL went down while {name} ran ({lost}). Run the cell again: it starts by itself."
+            ) from None
         log = _log(notebook.workspace)
         log.exception("%s failed", name)
         message = str(error).strip().splitlines() or [""]
@@ -94,6 +102,14 @@ def _guarded(notebook: Notebook, name: str, run: Callable[[], None]) -> None:
             f"{name} met an error that the kit did not expect: {type(error).__name__}: {message[0]}. "
             f"Details are in {notebook.workspace.log}."
         ) from None
+
+
+def _lost_server(error: Exception) -> str | None:
+    """What was heard last from a server that ended, or None if the error is about something else."""
+    cause = getattr(error, "orig", error)
+    if not isinstance(cause, psycopg.OperationalError) or not (cause.sqlstate or "57P").startswith("57P"):
+        return None
+    return str(cause).strip().splitlines()[0]
 
 
 def _log(workspace: Workspace) -> logging.Logger:

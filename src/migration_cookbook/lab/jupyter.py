@@ -6,12 +6,14 @@ Start here. Nothing is written into the home folder.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import socket
 import sys
 from typing import TYPE_CHECKING
 
-from migration_cookbook.workspace import HOME_VARIABLE, write_atomically
+from migration_cookbook.workspace import HOME_VARIABLE, CookbookError, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +36,22 @@ _SETTINGS = {
     # Notebooks are numbered: the file browser shows the reading order.
     "@jupyterlab/filebrowser-extension:browser": {"sortNotebooksFirst": False},
 }
+
+
+def require_free(port: int) -> None:
+    """Say it before anything is started if nobody can listen on this port."""
+    with socket.socket() as probe:
+        # As JupyterLab's own server does it: a port whose lab has just ended counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            taken = getattr(error, "errno", None) == errno.EADDRINUSE
+            trouble = "is in use" if taken else f"can't be used ({getattr(error, 'strerror', None) or error})"
+            raise CookbookError(
+                f"The port {port} {trouble}. Name another with --port, "
+                "or none: then the first free one from 8888 is taken."
+            ) from None
 
 
 def command(workspace: Workspace, *, port: int | None = None, browser: bool = True) -> list[str]:

@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migration_cookbook.databases import guard
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.sandbox import alembic_private
+from migration_cookbook.sandbox import alembic_private, files
 from migration_cookbook.sandbox.interrupts import interruptible, was_interrupted
 from migration_cookbook.sandbox.recorder import recording
 from migration_cookbook.workspace import CookbookError
@@ -110,7 +110,8 @@ def execute(command: Command, run: Run) -> Printed:
     failure = None
     with _surroundings(run, out), interruptible(), recording() as recorder, guard.only(run.databases):
         try:
-            _call(command.options, out)
+            with _no_half_files(run.folder):
+                _call(command.options, out)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             failure = describe(error, run.folder, run.databases)
     noise = _OFFLINE_NOISE if getattr(command.options, "sql", False) else _NOISE
@@ -133,6 +134,18 @@ def _call(options: Namespace, out: io.StringIO) -> None:
         *[getattr(options, name, None) for name in positional],
         **{name: getattr(options, name, None) for name in keywords},
     )
+
+
+@contextlib.contextmanager
+def _no_half_files(folder: Path) -> Iterator[None]:
+    """Remove what a full disk left half written: a torn revision file breaks every later command."""
+    before = set(files.project_files(folder))
+    try:
+        yield
+    except OSError:
+        for path in set(files.project_files(folder)) - before:
+            path.unlink()
+        raise
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
 from migration_cookbook import schema as schemas
 from migration_cookbook.databases import engines, server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
@@ -21,8 +23,6 @@ from migration_cookbook.workspace import CookbookError, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-    import sqlalchemy as sa
 
     from migration_cookbook.databases.database import Database
     from migration_cookbook.sandbox.command import Command
@@ -82,8 +82,19 @@ class Sandbox:
             watcher = stack.enter_context(engine.connect())
             before, place_before = schemas.read(watcher), history.place(watcher)
             printed = commandline.execute(command, self._run(kind, verbose))
-            after, place_after = schemas.read(watcher), history.place(watcher)
+            after, place_after = self._afterwards(kind, watcher)
         return Outcome(kind, printed, place_before, place_after, schemas.difference(before, after))
+
+    def _afterwards(self, kind: Kind, watcher: sa.Connection) -> tuple[schemas.Schema, tuple[str, ...]]:
+        """Schema and place after a command, also after one during which the server went down."""
+        try:
+            return schemas.read(watcher), history.place(watcher)
+        except sa.exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        server.attach(self.workspace)
+        with engines.engine(self.databases[kind][0]).connect() as another:
+            return schemas.read(another), history.place(another)
 
     def run_on_files(self, command: Command) -> Outcome:
         """Run a command that needs no database; it is told the first one, should it look."""

@@ -3,18 +3,19 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint build bench stop clean
+.PHONY: help setup lab test test-long lint build bench stop clean
 
 # It would make every start several times slower.
 unexport PYTHONDONTWRITEBYTECODE
 
 help:
-	@echo "make lab     open JupyterLab with both databases running"
-	@echo "make test    run every test and every cell of every notebook"
-	@echo "make build   execute the chapters and write the notebooks"
-	@echo "make bench   measure what a learner waits for"
-	@echo "make stop    stop this checkout's PostgreSQL"
-	@echo "make clean   remove the environment; the workspace stays"
+	@echo "make lab         open JupyterLab with both databases running"
+	@echo "make test        run every test and every cell of every notebook"
+	@echo "make test-long   the same, a real browser and other databases: minutes more"
+	@echo "make build       execute the chapters and write the notebooks"
+	@echo "make bench       measure what a learner waits for"
+	@echo "make stop        stop this checkout's PostgreSQL"
+	@echo "make clean       remove the environment; the workspace stays"
 
 setup: .venv/ready
 
@@ -34,6 +35,9 @@ lab: setup
 
 test: setup lint
 	@.venv/bin/cookbook test
+
+test-long: setup lint
+	@.venv/bin/cookbook test -- -m 'long or not long'
 
 lint: setup
 	@.venv/bin/ruff check --quiet .

@@ -40,9 +40,8 @@ def lab(options: argparse.Namespace) -> int:
     from migration_cookbook.editions.book import this_book
     from migration_cookbook.lab import jupyter
 
-    if options.port is not None:
-        jupyter.require_free(options.port)
     workspace = open_workspace()
+    port = jupyter.claim_port(workspace, options.port)
     for line in learners.refresh(workspace, this_book().notebooks):
         print(line)
     try:
@@ -55,7 +54,7 @@ def lab(options: argparse.Namespace) -> int:
     except CookbookError as error:
         print(f"{error} The notebooks go on with SQLite alone.")
     jupyter.write_settings(workspace)
-    command = jupyter.command(workspace, port=options.port, browser=not options.no_browser)
+    command = jupyter.command(workspace, port=port, browser=not options.no_browser)
     os.chdir(workspace.root)
     sys.stdout.flush()
     os.execve(command[0], command, jupyter.environment(workspace))

@@ -7,6 +7,7 @@ Start here. Nothing is written into the home folder.
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import socket
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
 
 _START = "notebooks/00-start-here.ipynb"
+
+_FIRST_PORT = 8888
+_PORTS = 50
 
 #: What JupyterLab would ask or show unasked on its first start.
 _SETTINGS = {
@@ -38,23 +42,52 @@ _SETTINGS = {
 }
 
 
-def require_free(port: int) -> None:
-    """Say it before anything is started if nobody can listen on this port."""
+def claim_port(workspace: Workspace, wanted: int | None = None) -> int:
+    """The port to listen on, kept from other labs of this workspace as long as this process lives.
+
+    JupyterLab looks for a free port long before it listens: of two labs that start at once one would die.
+    """
+    for port in range(_FIRST_PORT, _FIRST_PORT + _PORTS) if wanted is None else (wanted,):
+        trouble = _trouble(port) or _taken_by_another_lab(workspace, port)
+        if trouble is None:
+            return port
+    if wanted is None:
+        raise CookbookError(f"{_PORTS} ports from {_FIRST_PORT} on are in use. Name a free one with --port.")
+    raise CookbookError(
+        f"The port {wanted} {trouble}. Name another with --port, or none: "
+        f"then the first free one from {_FIRST_PORT} is taken."
+    )
+
+
+def _trouble(port: int) -> str | None:
+    """Why nobody can listen on this port."""
     with socket.socket() as probe:
         # As JupyterLab's own server does it: a port whose lab has just ended counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            taken = getattr(error, "errno", None) == errno.EADDRINUSE
-            trouble = "is in use" if taken else f"can't be used ({getattr(error, 'strerror', None) or error})"
-            raise CookbookError(
-                f"The port {port} {trouble}. Name another with --port, "
-                "or none: then the first free one from 8888 is taken."
-            ) from None
+        except OverflowError:
+            return "does not exist: ports go up to 65535"
+        except OSError as error:
+            return "is in use" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
+    return None
 
 
-def command(workspace: Workspace, *, port: int | None = None, browser: bool = True) -> list[str]:
+def _taken_by_another_lab(workspace: Workspace, port: int) -> str | None:
+    path = workspace.jupyter / f"port-{port}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Never closed, and handed on to JupyterLab, which replaces this process.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return "is in use"
+    os.set_inheritable(descriptor, True)
+    return None
+
+
+def command(workspace: Workspace, *, port: int, browser: bool = True) -> list[str]:
     """The command line that starts JupyterLab on this workspace."""
     words = [
         sys.executable,
@@ -63,6 +96,7 @@ def command(workspace: Workspace, *, port: int | None = None, browser: bool = Tr
         "lab",
         f"--ServerApp.root_dir={workspace.root}",
         "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
         f"--LabApp.default_url=/lab/tree/{_START}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -72,8 +106,6 @@ def command(workspace: Workspace, *, port: int | None = None, browser: bool = Tr
         f"--LabApp.user_settings_dir={workspace.jupyter / 'settings'}",
         f"--LabApp.workspaces_dir={workspace.jupyter / 'workspaces'}",
     ]
-    if port is not None:
-        words += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     if not browser:
         words.append("--ServerApp.open_browser=False")
     if os.getuid() == 0:

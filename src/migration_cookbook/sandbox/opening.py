@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from migration_cookbook.databases import postgres, server, sqlite
-from migration_cookbook.databases.database import Database
+from migration_cookbook.databases.database import Database, Template
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.databases.ownership import fresh_name
 from migration_cookbook.sandbox import commandline, files, project, state
@@ -107,10 +107,22 @@ def _drop_old(workspace: Workspace, host: Server | None, plan: Plan, old: Mappin
                 postgres.drop(host, Database(Kind.POSTGRES, name, host.url))
 
 
+def sqlite_template(workspace: Workspace, plan: Plan) -> Template | None:
+    """What the plan's SQLite databases are cloned from; None where they are empty."""
+    if plan.database_at == "base":
+        return None
+    return sqlite.template(workspace, _key(plan), lambda database: _fill(workspace, plan, database))
+
+
+def postgres_template(host: Server, plan: Plan) -> Template | None:
+    """What the plan's PostgreSQL databases are cloned from; None where they are empty."""
+    if plan.database_at == "base":
+        return None
+    return postgres.template(host, _key(plan), lambda database: _fill(host.workspace, plan, database))
+
+
 def _sqlite(workspace: Workspace, plan: Plan, folder: Path) -> Iterator[Database]:
-    template = None
-    if plan.database_at != "base":
-        template = sqlite.template(workspace, _key(plan), lambda database: _fill(workspace, plan, database))
+    template = sqlite_template(workspace, plan)
     for position in range(plan.databases):
         path = folder / ("bookshop.db" if not position else f"bookshop_{position + 1}.db")
         if template is None:
@@ -120,9 +132,7 @@ def _sqlite(workspace: Workspace, plan: Plan, folder: Path) -> Iterator[Database
 
 
 def _postgres(host: Server, plan: Plan) -> Iterator[Database]:
-    template = None
-    if plan.database_at != "base":
-        template = postgres.template(host, _key(plan), lambda database: _fill(host.workspace, plan, database))
+    template = postgres_template(host, plan)
     for _ in range(plan.databases):
         if template is None:
             yield postgres.create(host, plan.label)

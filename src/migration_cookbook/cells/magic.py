@@ -82,26 +82,30 @@ def _guarded(notebook: Notebook, name: str, run: Callable[[], None]) -> None:
         run()
     except CellError:
         raise
-    except CookbookError as error:
+    except (Exception, KeyboardInterrupt) as error:
+        raise in_one_line(notebook, name, error) from None
+
+
+def in_one_line(notebook: Notebook, name: str, error: BaseException) -> CellError:
+    """What went wrong in a magic, as one line; what nobody expected goes to the log, too."""
+    if isinstance(error, CookbookError):
         ended = CellError(str(error))
         ended.mistake = isinstance(error, Mistake)
-        raise ended from None
-    except KeyboardInterrupt:
-        raise CellError(f"{name}: interrupted.") from None
-    except Exception as error:
-        if isinstance(error, OSError) and (line := explained(error)):
-            raise CellError(line) from None
-        if lost := _lost_server(error):
-            raise CellError(
-                f"PostgreSQL went down while {name} ran ({lost}). Run the cell again: it starts by itself."
-            ) from None
-        log = _log(notebook.workspace)
-        log.exception("%s failed", name)
-        message = str(error).strip().splitlines() or [""]
-        raise CellError(
-            f"{name} met an error that the kit did not expect: {type(error).__name__}: {message[0]}. "
-            f"Details are in {notebook.workspace.log}."
-        ) from None
+        return ended
+    if isinstance(error, KeyboardInterrupt):
+        return CellError(f"{name}: interrupted.")
+    if isinstance(error, OSError) and (line := explained(error)):
+        return CellError(line)
+    if isinstance(error, Exception) and (lost := _lost_server(error)):
+        return CellError(
+            f"PostgreSQL went down while {name} ran ({lost}). Run the cell again: it starts by itself."
+        )
+    _log(notebook.workspace).error("%s failed", name, exc_info=error)
+    message = str(error).strip().splitlines() or [""]
+    return CellError(
+        f"{name} met an error that the kit did not expect: {type(error).__name__}: {message[0]}. "
+        f"Details are in {notebook.workspace.log}."
+    )
 
 
 def _lost_server(error: Exception) -> str | None:

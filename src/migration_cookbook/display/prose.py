@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _FENCE = re.compile(r"^```(?P<language>\w*)[^\n]*\n(?P<source>.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _ITEM = re.compile(r"(?P<mark>\d+\.|-) +(?P<text>.*)", re.DOTALL)
 #: What is marked inside a line. Inside code nothing else is.
-_MARKED = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*|\*(?P<slanted>[^*]+)\*|\[(?P<link>[^]]+)\]\([^)]*\)")
+_MARKED = re.compile(
+    r"`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*|\*(?P<slanted>[^*]+)\*|\[(?P<link>[^]]+)\]\([^)]*\)"
+)
 _TAGS = {"code": "code", "bold": "b", "slanted": "i", "link": "span"}
 
 

@@ -52,6 +52,15 @@ _CIRCUMSTANCES = (
     "Cannot allocate memory",
     "could not create shared memory",
     "Permission denied",
+    "Too many open files",
+)
+
+#: A running server says so when files of its catalog are gone or torn.
+_DAMAGE = (
+    "could not open file",
+    "could not read",
+    "invalid page",
+    "cache lookup failed",
 )
 
 _STILL_IN_USE = "pre-existing shared memory block"
@@ -168,8 +177,8 @@ def answer(cluster: Cluster) -> str | None:
                 number = connection.info.server_version
                 return f"{number // 10000}.{number % 10000}"
         except psycopg.OperationalError as error:
-            if "password authentication failed" in str(error):
-                raise WrongPassword from None
+            if (reason := _given_up(str(error))) is not None:
+                raise Unusable(reason) from None
             transient = any(words in str(error) for words in _TRANSIENT)
             pid = cluster.pid()
             if not transient and pid is None:
@@ -187,8 +196,16 @@ def answer(cluster: Cluster) -> str | None:
         time.sleep(processes.STEP_S)
 
 
-class WrongPassword(Exception):
-    """The server doesn't take the password of server.json."""
+class Unusable(Exception):
+    """The server runs, but lets nobody in and never will; why, in words that follow "PostgreSQL's data"."""
+
+
+def _given_up(error: str) -> str | None:
+    if "password authentication failed" in error:
+        return "doesn't take its password any more"
+    if any(words in error for words in _CIRCUMSTANCES) or not any(words in error for words in _DAMAGE):
+        return None
+    return f"is damaged ({error.rpartition('FATAL:')[2].strip().splitlines()[0]})"
 
 
 def start(

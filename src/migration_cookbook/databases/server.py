@@ -78,10 +78,7 @@ def _pid(workspace: Workspace) -> int | None:
 def _running_cluster(workspace: Workspace) -> tuple[clusters.Cluster, str, tuple[str, ...]]:
     cluster, reason = clusters.known(workspace), None
     if cluster is not None:
-        try:
-            version = clusters.answer(cluster)
-        except clusters.WrongPassword:
-            version, reason = None, "doesn't take its password any more"
+        version, reason = _asked(cluster)
         if version is not None:
             return cluster, version, ()
     binaries = find_binaries()
@@ -91,10 +88,23 @@ def _running_cluster(workspace: Workspace) -> tuple[clusters.Cluster, str, tuple
             f"or name a server of your own with {OWN_SERVER_VARIABLE}=postgresql://…"
         )
     cluster, notices = clusters.start(workspace, binaries, reason)
-    version = clusters.answer(cluster)
+    version, reason = _asked(cluster)
+    if reason is not None:
+        # Some damage shows only when somebody wants to come in.
+        cluster, more = clusters.start(workspace, binaries, reason)
+        notices += more
+        version, _ = _asked(cluster)
     if version is None:
         raise CookbookError(f"PostgreSQL stopped right after its start. Its log is {cluster.output}.")
     return cluster, version, notices
+
+
+def _asked(cluster: clusters.Cluster) -> tuple[str | None, str | None]:
+    """The version of the server that answers; or why it never will, so that its data can't be used."""
+    try:
+        return clusters.answer(cluster), None
+    except clusters.Unusable as unusable:
+        return None, str(unusable)
 
 
 def _own(workspace: Workspace, text: str) -> Server:

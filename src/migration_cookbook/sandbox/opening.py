@@ -63,6 +63,8 @@ def resume(workspace: Workspace, name: str) -> Sandbox:
     if not known["databases"] or not (workspace.sandboxes / name).is_dir():
         raise CookbookError(f"There is no sandbox {name} to resume. Run %sandbox {name} without --resume.")
     host, unavailable = _server(workspace)
+    if host and host.notices:
+        raise CookbookError(" ".join(host.notices))
     databases = {
         Kind(kind): tuple(Database(Kind(kind), each["name"], sa.make_url(each["url"])) for each in listed)
         for kind, listed in known["databases"].items()

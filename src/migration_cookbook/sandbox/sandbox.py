@@ -58,7 +58,9 @@ class Sandbox:
                 )
         is_ours = OWN_SERVER_VARIABLE not in os.environ
         if Kind.POSTGRES in self.databases and is_ours and not server.running(self.workspace):
-            server.attach(self.workspace)
+            # With something to tell, the server was made anew: this sandbox's databases are not in it.
+            if notices := server.attach(self.workspace).notices:
+                raise CookbookError(" ".join(notices))
 
     def engines(self) -> dict[str, sa.Engine]:
         """Engines for plain Python cells: sqlite and postgres, sqlite_2 and so on."""

@@ -1,0 +1,253 @@
+"""What comes of doing these steps in this project? From files and databases to an outcome.
+
+This runs the project's own code, so for a learner's project it runs in the worker.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from mako.template import Template  # type: ignore[import-untyped]
+
+from migration_cookbook import schema as schemas
+from migration_cookbook.databases import engines, guard
+from migration_cookbook.databases.database import Database
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.practice.encoding import decode, encode
+from migration_cookbook.practice.exercise import Step
+from migration_cookbook.sandbox import commandline, files, history, project, revision_file
+from migration_cookbook.sandbox.command import parse
+from migration_cookbook.sandbox.sandbox import FIRST_MOMENT
+from migration_cookbook.workspace import CookbookError, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a table holds."""
+
+    columns: tuple[str, ...]
+    #: Numbers, texts and None; what is neither is spelled as a text.
+    values: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a database holds, and where it stands."""
+
+    schema: schemas.Schema
+    place: tuple[str, ...]
+    rows: Mapping[str, Rows]
+
+
+@dataclass(frozen=True)
+class Move:
+    """One line of a console or one statement, on one database."""
+
+    text: str
+    lines: tuple[str, ...]
+    sent: tuple[str, ...]
+    failure: commandline.Failure | None
+
+
+@dataclass(frozen=True)
+class Revision:
+    id: str
+    down: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of the steps."""
+
+    moves: Mapping[Kind, tuple[Move, ...]]
+    #: Each database as it was at each look.
+    states: Mapping[Kind, tuple[State, ...]]
+    #: The project's files with their hashes, at each snapshot.
+    files: tuple[Mapping[str, str], ...]
+    #: The project's revisions in the end, from the oldest.
+    revisions: tuple[Revision, ...]
+    #: Why they can't be read.
+    unreadable: str | None = None
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        below = {down for each in self.revisions for down in each.down}
+        return tuple(each.id for each in self.revisions if each.id not in below)
+
+
+#: Between the steps: a look at the databases, and one at the files.
+LOOK = Step("look", "")
+SNAPSHOT = Step("snapshot", "")
+
+
+@dataclass
+class _Doing:
+    folder: Path
+    databases: Mapping[Kind, Database]
+    #: Revision ids and the clock come from it, so that each run is the same.
+    seed: str
+    made: int = 0
+
+    def run(self, kind: Kind) -> commandline.Run:
+        databases = [self.databases[kind]] if kind in self.databases else []
+        return commandline.Run(self.folder, databases, self._new_id, lambda: FIRST_MOMENT)
+
+    def _new_id(self) -> str:
+        self.made += 1
+        return hashlib.sha256(f"{self.seed} {self.made}".encode()).hexdigest()[:12]
+
+
+def perform(folder: Path, databases: Mapping[Kind, Database], steps: Sequence[Step], seed: str) -> Outcome:
+    """Do the steps, one after the other; what fails is noted, and the rest goes on."""
+    doing = _Doing(folder, databases, seed)
+    moves: dict[Kind, list[Move]] = {kind: [] for kind in databases}
+    states: dict[Kind, list[State]] = {kind: [] for kind in databases}
+    seen: list[dict[str, str]] = []
+    for step in steps:
+        if step.does == "snapshot":
+            seen.append(files.snapshot(folder))
+        elif step.does == "look":
+            for kind, database in databases.items():
+                states[kind].append(look(database))
+        elif step.needs_database:
+            for kind, move in _move(doing, step):
+                moves[kind].append(move)
+        else:
+            change_files(folder, step)
+    revisions, unreadable = _revisions(folder)
+    return Outcome(
+        {kind: tuple(each) for kind, each in moves.items()},
+        {kind: tuple(each) for kind, each in states.items()},
+        tuple(seen),
+        revisions,
+        unreadable,
+    )
+
+
+def job(folder: Path, databases: Mapping[Kind, Database], steps: Sequence[Step], seed: str) -> dict[str, Any]:
+    """The arguments of `run` in the worker."""
+    return {
+        "folder": str(folder),
+        "databases": [
+            [kind, each.name, each.url.render_as_string(hide_password=False)]
+            for kind, each in databases.items()
+        ],
+        "steps": encode(steps),
+        "seed": seed,
+    }
+
+
+def run(folder: str, databases: list[list[str]], steps: list[Any], seed: str) -> Any:
+    """`perform`, from JSON to JSON."""
+    known = {Kind(kind): Database(Kind(kind), name, sa.make_url(url)) for kind, name, url in databases}
+    return encode(perform(Path(folder), known, decode(tuple[Step, ...], steps), seed))
+
+
+def change_files(folder: Path, step: Step) -> None:
+    """Do what a step says about the project's files."""
+    match step.does:
+        case "file":
+            write_atomically(folder / step.path, step.text)
+        case "remove":
+            if not (folder / step.path).is_file():
+                raise CookbookError(f"There is no file {step.path} to be removed.")
+            (folder / step.path).unlink()
+        case "revision":
+            _write_revision(folder, step)
+
+
+def look(database: Database) -> State:
+    """The database as it is now."""
+    with engines.engine(database).connect() as connection:
+        schema = schemas.read(connection)
+        rows = {table.name: _rows(connection, table.name) for table in schema.tables}
+        return State(schema, history.place(connection), rows)
+
+
+def _rows(connection: sa.Connection, table: str) -> Rows:
+    quote = connection.dialect.identifier_preparer.quote
+    name = ".".join(quote(part) for part in table.split("."))
+    result = connection.exec_driver_sql(f"SELECT * FROM {name}")
+    columns = tuple(result.keys())
+    return Rows(columns, tuple(tuple(_value(value) for value in row) for row in result))
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def _move(doing: _Doing, step: Step) -> list[tuple[Kind, Move]]:
+    kinds = [kind for kind in doing.databases if step.on in (None, kind)]
+    if step.does == "sql":
+        return [(kind, _send(doing, kind, step.text)) for kind in kinds]
+    command = parse(step.text)
+    if not command.needs_database or command.autogenerates:
+        # It writes files, so once is enough, and it stands in the tale of each database.
+        printed = commandline.execute(command, doing.run(step.on or next(iter(doing.databases), Kind.SQLITE)))
+        return [(kind, Move(step.text, printed.lines, printed.sent, printed.failure)) for kind in kinds]
+    made = []
+    for kind in kinds:
+        printed = commandline.execute(command, doing.run(kind))
+        made.append((kind, Move(step.text, printed.lines, printed.sent, printed.failure)))
+    return made
+
+
+def _send(doing: _Doing, kind: Kind, statement: str) -> Move:
+    database = doing.databases[kind]
+    failure = None
+    try:
+        with guard.only([database]), engines.engine(database).begin() as connection:
+            connection.exec_driver_sql(statement)
+    except sa.exc.SQLAlchemyError as error:
+        failure = commandline.describe(error, doing.folder, [database])
+    return Move(statement, (), (statement,), failure)
+
+
+def _revisions(folder: Path) -> tuple[tuple[Revision, ...], str | None]:
+    try:
+        return tuple(Revision(each.id, each.down) for each in history.entries(folder)), None
+    except CookbookError as error:
+        return (), str(error)
+
+
+def _write_revision(folder: Path, step: Step) -> None:
+    """The file that Alembic would have made, with the step's code in it; one of this id is replaced."""
+    place = folder / "migrations"
+    path = place / "versions" / f"{step.revision}_{project.slug(step.message)}.py"
+    for known in (place / "versions").glob("*.py"):
+        if _id(known) == step.revision:
+            path = known
+    generated = Template(filename=str(place / "script.py.mako")).render(
+        message=step.message,
+        up_revision=step.revision,
+        down_revision=step.after,
+        branch_labels=None,
+        depends_on=None,
+        create_date=FIRST_MOMENT,
+        comma=lambda value: value or "",
+        imports="",
+        upgrades="",
+        downgrades="",
+    )
+    write_atomically(path, revision_file.with_code(generated, step.text))
+
+
+def _id(path: Path) -> str | None:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        match node:
+            case (
+                ast.AnnAssign(target=ast.Name(id="revision"), value=ast.Constant(value=value))
+                | ast.Assign(targets=[ast.Name(id="revision")], value=ast.Constant(value=value))
+            ):
+                return str(value)
+    return None

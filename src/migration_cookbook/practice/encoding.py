@@ -1,0 +1,39 @@
+"""How does a value of frozen dataclasses become JSON and come back equal?"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from migration_cookbook.databases.kinds import Kind
+
+
+def encode(value: Any) -> Any:
+    """The value in what JSON knows."""
+    if dataclasses.is_dataclass(value):
+        return {each.name: encode(getattr(value, each.name)) for each in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): encode(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(each) for each in value]
+    return value
+
+
+def decode(annotation: Any, data: Any) -> Any:
+    """The value of that type."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (types.UnionType, typing.Union):
+        return (
+            None if data is None else decode(next(each for each in arguments if each is not type(None)), data)
+        )
+    if origin is tuple:
+        return tuple(decode(arguments[0], each) for each in data)
+    if origin is not None and origin is not Literal and issubclass(origin, Mapping):
+        return {decode(arguments[0], key): decode(arguments[1], each) for key, each in data.items()}
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        hints = typing.get_type_hints(annotation, localns={"Kind": Kind, "Mapping": Mapping})
+        return annotation(**{name: decode(hints[name], each) for name, each in data.items()})
+    return Kind(data) if annotation is Kind else data

@@ -1,0 +1,234 @@
+"""Is this outcome as good as the solution's? If not, what is the one thing to say?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.practice.sentences import differences
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from migration_cookbook.practice.attempt import Move, Outcome, State
+    from migration_cookbook.practice.exercise import Exercise
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What a check says."""
+
+    passed: bool
+    #: One sentence in the learner's terms; words in backquotes are code.
+    sentence: str
+    #: What a database said that refused, to be shown below.
+    details: tuple[str, ...] = ()
+    #: What could not be checked here, with the remedy.
+    notices: tuple[str, ...] = ()
+
+    def noting(self, *notices: str) -> Grade:
+        return replace(self, notices=(*self.notices, *notices))
+
+
+RIGHT = "That is right."
+
+#: The steps of a trial, and what is known to be right when one of them goes wrong.
+_PHASES = (
+    ("the upgrade", "", "", "should not be there"),
+    ("the downgrade", "Going up is right. ", "After the downgrade", "is still there"),
+    ("the second upgrade", "Going up and down is right. ", "After the second upgrade", "should not be there"),
+)
+
+
+def grade_trial(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade:
+    """A revision or a repair: up, down and up again, against the same of the solution."""
+    if early := _grade_files(found):
+        return early
+    names = _names_that_matter(exercise, [states[1].schema for states in wanted.states.values()])
+    for phase, (what, before, when, leftover) in enumerate(_PHASES):
+        moves = {kind: each[phase] for kind, each in found.moves.items()}
+        refused = {kind: move for kind, move in moves.items() if move.failure}
+        if refused:
+            where = _where(tuple(refused), tuple(moves))
+            return Grade(False, f"{before}{where}{what} fails.", _words(refused))
+        complaints = {
+            kind: list(differences(wanted.states[kind][phase], states[phase], names, leftover))
+            for kind, states in found.states.items()
+        }
+        if said := _first(complaints, when):
+            return Grade(False, f"{before}{said}")
+    return _count(exercise, wanted, found) or Grade(True, RIGHT)
+
+
+def grade_rescue(
+    exercise: Exercise, wanted: Outcome, found: Outcome, fresh: Outcome, wanted_fresh: Outcome
+) -> Grade:
+    """A rescue: the learner's databases as they are, and what the files make of empty ones."""
+    if early := _grade_files(found):
+        return early
+    names = _names_that_matter(exercise, [states[0].schema for states in wanted.states.values()])
+    complaints = {
+        kind: list(differences(wanted.states[kind][-1], states[-1], names, "should not be there"))
+        for kind, states in found.states.items()
+    }
+    if said := _first(complaints):
+        return Grade(False, said)
+    places = {kind: _place(found, states[-1]) for kind, states in found.states.items()}
+    if said := _first(places):
+        return Grade(False, said)
+    refused = {kind: each[0] for kind, each in fresh.moves.items() if each[0].failure}
+    before = "Your databases are right. On an empty one"
+    if refused:
+        return Grade(False, f"{before} `upgrade head` fails.", _words(refused))
+    complaints = {
+        kind: list(differences(wanted_fresh.states[kind][0], states[0], names, "should not be there"))
+        for kind, states in fresh.states.items()
+    }
+    if said := next((each for listed in complaints.values() for each in listed), None):
+        return Grade(False, f"{before} `upgrade head` comes to something else: {said}.")
+    return Grade(True, RIGHT)
+
+
+def grade_answer(exercise: Exercise, run: Outcome, answer: str) -> Grade:
+    """A prediction, against what the run came to."""
+    judge = {"refuses": _grade_refuses, "current": _grade_current, "sql": _grade_sql}[exercise.question]
+    grade = judge(exercise, run, answer)
+    known = [wrong for wrong in exercise.wrongs if _plain(wrong.answer) == _plain(answer)]
+    return replace(grade, sentence=known[0].message) if known and not grade.passed else grade
+
+
+def _grade_files(found: Outcome) -> Grade | None:
+    if found.unreadable:
+        return Grade(False, found.unreadable)
+    if len(found.heads) > 1:
+        heads = " and ".join(f"`{head}`" for head in found.heads)
+        return Grade(False, f"There are {len(found.heads)} heads, {heads}; there should be one.")
+    return None
+
+
+def _names_that_matter(exercise: Exercise, starts: Sequence[object]) -> frozenset[str]:
+    """Names that the prompt gives, and those that were there before."""
+    return frozenset(re.findall(r"\w+", f"{exercise.prompt} {starts!r}"))
+
+
+def _place(found: Outcome, state: State) -> list[str]:
+    if state.place == found.heads:
+        return []
+    if unknown := set(state.place) - {each.id for each in found.revisions}:
+        return [f"`alembic_version` names `{', '.join(sorted(unknown))}`, which no file has"]
+    at = f"at `{', '.join(state.place)}`" if state.place else "at no revision"
+    return [f"the bookkeeping is {at}; the head is `{', '.join(found.heads)}`"]
+
+
+def _count(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade | None:
+    if exercise.revisions is None or len(found.revisions) == len(wanted.revisions):
+        return None
+    new = len(found.revisions) - len(wanted.revisions) + exercise.revisions
+    return Grade(False, f"It does what it should, in {new} new revisions; it should be {exercise.revisions}.")
+
+
+def _first(complaints: Mapping[Kind, Sequence[str]], when: str = "") -> str | None:
+    """The first thing that all databases have in common, or else the first of all."""
+    lists = [each for each in complaints.values() if each]
+    if not lists:
+        return None
+    if len(lists) == len(complaints):
+        common = [one for one in lists[0] if all(one in other for other in lists[1:])]
+        if common:
+            everywhere = _where(tuple(complaints), tuple(complaints))
+            return f"{when} {common[0]}." if when else _sentence(f"{everywhere}{common[0]}")
+    kind = next(kind for kind, each in complaints.items() if each)
+    where = _where((kind,), tuple(complaints))
+    if when:
+        return f"{when}, {where[0].lower()}{where[1:]}{complaints[kind][0]}."
+    return _sentence(f"{where}{complaints[kind][0]}")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _where(those: tuple[Kind, ...], of: tuple[Kind, ...]) -> str:
+    if len(those) == len(of) > 1:
+        return "On both databases "
+    return f"On {' and '.join(kind.title for kind in those)} "
+
+
+def _words(refused: Mapping[Kind, Move]) -> tuple[str, ...]:
+    lines = []
+    for kind, move in refused.items():
+        assert move.failure is not None
+        lines.append(f"{kind.title}: {' '.join(move.failure.headline())}")
+        if move.failure.where:
+            lines.append(f"  from {move.failure.where}")
+    return tuple(lines)
+
+
+_NAMES = {
+    "sqlite": "sqlite",
+    "postgres": "postgres",
+    "postgresql": "postgres",
+    "both": "both",
+    "neither": "neither",
+    "none": "neither",
+    "nobody": "neither",
+}
+
+
+def _grade_refuses(exercise: Exercise, run: Outcome, answer: str) -> Grade:
+    said = _NAMES.get(_plain(answer))
+    if said is None:
+        return Grade(False, "The answer is one of `sqlite`, `postgres`, `both` or `neither`.")
+    refused = [kind for kind, moves in run.moves.items() if any(move.failure for move in moves)]
+    right = "both" if len(refused) == 2 else str(refused[0]) if refused else "neither"
+    return (
+        Grade(True, RIGHT)
+        if said == right
+        else Grade(False, f"Not `{said}`: run it in the sandbox, and look.")
+    )
+
+
+def _grade_current(exercise: Exercise, run: Outcome, answer: str) -> Grade:
+    printed = [_plain(line) for line in _last(exercise, run).lines if line.strip()]
+    said = [] if _plain(answer) in ("", "nothing", "empty") else [_plain(line) for line in answer.split(",")]
+    if said == printed or said == [line.removesuffix("(head)").strip() for line in printed]:
+        return Grade(True, RIGHT)
+    if [line.removesuffix("(head)").strip() for line in said] == printed:
+        return Grade(False, "The revision is right. Is it the head?")
+    return Grade(False, f"It does not print `{answer.strip()}`: run it in the sandbox, and look.")
+
+
+def _grade_sql(exercise: Exercise, run: Outcome, answer: str) -> Grade:
+    sent = [_sql(each) for each in _last(exercise, run).sent if not _BOOKKEEPING.match(each)]
+    said = [_sql(each) for each in answer.split(";") if each.strip()]
+    if said == sent:
+        return Grade(True, RIGHT)
+    if len(said) != len(sent):
+        return Grade(False, f"That is {_statements(len(said))}; it sends {_statements(len(sent))}.")
+    return Grade(False, "That is not what it sends: run it in the sandbox, and look with `%sent`.")
+
+
+_BOOKKEEPING = re.compile(
+    r"(BEGIN|COMMIT|ROLLBACK|PRAGMA|SAVEPOINT|RELEASE)\b|.*\balembic_version\b", re.IGNORECASE
+)
+
+
+def _statements(count: int) -> str:
+    return f"{count} statement{'' if count == 1 else 's'}"
+
+
+def _sql(statement: str) -> str:
+    """A statement without what doesn't count: blanks, capitals outside of quotes, quotes around names."""
+    pieces = re.split(r"('(?:[^']|'')*')", statement.strip().rstrip(";"))
+    plain = [piece if i % 2 else piece.lower().replace('"', "") for i, piece in enumerate(pieces)]
+    return re.sub(r"\s*([(),=])\s*", r"\1", " ".join("".join(plain).split()))
+
+
+def _last(exercise: Exercise, run: Outcome) -> Move:
+    return run.moves[exercise.on or Kind.SQLITE][-1]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().replace("`", "").rstrip(".;").split())

@@ -1,0 +1,128 @@
+"""Where is an answer tried out? In a folder and on databases of its own, gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from migration_cookbook.databases import postgres, server, sqlite
+from migration_cookbook.databases.database import Database
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.ownership import fresh_name
+from migration_cookbook.sandbox import opening, project
+from migration_cookbook.sandbox.plan import Plan, plan
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from migration_cookbook.databases.server import Server
+    from migration_cookbook.practice.exercise import Exercise
+    from migration_cookbook.workspace import Workspace
+
+_LABEL = "try"
+
+
+@dataclass(frozen=True)
+class World:
+    """An empty folder, and databases as they are at the exercise's start."""
+
+    folder: Path
+    databases: Mapping[Kind, Database]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What worlds are made of."""
+
+    workspace: Workspace
+    #: None where there is no PostgreSQL.
+    server: Server | None
+    #: Why, with the remedy.
+    unavailable: str | None
+
+    def kinds(self, exercise: Exercise) -> tuple[Kind, ...]:
+        """The databases of the exercise that are to be had."""
+        return tuple(kind for kind in exercise.databases if kind is Kind.SQLITE or self.server)
+
+
+@contextlib.contextmanager
+def ground(workspace: Workspace) -> Iterator[Ground]:
+    """The ground for worlds; one process at a time, so that nobody sweeps away another's."""
+    with workspace.lock("practice"):
+        host, unavailable = None, None
+        try:
+            host = server.attach(workspace)
+        except CookbookError as error:
+            unavailable = str(error)
+        yield Ground(workspace, host, unavailable)
+
+
+def start_plan(exercise: Exercise) -> Plan:
+    """The sandbox that an exercise begins with, before what is given."""
+    bare = exercise.start == "bare"
+    at = None if bare else exercise.start
+    return plan(exercise.id, at=at, database_at=None, bare=bare, rows=True, databases="1")
+
+
+@contextlib.contextmanager
+def world(on: Ground, exercise: Exercise, *, empty: bool = False) -> Iterator[World]:
+    """A world for one trial: the folder is empty, and so are the databases if that is asked for."""
+    folder = _folder(on.workspace) / secrets.token_hex(6)
+    (folder / "project").mkdir(parents=True)
+    made: dict[Kind, Database] = {}
+    start = start_plan(exercise)
+    try:
+        for kind in on.kinds(exercise):
+            if kind is Kind.SQLITE:
+                made[kind] = _sqlite(on.workspace, start, folder / "bookshop.db", empty)
+            elif on.server:
+                made[kind] = _postgres(on.server, start, empty)
+        yield World(folder / "project", made)
+    finally:
+        for kind, database in made.items():
+            if kind is Kind.SQLITE:
+                sqlite.drop(on.workspace, database)
+            elif on.server:
+                postgres.drop(on.server, database)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_start(folder: Path, exercise: Exercise) -> None:
+    """The project's files as the exercise begins, before what is given."""
+    if exercise.start != "bare":
+        project.write(folder, exercise.start)
+
+
+def tidy(on: Ground) -> None:
+    """Remove what killed processes left of their worlds."""
+    for path in _folder(on.workspace).glob("*/bookshop.db"):
+        sqlite.drop(on.workspace, Database(Kind.SQLITE, str(path), sa.URL.create("sqlite")))
+    shutil.rmtree(_folder(on.workspace), ignore_errors=True)
+    if on.server:
+        family = fresh_name(on.workspace.installation, _LABEL).rpartition("_")[0]
+        for name in postgres.names(on.server):
+            if name.rpartition("_")[0] == family:
+                postgres.drop_named(on.server, name)
+
+
+def _folder(workspace: Workspace) -> Path:
+    return workspace.root / "practice" / "tries"
+
+
+def _sqlite(workspace: Workspace, start: Plan, path: Path, empty: bool) -> Database:
+    template = None if empty else opening.sqlite_template(workspace, start)
+    if template is None:
+        return sqlite.create(workspace, _LABEL, path)
+    return sqlite.clone(workspace, template, _LABEL, path)
+
+
+def _postgres(on: Server, start: Plan, empty: bool) -> Database:
+    template = None if empty else opening.postgres_template(on, start)
+    return postgres.create(on, _LABEL) if template is None else postgres.clone(on, template, _LABEL)

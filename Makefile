@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-long lint build bench stop clean
+.PHONY: help setup lab test test-long soak lint build bench stop clean
 
 # It would make every start several times slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -11,7 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make lab         open JupyterLab with both databases running"
 	@echo "make test        run every test and every cell of every notebook"
-	@echo "make test-long   the same, a real browser and other databases: minutes more"
+	@echo "make test-long   what takes minutes: a real browser, other databases, kills, a full disk"
+	@echo "make soak        200 kills, then all tests N=20 times, each time in another order"
 	@echo "make build       execute the chapters and write the notebooks"
 	@echo "make bench       measure what a learner waits for"
 	@echo "make stop        stop this checkout's PostgreSQL"
@@ -36,8 +37,16 @@ lab: setup
 test: setup lint
 	@.venv/bin/cookbook test
 
-test-long: setup lint
-	@.venv/bin/cookbook test -- -m 'long or not long'
+test-long: setup
+	@.venv/bin/python -m pytest -q -m long -n 2 --dist loadgroup
+
+N ?= 20
+soak: setup
+	@COOKBOOK_KILLS=200 .venv/bin/python -m pytest -q -s -m long tests/worst/test_kills.py
+	@for seed in $$(seq $(N)); do \
+	  echo "Run $$seed of $(N), in the order of COOKBOOK_SHUFFLE=$$seed:"; \
+	  COOKBOOK_SHUFFLE=$$seed PYTEST_ADDOPTS=--no-loadscope-reorder .venv/bin/cookbook test || exit 1; \
+	done
 
 lint: setup
 	@.venv/bin/ruff check --quiet .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import statistics
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_client.manager import KernelManager
 
-from migration_cookbook.databases import server
+from migration_cookbook.databases import cluster, server
 from migration_cookbook.sandbox import opening
 from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
 
@@ -49,9 +50,7 @@ class Figure:
 
 def measure() -> Iterator[Figure]:
     """All figures, each as soon as it is known."""
-    folder = Path(tempfile.mkdtemp(prefix="cookbook-bench-"))
-    workspace = open_workspace(folder / "workspace")
-    try:
+    with passing_workspace() as workspace:
         yield Figure("server, cold start", (_timed(lambda: server.attach(workspace)),), 2.0)
         yield Figure("server, attach", _repeated(lambda: server.attach(workspace), 15), 0.05)
         kernel = {HOME_VARIABLE: str(workspace.root)}
@@ -66,9 +65,29 @@ def measure() -> Iterator[Figure]:
             again = _repeated(lambda: one.run("%sandbox bench --at 0003"), 15)
             yield Figure("%sandbox NAME --at REV", again, 0.2)
             yield from _against_subprocess(workspace, one)
+
+
+@contextlib.contextmanager
+def passing_workspace() -> Iterator[Workspace]:
+    """A workspace of its own, which takes its servers and their data along when it goes."""
+    folder = Path(tempfile.mkdtemp(prefix="cookbook-bench-"))
+    workspace = open_workspace(folder / "workspace")
+    try:
+        yield workspace
     finally:
-        server.stop(workspace)
+        # A build and a check have workspaces of their own in this one.
+        inner = [record.parent for record in workspace.root.glob("*/installation.json")]
+        for root in (workspace.root, *inner):
+            _remove_server(open_workspace(root))
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_server(workspace: Workspace) -> None:
+    server.stop(workspace)
+    if (known := cluster.known(workspace)) is not None:
+        # They may lie outside the workspace.
+        for folder in (known.home, known.sockets):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _against_subprocess(workspace: Workspace, one: _Kernel) -> Iterator[Figure]:

@@ -14,7 +14,7 @@ help:
 	@echo "make test-long   what takes minutes: a real browser, other databases, kills, a full disk"
 	@echo "make soak        200 kills, then all tests N=20 times, each time in another order"
 	@echo "make build       execute the chapters and write the notebooks"
-	@echo "make bench       measure what a learner waits for"
+	@echo "make bench       measure what a learner waits for, and how it grows: some minutes"
 	@echo "make stop        stop this checkout's PostgreSQL"
 	@echo "make clean       remove the environment; the workspace stays"
 
@@ -58,6 +58,7 @@ build: setup
 
 bench: setup
 	@.venv/bin/cookbook bench
+	@.venv/bin/cookbook bench --growth
 
 stop: setup
 	@.venv/bin/cookbook stop

@@ -85,6 +85,10 @@ def check(options: argparse.Namespace) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Measure what a learner waits for."""
+    if options.growth:
+        from migration_cookbook.lab.growth import growth_command
+
+        return growth_command(open_workspace())
     from rich.console import Console
     from rich.table import Table
 
@@ -180,7 +184,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--line", action="store_true", help="say all of it in one line, to send to a teacher")
     one.set_defaults(run=doctor)
 
-    commands.add_parser("bench", help=bench.__doc__).set_defaults(run=bench)
+    one = commands.add_parser("bench", help=bench.__doc__)
+    one.add_argument(
+        "--growth", action="store_true", help="measure up to 500 sandboxes and 100 notebooks, and draw it"
+    )
+    one.set_defaults(run=bench)
 
     commands.add_parser("stop", help=stop.__doc__).set_defaults(run=stop)
 

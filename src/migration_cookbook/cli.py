@@ -159,6 +159,16 @@ def reset(options: argparse.Namespace) -> int:
     return 0
 
 
+def practice(options: argparse.Namespace) -> int:
+    """Work on an exercise in the terminal, checked as you save."""
+    from migration_cookbook.databases.environment import clean_environment
+    from migration_cookbook.lab.terminal import practice_in_terminal
+
+    clean_environment()
+    answer = " ".join(options.answer)
+    return practice_in_terminal(open_workspace(), options.id, answer, fresh=options.fresh)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cookbook", description="The Migration Cookbook.")
     parser.add_argument("--version", action="version", version=f"cookbook {__version__}")
@@ -189,6 +199,14 @@ def _parser() -> argparse.ArgumentParser:
         "--growth", action="store_true", help="measure up to 500 sandboxes and 100 notebooks, and draw it"
     )
     one.set_defaults(run=bench)
+
+    one = commands.add_parser("practice", help=practice.__doc__)
+    one.add_argument(
+        "id", nargs="?", help="the exercise, like e07-1; the first one not passed if none is named"
+    )
+    one.add_argument("answer", nargs="*", help="the answer of an exercise that asks you to predict")
+    one.add_argument("--fresh", action="store_true", help="begin it again; files that you changed are kept")
+    one.set_defaults(run=practice)
 
     commands.add_parser("stop", help=stop.__doc__).set_defaults(run=stop)
 

@@ -6,6 +6,7 @@ hints, the solution, and known-wrong answers. It is read strictly, line by line.
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
 from dataclasses import dataclass
@@ -123,11 +124,14 @@ def exercises() -> dict[str, Exercise]:
 
 
 def exercise(name: str) -> Exercise:
-    """The exercise of this id."""
+    """The exercise of this id, also where it is written in capitals."""
     known = exercises()
-    if name not in known:
-        raise CookbookError(f"There is no exercise `{name}`. The book has {', '.join(known)}.")
-    return known[name]
+    wanted = name.strip().lower()
+    if wanted in known:
+        return known[wanted]
+    near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
+    help_ = f"Did you mean {near[0]}?" if near else "`%progress` lists those that there are."
+    raise CookbookError(f"There is no exercise {name.strip()}. {help_}")
 
 
 def read_exercise(path: Path) -> Exercise:

@@ -103,8 +103,8 @@ def _grade_files(found: Outcome) -> Grade | None:
     if found.unreadable:
         return Grade(False, found.unreadable)
     if len(found.heads) > 1:
-        heads = " and ".join(f"`{head}`" for head in found.heads)
-        return Grade(False, f"There are {len(found.heads)} heads, {heads}; there should be one.")
+        *heads, last = (f"`{head}`" for head in sorted(found.heads))
+        return Grade(False, f"The heads are {', '.join(heads)} and {last}; there should be one.")
     return None
 
 

@@ -79,7 +79,7 @@ def _column(name: str, wanted: Column, found: Column) -> Iterator[str]:
         if one == other:
             continue
         if one is None:
-            yield f"{name} has no {what}; it should have {other}"
+            yield f"{name} has no {what}; it should have {'one' if what == 'default' else other}"
         else:
             yield f"{name} has the {what} {one}; it should {f'be {other}' if other is not None else 'have none'}"
 

@@ -90,9 +90,7 @@ def check_steps(workspace: Workspace, exercise: Exercise, steps: Sequence[Step])
 def _check(ground: Ground, exercise: Exercise, sandbox: Sandbox, answer: str | None) -> Grade:
     if exercise.kind == "predict":
         if not (answer or "").strip():
-            return Grade(
-                False, f"Not yet: write your answer behind the check, `%check {exercise.id} ANSWER`."
-            )
+            return Grade(False, f"Write your answer behind the check, `%check {exercise.id} ANSWER`.")
         return grade_answer(exercise, _wanted(ground, exercise)[0], answer or "")
     if not sandbox.folder.is_dir():
         raise CookbookError(f"The sandbox's folder is gone. Run `%practice {exercise.id}` again.")
@@ -129,12 +127,12 @@ def _not_yet(exercise: Exercise, wanted: tuple[Outcome, ...], found: Outcome) ->
     if exercise.kind == "revision":
         if found.files and not _revision_files(found.files[0]) - _revision_files(given):
             after = f"after `{exercise.start}`" if exercise.start not in ("base", "bare") else "here"
-            return Grade(False, f"Not yet: there is no revision {after}.")
+            return Grade(False, f"There is no revision {after}.")
     elif found.files and found.files[-1] == given:
         if exercise.kind == "repair":
-            return Grade(False, "Not yet: the files are as you got them.")
+            return Grade(False, "The files are as you got them.")
         if all(states[-1] == wanted[0].states[kind][0] for kind, states in found.states.items()):
-            return Grade(False, "Not yet: files and databases are as you found them.")
+            return Grade(False, "Files and databases are as you found them.")
     return None
 
 

@@ -186,6 +186,7 @@ class TestAfterAnAccident:
 
     def test_a_damaged_cluster_is_kept_and_made_anew(self, unlucky: Workspace) -> None:
         make_rows(server.attach(unlucky), "lost")
+        shutil.rmtree(unlucky.kept, ignore_errors=True)
         server.stop(unlucky)
         (cluster_of(unlucky).data / "global" / "pg_control").unlink()
         attached = server.attach(unlucky)

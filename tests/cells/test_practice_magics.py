@@ -42,7 +42,7 @@ def subtitle(desk: Desk) -> Desk:
 def test_practice_shows_the_prompt_and_opens_the_exercises_own_sandbox(desk: Desk) -> None:
     desk.run("%sandbox page --at 0001")
     said = desk.run("%practice e07-1")
-    assert said.lines[0] == "Exercise e07-1: A subtitle for every book. About 4 minutes."
+    assert said.lines[0] == "Exercise e07-1: A subtitle for every book (4 minutes)"
     assert "NULL is never allowed" in said.text
     assert "<code>subtitle</code>" in said.html
     assert desk.sandbox.name == "e07-1"
@@ -62,6 +62,16 @@ def test_not_yet_then_wrong_then_passed_for_good(subtitle: Desk) -> None:
     assert again.startswith("Not yet.")
     assert "You passed e07-1 before, and that stays." in again
     assert "1 of 13 passed" in subtitle.run("%progress").text
+
+
+def test_what_alembic_writes_by_itself_passes_too(desk: Desk) -> None:
+    desk.run(
+        "%practice c00-1",
+        '%%file bookshop/models.py --after "email: Mapped"\n'
+        "    phone: Mapped[str | None] = mapped_column(sa.String(20))\n",
+        '%alembic revision --autogenerate --rev-id 0002 -m "add phone" --on sqlite',
+    )
+    assert desk.run("%check c00-1").text.startswith("✓ Passed.")
 
 
 def test_a_check_disturbs_neither_files_nor_databases(subtitle: Desk) -> None:

@@ -23,7 +23,7 @@ def practice(notebook: Notebook, line: str) -> None:
     sandbox, notices = book.open_exercise(notebook.workspace, exercise)
     notebook.enter(sandbox)
     shown: list[Part] = [
-        Verdict(f"Exercise {exercise.id}: {exercise.title}.", f"About {exercise.minutes} minutes."),
+        Verdict(f"Exercise {exercise.id}: {exercise.title}", f"({exercise.minutes} minutes)"),
         *prose.parts(exercise.prompt),
         *(Note(notice) for notice in notices),
         Note(

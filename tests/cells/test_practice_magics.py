@@ -8,7 +8,7 @@ import pytest
 
 from migration_cookbook import practice
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.practice import checking
+from migration_cookbook.practice import trials
 from migration_cookbook.worker import Limits
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def test_whatever_the_answer_does_the_check_is_a_message(subtitle: Desk, upgrade
 
 
 def test_an_endless_loop_is_ended(subtitle: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_LIMITS", Limits(seconds=3))
+    monkeypatch.setattr(trials, "LIMITS", Limits(seconds=3))
     subtitle.run(SUBTITLE.format(up="while True: pass", down=DROP))
     assert "Does a loop in it never end?" in subtitle.run("%check e07-1").text
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,15 @@ class Outcome:
     revisions: tuple[Revision, ...]
     #: Why they can't be read.
     unreadable: str | None = None
+
+    def then(self, later: Outcome) -> Outcome:
+        """This and what came of more steps, as one."""
+        return replace(
+            later,
+            moves={kind: (*moves, *later.moves[kind]) for kind, moves in self.moves.items()},
+            states={kind: (*states, *later.states[kind]) for kind, states in self.states.items()},
+            files=(*self.files, *later.files),
+        )
 
     @property
     def heads(self) -> tuple[str, ...]:

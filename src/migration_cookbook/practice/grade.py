@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.practice.sentences import differences
+from migration_cookbook.practice.sentences import constraints, differences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,11 +43,12 @@ _PHASES = (
 
 
 def grade_trial(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade:
-    """A revision or a repair: up, down and up again, against the same of the solution."""
-    if early := _grade_files(found):
+    """A revision or a repair: up, down and up again as far as it was tried, against the solution's."""
+    if early := grade_files(found):
         return early
-    names = _names_that_matter(exercise, [states[1].schema for states in wanted.states.values()])
-    for phase, (what, before, when, leftover) in enumerate(_PHASES):
+    names = _names_that_matter(exercise, wanted)
+    tried = min(len(states) for states in found.states.values())
+    for phase, (what, before, when, leftover) in enumerate(_PHASES[:tried]):
         moves = {kind: each[phase] for kind, each in found.moves.items()}
         refused = {kind: move for kind, move in moves.items() if move.failure}
         if refused:
@@ -62,32 +63,30 @@ def grade_trial(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade:
     return _count(exercise, wanted, found) or Grade(True, RIGHT)
 
 
-def grade_rescue(
-    exercise: Exercise, wanted: Outcome, found: Outcome, fresh: Outcome, wanted_fresh: Outcome
-) -> Grade:
-    """A rescue: the learner's databases as they are, and what the files make of empty ones."""
-    if early := _grade_files(found):
-        return early
-    names = _names_that_matter(exercise, [states[0].schema for states in wanted.states.values()])
+def grade_rescue(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade:
+    """A rescue: the databases as they are now."""
+    names = _names_that_matter(exercise, wanted)
     complaints = {
         kind: list(differences(wanted.states[kind][-1], states[-1], names, "should not be there"))
         for kind, states in found.states.items()
     }
-    if said := _first(complaints):
-        return Grade(False, said)
     places = {kind: _place(found, states[-1]) for kind, states in found.states.items()}
-    if said := _first(places):
-        return Grade(False, said)
-    refused = {kind: each[0] for kind, each in fresh.moves.items() if each[0].failure}
+    said = _first(complaints) or _first(places)
+    return Grade(False, said) if said else Grade(True, RIGHT)
+
+
+def grade_rescued_files(
+    exercise: Exercise, wanted: Outcome, wanted_from_nothing: Outcome, from_nothing: Outcome
+) -> Grade:
+    """A rescue: what its files make of empty databases."""
     before = "Your databases are right. On an empty one"
+    refused = {kind: moves[0] for kind, moves in from_nothing.moves.items() if moves[0].failure}
     if refused:
         return Grade(False, f"{before} `upgrade head` fails.", _words(refused))
-    complaints = {
-        kind: list(differences(wanted_fresh.states[kind][0], states[0], names, "should not be there"))
-        for kind, states in fresh.states.items()
-    }
-    if said := next((each for listed in complaints.values() for each in listed), None):
-        return Grade(False, f"{before} `upgrade head` comes to something else: {said}.")
+    names = _names_that_matter(exercise, wanted)
+    for kind, states in from_nothing.states.items():
+        for said in differences(wanted_from_nothing.states[kind][0], states[0], names, "should not be there"):
+            return Grade(False, f"{before} `upgrade head` comes to something else: {said}.")
     return Grade(True, RIGHT)
 
 
@@ -99,7 +98,8 @@ def grade_answer(exercise: Exercise, run: Outcome, answer: str) -> Grade:
     return replace(grade, sentence=known[0].message) if known and not grade.passed else grade
 
 
-def _grade_files(found: Outcome) -> Grade | None:
+def grade_files(found: Outcome) -> Grade | None:
+    """What is wrong with the project's revisions, before anything runs."""
     if found.unreadable:
         return Grade(False, found.unreadable)
     if len(found.heads) > 1:
@@ -108,9 +108,14 @@ def _grade_files(found: Outcome) -> Grade | None:
     return None
 
 
-def _names_that_matter(exercise: Exercise, starts: Sequence[object]) -> frozenset[str]:
+def _names_that_matter(exercise: Exercise, wanted: Outcome) -> frozenset[str]:
     """Names that the prompt gives, and those that were there before."""
-    return frozenset(re.findall(r"\w+", f"{exercise.prompt} {starts!r}"))
+    # A rescue's first look and a trial's second one, after the way down, are the start.
+    start = 0 if exercise.kind == "rescue" else 1
+    schemas = [states[start].schema for states in wanted.states.values()]
+    tables = [table for schema in schemas for table in schema.tables]
+    named = {one.name for table in tables for one in (*constraints(table), *table.indexes)}
+    return frozenset(re.findall(r"\w+", exercise.prompt)) | {name for name in named if name}
 
 
 def _place(found: Outcome, state: State) -> list[str]:

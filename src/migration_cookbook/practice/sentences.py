@@ -30,7 +30,7 @@ def differences(wanted: State, found: State, names: frozenset[str], leftover: st
 
 
 def _tables(wanted: Schema, found: Schema, names: frozenset[str], leftover: str) -> Iterator[str]:
-    for table in wanted.tables:
+    for table in sorted(wanted.tables, key=lambda one: len(one.foreign_keys)):
         if found.table(table.name) is None:
             yield f"the table `{table.name}` is missing"
     for table in wanted.tables:
@@ -85,7 +85,7 @@ def _column(name: str, wanted: Column, found: Column) -> Iterator[str]:
 
 
 def _constraints(wanted: Table, found: Table, names: frozenset[str], leftover: str) -> Iterator[str]:
-    ours, theirs = _all_constraints(wanted), _all_constraints(found)
+    ours, theirs = constraints(wanted), constraints(found)
     left = list(theirs)
     missing = []
     for one in ours:
@@ -107,7 +107,8 @@ def _called(name: str | None) -> str:
     return f"is called `{name}`" if name else "has no name"
 
 
-def _all_constraints(table: Table) -> tuple[Constraint, ...]:
+def constraints(table: Table) -> tuple[Constraint, ...]:
+    """All constraints of a table, the primary key first."""
     key = (table.primary_key,) if table.primary_key else ()
     return (*key, *table.uniques, *table.foreign_keys, *table.checks, *table.exclusions)
 

@@ -1,0 +1,103 @@
+"""What does an exercise's own solution come to? Run once, remembered until something changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from dataclasses import replace
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import migration_cookbook
+from migration_cookbook.practice import trials, worlds
+from migration_cookbook.practice.attempt import LOOK, SNAPSHOT, Outcome
+from migration_cookbook.practice.encoding import decode, encode
+from migration_cookbook.practice.exercise import Step
+from migration_cookbook.sandbox import project
+from migration_cookbook.workspace import read_json, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from migration_cookbook.practice.exercise import Exercise
+    from migration_cookbook.practice.worlds import Ground, World
+
+
+def wanted(ground: Ground, exercise: Exercise) -> tuple[Outcome, ...]:
+    """The solution's outcome; of a rescue also what its files make of an empty database."""
+    path = ground.workspace.root / "practice" / "solutions" / f"{exercise.id}.json"
+    key = _key(ground, exercise)
+    known = read_json(path)
+    if known and known["key"] == key:
+        return decode(tuple[Outcome, ...], known["outcomes"])  # type: ignore[no-any-return]
+    outcomes = _run(ground, exercise)
+    write_atomically(path, json.dumps({"key": key, "outcomes": encode(outcomes)}))
+    return outcomes
+
+
+def prepare(
+    ground: Ground, exercise: Exercise, world: World, steps: Sequence[Step]
+) -> tuple[tuple[Step, ...], Outcome | None]:
+    """Put an answer given as steps into a world.
+
+    What is left to do there before the trial; what was done, in a world of its own, where
+    the steps change databases: a trial begins with those of the start.
+    """
+    worlds.write_start(world.folder, exercise)
+    before = (*trials.without_database(exercise.given), SNAPSHOT, *steps)
+    if not any(step.needs_database for step in steps):
+        return before, None
+    with worlds.world(ground, exercise) as another:
+        trials.copy(world.folder, another.folder)
+        done = trials.perform(exercise, another, before)
+        trials.copy(another.folder, world.folder)
+    return (), done
+
+
+def rescue(ground: Ground, exercise: Exercise, world: World, steps: Sequence[Step]) -> Outcome:
+    """What a rescue given as steps comes to."""
+    worlds.write_start(world.folder, exercise)
+    return trials.perform(exercise, world, [*exercise.given, SNAPSHOT, LOOK, *steps, SNAPSHOT, LOOK])
+
+
+def _run(ground: Ground, exercise: Exercise) -> tuple[Outcome, ...]:
+    with worlds.world(ground, exercise) as world:
+        if exercise.kind == "predict":
+            asked = [Step("console", "current")] if exercise.question == "current" else []
+            worlds.write_start(world.folder, exercise)
+            return (trials.perform(exercise, world, [*exercise.given, *asked]),)
+        if exercise.kind == "rescue":
+            found = rescue(ground, exercise, world, exercise.solution_steps)
+            with worlds.world(ground, exercise, empty=True) as empty:
+                trials.copy(world.folder, empty.folder)
+                return found, trials.up(exercise, empty)
+        before, done = prepare(ground, exercise, world, exercise.solution_steps)
+        first = trials.up(exercise, world, before)
+        first = replace(first, files=done.files) if done else first
+        return (first.then(trials.down_and_up(exercise, world)),)
+
+
+def _key(ground: Ground, exercise: Exercise) -> str:
+    """Changes with all that the solution's outcome depends on."""
+    start = "base" if exercise.start == "bare" else exercise.start
+    parts = [
+        exercise.path.read_text(encoding="utf-8"),
+        project.content_key(start),
+        _engine(),
+        sqlite3.sqlite_version,
+        ground.server.version if ground.server else "",
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@cache
+def _engine() -> str:
+    """The code by which outcomes are made."""
+    package = Path(migration_cookbook.__file__).parent
+    rooms = ("practice", "schema", "sandbox")
+    sources = [path for room in rooms for path in sorted((package / room).glob("*.py"))]
+    versions = f"{metadata.version('alembic')} {metadata.version('sqlalchemy')}"
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest() + versions

@@ -1,0 +1,86 @@
+"""How is an answer tried out? In the worker, in a world of its own, step by step."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from migration_cookbook.practice import attempt
+from migration_cookbook.practice.attempt import LOOK, Outcome
+from migration_cookbook.practice.encoding import decode
+from migration_cookbook.practice.exercise import Step
+from migration_cookbook.sandbox import files
+from migration_cookbook.worker import Ended, Limits, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from migration_cookbook.practice.exercise import Exercise
+    from migration_cookbook.practice.worlds import World
+
+LIMITS = Limits()
+
+_worker = Worker(attempt.__name__)
+_UP = Step("console", "upgrade heads")
+
+
+class Stopped(Exception):
+    """The answer ran into a limit or ended its own process; the message is for the learner."""
+
+
+def warm_up() -> None:
+    """Start the worker meanwhile."""
+    _worker.start()
+
+
+def perform(exercise: Exercise, world: World, steps: Sequence[Step]) -> Outcome:
+    """Do the steps in the worker."""
+    job = attempt.job(world.folder, world.databases, steps, exercise.id)
+    ended = _worker.run(f"{attempt.__name__}:{attempt.run.__name__}", job, LIMITS)
+    if ended.how != "returned":
+        raise Stopped(_why(ended))
+    outcome: Outcome = decode(Outcome, ended.value)
+    failures = [move.failure for moves in outcome.moves.values() for move in moves]
+    if any(failure and failure.kind == "MemoryError" for failure in failures):
+        raise Stopped(_too_much())
+    return outcome
+
+
+def up(exercise: Exercise, world: World, before: Sequence[Step] = ()) -> Outcome:
+    """The way up."""
+    return perform(exercise, world, [*before, _UP, LOOK])
+
+
+def down_and_up(exercise: Exercise, world: World) -> Outcome:
+    """The way back to the exercise's start, and up again."""
+    start = "base" if exercise.start == "bare" else exercise.start
+    return perform(exercise, world, [Step("console", f"downgrade {start}"), LOOK, _UP, LOOK])
+
+
+def copy(project_folder: Path, folder: Path) -> None:
+    """The files of a project, without databases and what Python leaves behind."""
+    for path in files.project_files(project_folder):
+        target = folder / path.relative_to(project_folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+
+
+def without_database(steps: Sequence[Step]) -> list[Step]:
+    return [step for step in steps if not step.needs_database]
+
+
+def _why(ended: Ended) -> str:
+    match ended.how:
+        case "too long":
+            return f"It ran for more than {LIMITS.seconds:g} seconds, and was stopped. Does a loop in it never end?"
+        case "too much memory":
+            return _too_much()
+        case "died":
+            return f"It did not come to an end by itself: {ended.error}."
+        case _:
+            return f"It could not be run: {ended.error}."
+
+
+def _too_much() -> str:
+    return f"It needed more than {LIMITS.memory // 2**20} MB of memory, and was stopped."

@@ -106,7 +106,7 @@ def _grade_trial(ground: Ground, exercise: Exercise, world: World, before: Seque
     grade = grade_trial(exercise, wanted, found)
     if not grade.passed:
         return grade
-    return grade_trial(exercise, wanted, found.then(trials.down_and_up(exercise, world)))
+    return grade_trial(exercise, wanted, found.then(trials.down_and_up(exercise, world, exercise.start)))
 
 
 def _check_rescue(ground: Ground, exercise: Exercise, sandbox: Sandbox, snapshot: Mapping[str, str]) -> Grade:
@@ -134,7 +134,12 @@ def _grade_rescue(ground: Ground, exercise: Exercise, found: Outcome, world: Wor
         return grade
     with worlds.world(ground, exercise, empty=True) as empty:
         trials.copy(world.folder, empty.folder)
-        return grade_rescued_files(exercise, wanted, wanted_from_nothing, trials.up(exercise, empty))
+        tried = trials.up(exercise, empty)
+        grade = grade_rescued_files(exercise, wanted, wanted_from_nothing, tried)
+        if not grade.passed:
+            return grade
+        tried = tried.then(trials.down_and_up(exercise, empty, "base"))
+        return grade_rescued_files(exercise, wanted, wanted_from_nothing, tried)
 
 
 def _revision_files(snapshot: Mapping[str, str]) -> set[str]:

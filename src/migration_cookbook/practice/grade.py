@@ -34,33 +34,57 @@ class Grade:
 
 RIGHT = "That is right."
 
-#: The steps of a trial, and what is known to be right when one of them goes wrong.
+
+@dataclass(frozen=True)
+class _Phase:
+    """One of the steps of a trial: up, down, up again."""
+
+    name: str
+    #: What is known to be right when this one goes wrong.
+    before: str
+    when: str
+    #: What is wrong with a thing that should not be there.
+    leftover: str
+
+
 _PHASES = (
-    ("the upgrade", "", "", "should not be there"),
-    ("the downgrade", "Going up is right. ", "After the downgrade", "is still there"),
-    ("the second upgrade", "Going up and down is right. ", "After the second upgrade", "should not be there"),
+    _Phase("the upgrade", "", "", "should not be there"),
+    _Phase("the downgrade", "Going up is right. ", "after the downgrade", "is still there"),
+    _Phase(
+        "the second upgrade",
+        "Going up and down is right. ",
+        "after the second upgrade",
+        "should not be there",
+    ),
 )
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """The first thing that goes wrong."""
+
+    text: str
+    #: The only databases on which it does; empty where it does on all.
+    where: str
+    phase: _Phase = _PHASES[0]
+    refused: bool = False
+    details: tuple[str, ...] = ()
 
 
 def grade_trial(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade:
     """A revision or a repair: up, down and up again as far as it was tried, against the solution's."""
     if early := grade_files(found):
         return early
-    names = _names_that_matter(exercise, wanted)
-    tried = min(len(states) for states in found.states.values())
-    for phase, (what, before, when, leftover) in enumerate(_PHASES[:tried]):
-        moves = {kind: each[phase] for kind, each in found.moves.items()}
-        refused = {kind: move for kind, move in moves.items() if move.failure}
-        if refused:
-            where = _where(tuple(refused), tuple(moves))
-            return Grade(False, f"{before}{where}{what} fails.", _words(refused))
-        complaints = {
-            kind: list(differences(wanted.states[kind][phase], states[phase], names, leftover))
-            for kind, states in found.states.items()
-        }
-        if said := _first(complaints, when):
-            return Grade(False, f"{before}{said}")
-    return _count(exercise, wanted, found) or Grade(True, RIGHT)
+    fault = _fault_of_trial(wanted, found, _names_that_matter(exercise, wanted))
+    if fault is None:
+        return _count(exercise, wanted, found) or Grade(True, RIGHT)
+    where = fault.where or _everywhere(found)
+    if fault.phase.when and not fault.refused:
+        place = f", {fault.where}" if fault.where else ""
+        said = f"{_capital(fault.phase.when)}{place} {fault.text}"
+    else:
+        said = f"{_capital(where)} {fault.text}"
+    return Grade(False, f"{fault.phase.before}{said}.", fault.details)
 
 
 def grade_rescue(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade:
@@ -71,23 +95,22 @@ def grade_rescue(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade:
         for kind, states in found.states.items()
     }
     places = {kind: _place(found, states[-1]) for kind, states in found.states.items()}
-    said = _first(complaints) or _first(places)
-    return Grade(False, said) if said else Grade(True, RIGHT)
+    if (fault := _first(complaints) or _first(places)) is None:
+        return Grade(True, RIGHT)
+    return Grade(False, f"{_capital(fault.where or _everywhere(found))} {fault.text}.")
 
 
 def grade_rescued_files(
     exercise: Exercise, wanted: Outcome, wanted_from_nothing: Outcome, from_nothing: Outcome
 ) -> Grade:
-    """A rescue: what its files make of empty databases."""
-    before = "Your databases are right. On an empty one"
-    refused = {kind: moves[0] for kind, moves in from_nothing.moves.items() if moves[0].failure}
-    if refused:
-        return Grade(False, f"{before} `upgrade head` fails.", _words(refused))
-    names = _names_that_matter(exercise, wanted)
-    for kind, states in from_nothing.states.items():
-        for said in differences(wanted_from_nothing.states[kind][0], states[0], names, "should not be there"):
-            return Grade(False, f"{before} `upgrade head` comes to something else: {said}.")
-    return Grade(True, RIGHT)
+    """A rescue: what its files make of empty databases, as far as it was tried."""
+    fault = _fault_of_trial(wanted_from_nothing, from_nothing, _names_that_matter(exercise, wanted))
+    if fault is None:
+        return Grade(True, RIGHT)
+    when = "" if fault.refused else fault.phase.when
+    said = " ".join(word for word in (when, fault.where, fault.text) if word)
+    sentence = f"Your databases are right, but the files are not: tried on empty ones, {said}."
+    return Grade(False, sentence, fault.details)
 
 
 def grade_answer(exercise: Exercise, run: Outcome, answer: str) -> Grade:
@@ -111,11 +134,12 @@ def grade_files(found: Outcome) -> Grade | None:
 def _names_that_matter(exercise: Exercise, wanted: Outcome) -> frozenset[str]:
     """Names that the prompt gives, and those that were there before."""
     # A rescue's first look and a trial's second one, after the way down, are the start.
-    start = 0 if exercise.kind == "rescue" else 1
-    schemas = [states[start].schema for states in wanted.states.values()]
+    look = 0 if exercise.kind == "rescue" else 1
+    schemas = [states[look].schema for states in wanted.states.values()]
     tables = [table for schema in schemas for table in schema.tables]
-    named = {one.name for table in tables for one in (*constraints(table), *table.indexes)}
-    return frozenset(re.findall(r"\w+", exercise.prompt)) | {name for name in named if name}
+    before = {one.name for table in tables for one in constraints(table)}
+    before |= {one.name for table in tables for one in table.indexes}
+    return frozenset(re.findall(r"\w+", exercise.prompt)) | {name for name in before if name}
 
 
 def _place(found: Outcome, state: State) -> list[str]:
@@ -134,31 +158,44 @@ def _count(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade | None:
     return Grade(False, f"It does what it should, in {new} new revisions; it should be {exercise.revisions}.")
 
 
-def _first(complaints: Mapping[Kind, Sequence[str]], when: str = "") -> str | None:
+def _fault_of_trial(wanted: Outcome, found: Outcome, names: frozenset[str]) -> _Fault | None:
+    tried = min(len(states) for states in found.states.values())
+    for position, phase in enumerate(_PHASES[:tried]):
+        moves = {kind: each[position] for kind, each in found.moves.items()}
+        if refused := {kind: move for kind, move in moves.items() if move.failure}:
+            where = "" if len(refused) == len(moves) else _on(*refused)
+            return _Fault(f"{phase.name} fails", where, phase, True, _words(refused))
+        complaints = {
+            kind: list(differences(wanted.states[kind][position], states[position], names, phase.leftover))
+            for kind, states in found.states.items()
+        }
+        if fault := _first(complaints):
+            return replace(fault, phase=phase)
+    return None
+
+
+def _first(complaints: Mapping[Kind, Sequence[str]]) -> _Fault | None:
     """The first thing that all databases have in common, or else the first of all."""
-    lists = [each for each in complaints.values() if each]
-    if not lists:
+    first = next((each for each in complaints.values() if each), None)
+    if first is None:
         return None
-    if len(lists) == len(complaints):
-        common = [one for one in lists[0] if all(one in other for other in lists[1:])]
-        if common:
-            everywhere = _where(tuple(complaints), tuple(complaints))
-            return f"{when} {common[0]}." if when else _sentence(f"{everywhere}{common[0]}")
+    common = [one for one in first if all(one in other for other in complaints.values())]
+    if common:
+        return _Fault(common[0], "")
     kind = next(kind for kind, each in complaints.items() if each)
-    where = _where((kind,), tuple(complaints))
-    if when:
-        return f"{when}, {where[0].lower()}{where[1:]}{complaints[kind][0]}."
-    return _sentence(f"{where}{complaints[kind][0]}")
+    return _Fault(complaints[kind][0], _on(kind))
 
 
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+def _everywhere(found: Outcome) -> str:
+    return "on both databases" if len(found.states) > 1 else _on(*found.states)
 
 
-def _where(those: tuple[Kind, ...], of: tuple[Kind, ...]) -> str:
-    if len(those) == len(of) > 1:
-        return "On both databases "
-    return f"On {' and '.join(kind.title for kind in those)} "
+def _on(*kinds: Kind) -> str:
+    return f"on {' and '.join(kind.title for kind in kinds)}"
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _words(refused: Mapping[Kind, Move]) -> tuple[str, ...]:

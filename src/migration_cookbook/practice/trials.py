@@ -52,10 +52,10 @@ def up(exercise: Exercise, world: World, before: Sequence[Step] = ()) -> Outcome
     return perform(exercise, world, [*before, _UP, LOOK])
 
 
-def down_and_up(exercise: Exercise, world: World) -> Outcome:
-    """The way back to the exercise's start, and up again."""
-    start = "base" if exercise.start == "bare" else exercise.start
-    return perform(exercise, world, [Step("console", f"downgrade {start}"), LOOK, _UP, LOOK])
+def down_and_up(exercise: Exercise, world: World, start: str) -> Outcome:
+    """The way back to the start, and up again."""
+    down = Step("console", f"downgrade {'base' if start == 'bare' else start}")
+    return perform(exercise, world, [down, LOOK, _UP, LOOK])
 
 
 def copy(project_folder: Path, folder: Path) -> None:

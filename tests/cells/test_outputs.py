@@ -52,6 +52,13 @@ CELLS = (
     "%sandbox page --bare",
     "%alembic init migrations",
     "%%fails\n%alembic current",
+    "%practice c01-3",
+    "%check c01-3",
+    "%practice e07-4",
+    "%check e07-4",
+    '%%revision 0004 "add stock to books"\ndef upgrade():\n    op.drop_column("books", "stock")\n',
+    "%check e07-4",
+    "%check e07",
 )
 
 

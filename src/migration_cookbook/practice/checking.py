@@ -138,7 +138,7 @@ def _grade_rescue(ground: Ground, exercise: Exercise, found: Outcome, world: Wor
         grade = grade_rescued_files(exercise, wanted, wanted_from_nothing, tried)
         if not grade.passed:
             return grade
-        tried = tried.then(trials.down_and_up(exercise, empty, "base"))
+        tried = tried.then(trials.down_and_up(exercise, empty, exercise.start))
         return grade_rescued_files(exercise, wanted, wanted_from_nothing, tried)
 
 

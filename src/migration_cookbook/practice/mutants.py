@@ -1,0 +1,195 @@
+"""Would a small mistake in a solution be noticed? Each solution is planted with mistakes, one at a time."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from migration_cookbook.practice import solutions, trials, worlds
+from migration_cookbook.practice.checking import check_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from migration_cookbook.practice.attempt import Outcome
+    from migration_cookbook.practice.exercise import Exercise, Step
+    from migration_cookbook.practice.worlds import Ground
+    from migration_cookbook.workspace import Workspace
+
+#: A type that is taken for another one.
+_TYPES = {
+    "String": "Text",
+    "Text": "Integer",
+    "Integer": "BigInteger",
+    "BigInteger": "Integer",
+    "Boolean": "Integer",
+    "Date": "DateTime",
+    "DateTime": "Date",
+    "Numeric": "Float",
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A solution with one mistake in it."""
+
+    exercise: Exercise
+    #: What was planted, as in `line 2: nullable=False left out`.
+    mistake: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    mutant: Mutant
+    rejected: bool
+    #: What the learner would be told, or why it passed.
+    sentence: str
+
+
+def mutants(exercise: Exercise) -> Iterator[Mutant]:
+    """Every solution that differs from the exercise's in one place."""
+    steps = exercise.solution_steps
+    for position, step in enumerate(steps):
+        rest = (*steps[:position], *steps[position + 1 :])
+        if rest and exercise.kind == "rescue":
+            yield Mutant(exercise, f"step {position + 1} left out", rest)
+        texts = {"revision": _code, "console": _command, "sql": _statement}.get(step.does)
+        for mistake, text in texts(step.text) if texts else ():
+            changed = (*steps[:position], replace(step, text=text), *steps[position + 1 :])
+            yield Mutant(exercise, mistake, changed)
+
+
+def judge(workspace: Workspace, exercise: Exercise) -> Iterator[Verdict]:
+    """The verdict on each mutant that does anything else than the solution."""
+    for mutant in mutants(exercise):
+        grade = check_steps(workspace, exercise, mutant.steps)
+        if not grade.passed:
+            yield Verdict(mutant, True, grade.sentence)
+        elif _differs(workspace, mutant):
+            yield Verdict(mutant, False, "passed, though it sends other SQL")
+
+
+def _differs(workspace: Workspace, mutant: Mutant) -> bool:
+    with worlds.ground(workspace) as ground:
+        original = _done(ground, mutant.exercise, mutant.exercise.solution_steps)
+        return original != _done(ground, mutant.exercise, mutant.steps)
+
+
+def _done(ground: Ground, exercise: Exercise, steps: Sequence[Step]) -> list[Any]:
+    """What the databases saw."""
+    with worlds.world(ground, exercise) as world:
+        if exercise.kind != "rescue":
+            before, _ = solutions.prepare(ground, exercise, world, steps)
+            there = trials.up(exercise, world, before)
+            return _seen(there.then(trials.down_and_up(exercise, world, exercise.start)))
+        found = solutions.rescue(ground, exercise, world, steps)
+        with worlds.world(ground, exercise, empty=True) as empty:
+            trials.copy(world.folder, empty.folder)
+            there = trials.up(exercise, empty)
+            return [_seen(found), _seen(there.then(trials.down_and_up(exercise, empty, exercise.start)))]
+
+
+def _seen(outcome: Outcome) -> list[Any]:
+    sent = {kind: [move.sent for move in moves] for kind, moves in outcome.moves.items()}
+    return [sent, outcome.states]
+
+
+def _code(source: str) -> Iterator[tuple[str, str]]:
+    """Mistakes in the code of a revision."""
+    tree = ast.parse(source)
+    for number, node in enumerate(ast.walk(tree)):
+        for mistake, change in _changes(node):
+            other = copy.deepcopy(tree)
+            # The copy is walked in the same order.
+            change(next(each for n, each in enumerate(ast.walk(other)) if n == number))
+            line = f"line {node.lineno}: " if hasattr(node, "lineno") else ""
+            yield f"{line}{mistake}", ast.unparse(ast.fix_missing_locations(other)) + "\n"
+
+
+def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], None]]]:
+    match node:
+        case ast.Module(body=[*_, ast.FunctionDef(name="upgrade"), ast.FunctionDef(name="downgrade")]):
+            yield "up and down exchanged", _exchange
+        case ast.FunctionDef() | ast.With():
+            for position, statement in enumerate(node.body):
+                if not isinstance(statement, ast.Pass):
+                    yield f"`{ast.unparse(statement)}` left out", _without_statement(position)
+            for position in range(len(node.body) - 1):
+                yield f"statements {position + 1} and {position + 2} exchanged", _swapped(position)
+        case ast.Call():
+            for position, keyword in enumerate(node.keywords):
+                yield f"`{ast.unparse(keyword)}` left out", _without_keyword(position)
+        case ast.Constant(value=bool() as value):
+            yield f"{value} is {not value}", _constant(not value)
+        case ast.Constant(value=int() as value):
+            yield f"{value} is {value + 1}", _constant(value + 1)
+        case ast.Constant(value=str() as value):
+            yield f"{value!r} is {value + 'x'!r}", _constant(value + "x")
+        case ast.Attribute(value=ast.Name(id="sa"), attr=name) if name in _TYPES:
+            yield f"{name} is {_TYPES[name]}", _attribute(_TYPES[name])
+
+
+def _exchange(tree: ast.Module) -> None:
+    for each in tree.body:
+        if isinstance(each, ast.FunctionDef):
+            each.name = {"upgrade": "downgrade", "downgrade": "upgrade"}.get(each.name, each.name)
+
+
+def _without_statement(position: int) -> Callable[[Any], None]:
+    def change(node: Any) -> None:
+        node.body[position] = ast.Pass()
+
+    return change
+
+
+def _swapped(position: int) -> Callable[[Any], None]:
+    def change(node: Any) -> None:
+        node.body[position : position + 2] = reversed(node.body[position : position + 2])
+
+    return change
+
+
+def _without_keyword(position: int) -> Callable[[Any], None]:
+    def change(node: Any) -> None:
+        del node.keywords[position]
+
+    return change
+
+
+def _constant(value: object) -> Callable[[Any], None]:
+    def change(node: Any) -> None:
+        node.value = value
+
+    return change
+
+
+def _attribute(name: str) -> Callable[[Any], None]:
+    def change(node: Any) -> None:
+        node.attr = name
+
+    return change
+
+
+def _command(text: str) -> Iterator[tuple[str, str]]:
+    """Mistakes in a command: another revision."""
+    for word in re.findall(r"\b\d{4}\b", text):
+        for other in (f"{int(word) - 1:04}", f"{int(word) + 1:04}"):
+            yield f"{text}: {word} is {other}", text.replace(word, other)
+    if text.endswith(" head"):
+        yield f"{text}: one step only", text.replace(" head", " +1")
+
+
+def _statement(text: str) -> Iterator[tuple[str, str]]:
+    """Mistakes in SQL: a word left out, a number or a text that is another."""
+    for pattern in (r" NOT NULL", r" WHERE .*", r" DEFAULT ('[^']*'|\S+)"):
+        if found := re.search(pattern, text):
+            yield f"`{found[0].strip()}` left out", text[: found.start()] + text[found.end() :]
+    for found in re.finditer(r"\d+", text):
+        other = str(int(found[0]) + 1)
+        yield f"{found[0]} is {other}", text[: found.start()] + other + text[found.end() :]
+    for found in re.finditer(r"'([^']*)'", text):
+        yield f"{found[0]} is '{found[1]}x'", text[: found.end() - 1] + "x" + text[found.end() - 1 :]

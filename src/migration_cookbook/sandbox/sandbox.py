@@ -57,10 +57,11 @@ class Sandbox:
                     f"Run %sandbox {self.name} again, or give this notebook's sandbox another name."
                 )
         is_ours = OWN_SERVER_VARIABLE not in os.environ
-        if Kind.POSTGRES in self.databases and is_ours and not server.running(self.workspace):
-            # With something to tell, the server was made anew: this sandbox's databases are not in it.
-            if notices := server.attach(self.workspace).notices:
-                raise CookbookError(" ".join(notices))
+        if Kind.POSTGRES not in self.databases or not is_ours or server.running(self.workspace):
+            return
+        # With something to tell, the server was made anew: this sandbox's databases are not in it.
+        if notices := server.attach(self.workspace).notices:
+            raise CookbookError(" ".join(notices))
 
     def engines(self) -> dict[str, sa.Engine]:
         """Engines for plain Python cells: sqlite and postgres, sqlite_2 and so on."""

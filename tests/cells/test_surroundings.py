@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from migration_cookbook import practice
 from migration_cookbook.databases import postgres, server
 from migration_cookbook.databases.kinds import BOTH, Kind
 
@@ -257,3 +258,15 @@ def test_without_postgresql_announced_failures_still_hold(without_postgres: Desk
     only = desk.run("%%fails postgres\n%%sql --on postgres\nSELECT * FROM nowhere")
     assert "PostgreSQL is not to be had here" in only.lines[-1]
     assert "was meant to fail" in str(desk.attempt("%%fails sqlite\n%%sql\nSELECT 1").error)
+
+
+def test_without_postgresql_exercises_are_checked_on_sqlite_alone(without_postgres: Desk) -> None:
+    desk = without_postgres
+    for exercise in practice.exercises().values():
+        opened = desk.run(f"%practice {exercise.id}")
+        assert opened.lines[-1].startswith("PostgreSQL is not to be had")
+        checked = desk.run(f"%check {exercise.id} {exercise.wrongs[0].answer}").text
+        assert checked.startswith("Not yet."), checked
+        about_both = exercise.question == "refuses" or exercise.on is Kind.POSTGRES
+        assert ("This question is about PostgreSQL" in checked) == about_both
+        assert about_both or exercise.kind == "predict" or "Checked on SQLite alone" in checked

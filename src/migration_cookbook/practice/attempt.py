@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,6 +193,9 @@ def _rows(connection: sa.Connection, table: str) -> Rows:
 def _value(value: Any) -> Any:
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
+    if isinstance(value, Decimal):
+        # As SQLite gives it.
+        return float(value)
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 

@@ -235,7 +235,10 @@ class _Reader:
             (front["kind"] in KINDS, f"`kind` is one of {', '.join(KINDS)}."),
             (front["start"] in starts, f"`start` is one of {', '.join(starts)}."),
             (predicts == ("question" in front), "a predict names its `question`, no other kind does."),
-            (not predicts or front["question"] in QUESTIONS, f"`question` is one of {', '.join(QUESTIONS)}."),
+            (
+                not predicts or front.get("question") in QUESTIONS,
+                f"`question` is one of {', '.join(QUESTIONS)}.",
+            ),
             (asks_one == ("on" in front), "`on` belongs to the questions current and sql."),
             (front.get("on", "sqlite") in list(Kind), "`on` is sqlite or postgres."),
         ):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 LIMITS = Limits()
 
-_worker = Worker(attempt.__name__)
+#: With what every project imports, so that no trial has to.
+_worker = Worker(attempt.__name__, "logging.config", "sqlalchemy.orm", "sqlalchemy.dialects.sqlite")
 _UP = Step("console", "upgrade heads")
 
 
@@ -32,6 +33,11 @@ class Stopped(Exception):
 def warm_up() -> None:
     """Start the worker meanwhile."""
     _worker.start()
+
+
+def cool_down() -> None:
+    """End the worker; the next trial starts another."""
+    _worker.close()
 
 
 def perform(exercise: Exercise, world: World, steps: Sequence[Step]) -> Outcome:

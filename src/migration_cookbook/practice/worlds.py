@@ -74,7 +74,7 @@ def start_plan(exercise: Exercise) -> Plan:
 @contextlib.contextmanager
 def world(on: Ground, exercise: Exercise, *, empty: bool = False) -> Iterator[World]:
     """A world for one trial: the folder is empty, and so are the databases if that is asked for."""
-    folder = _folder(on.workspace) / secrets.token_hex(6)
+    folder = tries(on.workspace) / secrets.token_hex(6)
     (folder / "project").mkdir(parents=True)
     made: dict[Kind, Database] = {}
     start = start_plan(exercise)
@@ -102,9 +102,9 @@ def write_start(folder: Path, exercise: Exercise) -> None:
 
 def tidy(on: Ground) -> None:
     """Remove what killed processes left of their worlds."""
-    for path in _folder(on.workspace).glob("*/bookshop.db"):
+    for path in tries(on.workspace).glob("*/bookshop.db"):
         sqlite.drop(on.workspace, Database(Kind.SQLITE, str(path), sa.URL.create("sqlite")))
-    shutil.rmtree(_folder(on.workspace), ignore_errors=True)
+    shutil.rmtree(tries(on.workspace), ignore_errors=True)
     if on.server:
         family = fresh_name(on.workspace.installation, _LABEL).rpartition("_")[0]
         for name in postgres.names(on.server):
@@ -112,7 +112,8 @@ def tidy(on: Ground) -> None:
                 postgres.drop_named(on.server, name)
 
 
-def _folder(workspace: Workspace) -> Path:
+def tries(workspace: Workspace) -> Path:
+    """Where the worlds of a workspace stand while they last."""
     return workspace.root / "practice" / "tries"
 
 

@@ -112,7 +112,8 @@ def copy() -> Iterator[Path]:
 def keep_one_page(copy: Path) -> None:
     """A book of one page is enough here, and is tested in seconds."""
     for path in (*(copy / "chapters").rglob("*.md"), *(copy / "notebooks").rglob("*.ipynb")):
-        if path.stem not in ("INDEX", EXAMPLE.rpartition("/")[2]):
+        # The page shows exercises, so they stay.
+        if path.stem not in ("INDEX", EXAMPLE.rpartition("/")[2]) and path.parent.name != "exercises":
             path.unlink()
 
 

@@ -11,12 +11,15 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.manager import KernelManager
 
+from migration_cookbook import practice
 from migration_cookbook.databases import cluster, server
+from migration_cookbook.practice import attempt, mutants
 from migration_cookbook.sandbox import opening
 from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
 
@@ -65,6 +68,27 @@ def measure() -> Iterator[Figure]:
             again = _repeated(lambda: one.run("%sandbox bench --at 0003"), 15)
             yield Figure("%sandbox NAME --at REV", again, 0.2)
             yield from _against_subprocess(workspace, one)
+        yield from _practice(workspace)
+
+
+def _practice(workspace: Workspace) -> Iterator[Figure]:
+    """How long a check of a solved exercise takes, and how many planted mistakes are noticed."""
+    checks, verdicts = [], []
+    for exercise in practice.exercises().values():
+        sandbox, _ = practice.open_exercise(workspace, exercise)
+        # What the solution comes to is found out once, with the first check.
+        practice.check(workspace, exercise, sandbox, "?")
+        databases = {kind: listed[0] for kind, listed in sandbox.databases.items()}
+        attempt.perform(sandbox.folder, databases, exercise.solution_steps, exercise.id)
+        checks.append(_timed(partial(practice.check, workspace, exercise, sandbox, "?")))
+        verdicts += list(mutants.judge(workspace, exercise))
+    yield Figure("%check, over all exercises", tuple(checks), 1.0)
+    rejected = sum(verdict.rejected for verdict in verdicts) / len(verdicts)
+    passed = [f"{each.mutant.exercise.id} {each.mutant.mistake}" for each in verdicts if not each.rejected]
+    survivors = f", but not: {'; '.join(passed)}" if passed else ""
+    yield Figure(
+        f"share of {len(verdicts)} planted mistakes noticed{survivors}", (rejected,), 0.9, ratio=True
+    )
 
 
 @contextlib.contextmanager

@@ -270,3 +270,12 @@ def test_without_postgresql_exercises_are_checked_on_sqlite_alone(without_postgr
         about_both = exercise.question == "refuses" or exercise.on is Kind.POSTGRES
         assert ("This question is about PostgreSQL" in checked) == about_both
         assert about_both or exercise.kind == "predict" or "Checked on SQLite alone" in checked
+
+
+def test_another_sandboxes_modules_do_not_stand_in(desk: Desk) -> None:
+    desk.run("%sandbox one --at 0003", "from bookshop import models, rows", "%sandbox two --at 0001")
+    ran = desk.run("%alembic check")
+    assert "No new upgrade operations detected." in ran.text
+    assert "removed" not in ran.text
+    desk.run("import bookshop.models")
+    assert "orders" not in sys.modules["bookshop.models"].Base.metadata.tables

@@ -210,10 +210,20 @@ def importing_from(folder: Path) -> Iterator[None]:
 
 
 def forget_modules(folder: Path) -> None:
-    """Drop the modules that lie in `folder`, so that the next import reads them again."""
+    """Drop the project's modules, so that the next import reads them again.
+
+    Those of the same name from another sandbox go too: they would stand in for this project's.
+    """
     prefix = f"{folder}{os.sep}"
+    names = {path.stem for path in folder.glob("*.py")} | {
+        path.parent.name for path in folder.glob("*/__init__.py")
+    }
     for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(prefix):
+        file = getattr(module, "__file__", None) or ""
+        installed = not file or file.startswith((f"{sys.prefix}{os.sep}", f"{sys.base_prefix}{os.sep}"))
+        if file.startswith(prefix) or (
+            name.partition(".")[0] in names and not installed and name != "__main__"
+        ):
             del sys.modules[name]
     importlib.invalidate_caches()
 

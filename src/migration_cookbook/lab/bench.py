@@ -122,7 +122,7 @@ def _against_subprocess(workspace: Workspace, one: _Kernel) -> Iterator[Figure]:
         inside.append(_timed(lambda: one.run(_REVISION_COMMAND)))
         one.run("%sandbox bench --at 0004 --database-at 0003")
         outside.append(_timed(lambda: _subprocess_upgrades(workspace)))
-    yield Figure(f"{_REVISION_COMMAND}, both databases", tuple(inside), 0.2)
+    yield Figure(f"{_REVISION_COMMAND}, both databases", tuple(inside), 0.1)
     yield Figure("the alembic command, twice", tuple(outside), float("inf"))
     ratios = tuple(slow / fast for slow, fast in zip(outside, inside, strict=True))
     yield Figure("how many times faster", ratios, 10, ratio=True)

@@ -1,0 +1,1 @@
+"""Does this snippet work? One module a step, frozen values between them."""

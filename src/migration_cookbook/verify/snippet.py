@@ -1,0 +1,79 @@
+"""What is a snippet, as a value?
+
+A reader makes it from a file; everything behind the reader sees only this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.verify.verdict import Verdict
+
+
+class Form(StrEnum):
+    """What kind of text it is, and so what is done with it."""
+
+    #: Lines that stand in the body of an `upgrade()`: `op.add_column(…)`.
+    OPERATIONS = "operations"
+    #: Definitions of `upgrade()`, `downgrade()` or both, with their imports and helpers.
+    FUNCTIONS = "functions"
+    #: A whole revision file, with `revision = …`.
+    REVISION = "revision file"
+    #: `alembic …` lines; of a console transcript the outputs stand in `answers`.
+    COMMANDS = "command lines"
+    INI = "alembic.ini"
+    PYPROJECT = "pyproject.toml"
+    #: A fragment of env.py, or a whole one.
+    ENVIRONMENT = "env.py"
+    SQL = "SQL"
+    #: Python that is neither migration nor environment: models, a test.
+    PYTHON = "Python"
+    #: Nothing that Alembic or a database could run.
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What its author says will happen on one database."""
+
+    verdict: Verdict
+    #: A part of the message that must be seen.
+    message: str = ""
+    #: The first version of the database for which it no longer holds: `3.53`.
+    until: str | None = None
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A piece of somebody's page."""
+
+    file: str
+    #: Of the first line of its text, from 1.
+    line: int
+    #: The fence's first word, in lower case: `python`, `sql`, or empty.
+    language: str
+    form: Form
+    text: str
+    name: str | None = None
+    #: For the databases that the author speaks of; the others are expected to work.
+    expected: Mapping[Kind, Expected] = field(default_factory=dict)
+    #: Why it is not run.
+    skip: str | None = None
+    #: The world as its author states it: SQL, `;` between the statements.
+    given: str | None = None
+    #: Facts that it shows.
+    shows: tuple[str, ...] = ()
+    #: Earlier snippets of the same page that it leans on, oldest first.
+    leans_on: tuple[Snippet, ...] = ()
+    #: For a transcript: what the page says each command prints, in order.
+    answers: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}"

@@ -37,6 +37,8 @@ class Lock:
     rewritten: bool
     #: Of SELECT, INSERT and UPDATE.
     waiting: tuple[str, ...]
+    #: The snippet made it: until it commits, nobody else can see it, so nobody waits.
+    made: bool = False
 
 
 @dataclass(frozen=True)

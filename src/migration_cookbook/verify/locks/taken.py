@@ -1,0 +1,53 @@
+"""Which locks does one backend hold, or wait for, at this moment?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migration_cookbook.databases.connections import Connection
+
+#: From the weakest to the strongest, as pg_locks calls them and as people do.
+MODES = {
+    "AccessShareLock": "ACCESS SHARE",
+    "RowShareLock": "ROW SHARE",
+    "RowExclusiveLock": "ROW EXCLUSIVE",
+    "ShareUpdateExclusiveLock": "SHARE UPDATE EXCLUSIVE",
+    "ShareLock": "SHARE",
+    "ShareRowExclusiveLock": "SHARE ROW EXCLUSIVE",
+    "ExclusiveLock": "EXCLUSIVE",
+    "AccessExclusiveLock": "ACCESS EXCLUSIVE",
+}
+
+#: By the name that people use.
+STRENGTH = {mode: strength for strength, mode in enumerate(MODES.values())}
+
+#: The oid of a relation, and a mode.
+Taken = frozenset[tuple[int, str]]
+
+# The catalog's own relations have small numbers.
+_TAKEN = """
+    SELECT relation::bigint, mode FROM pg_locks
+    WHERE pid = %s AND locktype = 'relation' AND relation >= 16384
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_WAITS = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
+
+
+def taken(observer: Connection, backend: int) -> Taken:
+    """The locks on relations of the observer's database, also those that are still waited for."""
+    rows = observer.execute(_TAKEN.encode(), [backend])
+    return frozenset((oid, MODES[mode]) for oid, mode in rows if mode in MODES)
+
+
+def waits(observer: Connection, backend: int) -> bool:
+    """Whether it waits for somebody's lock."""
+    return observer.execute(_WAITS.encode(), [backend]).fetchone() == (True,)
+
+
+def by_relation(locks: Taken) -> dict[int, str]:
+    """The strongest mode on each relation."""
+    strongest: dict[int, str] = {}
+    for oid, mode in locks:
+        strongest[oid] = max(strongest.get(oid, mode), mode, key=STRENGTH.__getitem__)
+    return strongest

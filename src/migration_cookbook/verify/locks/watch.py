@@ -1,0 +1,192 @@
+"""How is one connection watched while it works?
+
+The watched connection is observed from others: after each statement in a transaction,
+whose locks last until its end; outside of one, while an obstacle holds the statement up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from psycopg.pq import TransactionStatus
+from sqlalchemy import event
+
+from migration_cookbook.verify.locks.bystanders import WORDS, Bystanders, bystanders
+from migration_cookbook.verify.locks.obstacle import Obstacle
+from migration_cookbook.verify.locks.relations import relations
+from migration_cookbook.verify.locks.taken import STRENGTH, Taken, by_relation, taken, waits
+from migration_cookbook.verify.verdict import Lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import sqlalchemy as sa
+
+    from migration_cookbook.databases.connections import Connection
+    from migration_cookbook.databases.database import Database
+
+_NOTHING: Taken = frozenset()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement, with what other sessions had to bear from it."""
+
+    statement: str
+    #: Those that it took in addition to what its transaction held before.
+    locks: tuple[Lock, ...]
+    #: It ran outside a transaction, so its locks were gone with it.
+    outside: bool
+
+
+class Watch:
+    """What was seen so far of one connection."""
+
+    def __init__(self, watched: sa.Connection, others: Bystanders, url: sa.URL) -> None:
+        self._raw: Connection = watched.connection.dbapi_connection  # type: ignore[assignment]
+        self._backend = self._raw.info.backend_pid
+        self._others, self._url = others, url
+        #: Every relation ever seen; one that is gone, as it was.
+        self._known = relations(others.observer)
+        self._original = frozenset(self._known)
+        #: Those that other sessions can see.
+        self._visible = set(self._known)
+        self._held = _NOTHING
+        #: Who had to wait for a relation, and for which mode that was asked.
+        self._waiting: dict[int, tuple[str, tuple[str, ...]]] = {}
+        self._obstacle: Obstacle | None = None
+        self._steps: list[Step] = []
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(self._steps)
+
+    @property
+    def locks(self) -> tuple[Lock, ...]:
+        """The strongest on each relation, over all statements."""
+        return strongest(lock for step in self._steps for lock in step.locks)
+
+    def before(self, *_: Any) -> None:
+        """A statement is about to be sent."""
+        self.make_way()
+        if self._raw.autocommit and self._raw.info.transaction_status is TransactionStatus.IDLE:
+            self._forget_transaction()
+            self._learn(outside=True)
+            tables = [self._known[oid] for oid in sorted(self._visible) if self._known[oid].is_table]
+            self._obstacle = Obstacle(self._url, tables, self._is_waiting, self._look_at_waiting)
+            self._obstacle.put_up()
+
+    def after(self, _connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        """A statement has come to its end."""
+        outside, before = self._obstacle is not None, self._held
+        if outside:
+            self.make_way()
+            before = _NOTHING
+        else:
+            self._look()
+        rewritten = self._learn(outside)
+        self._steps.append(Step(statement, self._told(before, rewritten), outside))
+
+    def make_way(self) -> None:
+        """Nothing of ours is in the way of a statement any more."""
+        if self._obstacle is not None:
+            self._obstacle.take_down()
+            self._obstacle = None
+
+    def _is_waiting(self) -> bool:
+        return waits(self._others.observer, self._backend)
+
+    def _look(self) -> None:
+        self._held = taken(self._others.observer, self._backend)
+        if not self._held:
+            self._forget_transaction()
+        self._ask_others()
+
+    def _look_at_waiting(self) -> None:
+        self._held |= taken(self._others.observer, self._backend)
+        self._ask_others()
+
+    def _forget_transaction(self) -> None:
+        self._held = _NOTHING
+        self._waiting.clear()
+
+    def _ask_others(self) -> None:
+        """Who must wait now? Asked once for each relation and mode."""
+        for oid, mode in by_relation(self._held).items():
+            known = self._known.get(oid)
+            if known is None or oid not in self._visible or self._waiting.get(oid, ("",))[0] == mode:
+                continue
+            # A query names the table, and needs its indexes.
+            table = self._known[known.table] if known.table is not None else known
+            self._waiting[oid] = mode, self._others.waiting(table)
+
+    def _learn(self, outside: bool) -> set[int]:
+        """Look for new relations; those known that lie in another file than before."""
+        if outside:
+            now = relations(self._others.observer)
+            self._visible |= set(now)
+        elif self._held and self._raw.info.transaction_status is TransactionStatus.INTRANS:
+            # Only the watched connection itself sees what it has not committed.
+            now = relations(self._raw)
+        else:
+            return set()
+        before, self._known = self._known, self._known | now
+        return {oid for oid, relation in now.items() if before.get(oid, relation).file != relation.file}
+
+    def _told(self, before: Taken, rewritten: set[int]) -> tuple[Lock, ...]:
+        """What is new since `before`."""
+        held, new = by_relation(self._held), by_relation(self._held - before)
+        locks = [
+            Lock(
+                self._known[oid].name,
+                new.get(oid, held[oid]),
+                oid in rewritten,
+                self._waiting.get(oid, ("", ()))[1],
+                made=oid not in self._original,
+            )
+            for oid in held
+            if (oid in new or oid in rewritten)
+            and oid in self._known
+            and not self._goes_without_saying(oid, held)
+        ]
+        return tuple(sorted(locks, key=lambda lock: lock.relation))
+
+    def _goes_without_saying(self, oid: int, held: Mapping[int, str]) -> bool:
+        """An index that is new, only used, or held no stronger than its table."""
+        table = self._known[oid].table
+        if table is None:
+            return False
+        enough = max(STRENGTH["ROW EXCLUSIVE"], STRENGTH[held[table]] if table in held else 0)
+        return oid not in self._original or STRENGTH[held[oid]] <= enough
+
+
+@contextlib.contextmanager
+def watching(watched: sa.Connection, database: Database) -> Iterator[Watch]:
+    """Watch a connection to `database` for the block."""
+    with contextlib.ExitStack() as stack:
+        watch = Watch(watched, stack.enter_context(bystanders(database.url)), database.url)
+        stack.callback(watch.make_way)
+        for name, listener in (
+            ("before_cursor_execute", watch.before),
+            ("after_cursor_execute", watch.after),
+        ):
+            event.listen(watched, name, listener)
+            stack.callback(event.remove, watched, name, listener)
+        yield watch
+
+
+def strongest(locks: Iterable[Lock]) -> tuple[Lock, ...]:
+    """One lock for each relation: the strongest, with all who had to wait, and whether it was rewritten."""
+    found: dict[str, Lock] = {}
+    for lock in locks:
+        known = found.get(lock.relation, lock)
+        everybody = {*known.waiting, *lock.waiting}
+        found[lock.relation] = replace(
+            known,
+            mode=max(known.mode, lock.mode, key=STRENGTH.__getitem__),
+            rewritten=known.rewritten or lock.rewritten,
+            waiting=tuple(word for word in WORDS if word in everybody),
+        )
+    return tuple(found[name] for name in sorted(found))

@@ -1,0 +1,47 @@
+"""One real server for all these tests."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from migration_cookbook.databases import cluster, postgres, server
+from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
+from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from migration_cookbook.databases.database import Database
+    from migration_cookbook.databases.server import Server
+    from migration_cookbook.workspace import Workspace
+
+
+@pytest.fixture(scope="session")
+def verify_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(OWN_SERVER_VARIABLE, raising=False)
+        clean_environment()
+        folder = tmp_path_factory.mktemp("verify") / "workspace"
+        patch.setenv(HOME_VARIABLE, str(folder))
+        workspace = open_workspace(folder)
+        yield workspace
+        server.stop(workspace)
+        if (known := cluster.known(workspace)) is not None:
+            for elsewhere in (known.home, known.sockets):
+                shutil.rmtree(elsewhere, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def verify_server(verify_workspace: Workspace) -> Server:
+    return server.attach(verify_workspace)
+
+
+@pytest.fixture
+def database(verify_server: Server) -> Iterator[Database]:
+    """A PostgreSQL database of the test's own, empty."""
+    made = postgres.create(verify_server, "test")
+    yield made
+    postgres.drop(verify_server, made)

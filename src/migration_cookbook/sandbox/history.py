@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,9 @@ class Entry:
 def entries(folder: Path) -> tuple[Entry, ...]:
     """The project's revisions, from the oldest to the newest."""
     try:
-        # Reading a revision file runs it.
-        with importing_from(folder):
+        # Reading a revision file runs it. What there is to warn of, the command itself shows.
+        with importing_from(folder), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             scripts = list(script_directory(folder).walk_revisions())
     except CookbookError:
         raise

@@ -40,8 +40,16 @@ class Recorder:
     @property
     def sent(self) -> tuple[str, ...]:
         """The statements in order, transactions without any left out."""
+        return self.since(0)
+
+    def mark(self) -> int:
+        """A place in the record, for `since`."""
+        return len(self._statements)
+
+    def since(self, mark: int) -> tuple[str, ...]:
+        """What was sent after the mark was taken."""
         kept: list[str] = []
-        for statement in self._statements:
+        for statement in self._statements[mark:]:
             ends_empty = statement in ("COMMIT", "ROLLBACK") and bool(kept) and kept[-1].startswith("BEGIN")
             if ends_empty:
                 kept.pop()

@@ -16,7 +16,7 @@ from migration_cookbook.schema.model import (
     Type,
     View,
 )
-from migration_cookbook.schema.postgres import read_postgres
+from migration_cookbook.schema.postgres import prepare, read_postgres
 from migration_cookbook.schema.sqlite import read_sqlite
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ __all__ = [
     "View",
     "difference",
     "fingerprint",
+    "prepare",
     "read",
 ]
 

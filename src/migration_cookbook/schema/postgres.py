@@ -141,8 +141,20 @@ _Rows = dict[int, list[list[Any]]]
 _Names = dict[tuple[int, int], str]
 
 
+#: Planning the catalog's statement takes longer than running it.
+_PREPARED = "cookbook_catalog"
+
+
+def prepare(connection: sa.Connection) -> None:
+    """Let further reads over this connection be quick: for those who read many times."""
+    connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
+    connection.exec_driver_sql(f"PREPARE {_PREPARED} AS {_CATALOG}")
+    connection.info[_PREPARED] = True
+
+
 def read_postgres(connection: sa.Connection) -> Schema:
-    catalog = json.loads(connection.exec_driver_sql(_CATALOG).scalar_one())
+    statement = f"EXECUTE {_PREPARED}" if _PREPARED in connection.info else _CATALOG
+    catalog = json.loads(connection.exec_driver_sql(statement).scalar_one())
     relations = catalog["relations"] or ()
     names = _names(relations, catalog["columns"] or ())
     sequences = tuple(_sequence(row, names) for row in catalog["sequences"] or ())

@@ -1,0 +1,191 @@
+"""What came of each snippet on each database? In warm processes, as many as there are cores."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.verify.judge import judge, placeholder
+from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.trial import Refusal, Trial
+from migration_cookbook.verify.verdict import Checked, Finding, Verdict
+from migration_cookbook.worker import Limits, Worker
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import sqlalchemy as sa
+
+    from migration_cookbook.databases.server import Server
+    from migration_cookbook.verify.snippet import Snippet
+    from migration_cookbook.workspace import Workspace
+
+#: Snippets that one child tries one after the other, so that they share a connection.
+_CHUNK = 24
+_LIMITS = Limits(seconds=10.0)
+_RUN = "migration_cookbook.verify.trial:run_all"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is made."""
+
+    workspace: Workspace
+    kinds: tuple[Kind, ...] = BOTH
+
+
+@dataclass
+class _Bench:
+    """One warm process with its own scratch database."""
+
+    worker: Worker
+    url: sa.URL | None
+
+
+def check(
+    snippets: Sequence[Snippet], settings: Settings, tell: Callable[[int], None] | None = None
+) -> Iterator[Checked]:
+    """Each snippet with its findings, in order; `tell` hears how many are done."""
+    with ExitStack() as stack:
+        host, unavailable = _server(settings)
+        size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
+        benches = SimpleQueue[_Bench]()
+        for _ in range(size):
+            benches.put(_bench(stack, host))
+        pool = stack.enter_context(ThreadPoolExecutor(size))
+        chunks = [snippets[start : start + _CHUNK] for start in range(0, len(snippets), _CHUNK)]
+        futures = [pool.submit(_chunk, chunk, settings, benches, unavailable) for chunk in chunks]
+        done = 0
+        used = _leaned_on(snippets)
+        for future in futures:
+            for checked in future.result():
+                done += 1
+                if tell is not None:
+                    tell(done)
+                yield _used(checked, used)
+
+
+def _server(settings: Settings) -> tuple[Server | None, str]:
+    if Kind.POSTGRES not in settings.kinds:
+        return None, ""
+    try:
+        return server.attach(settings.workspace), ""
+    except CookbookError as error:
+        return None, str(error)
+
+
+def _bench(stack: ExitStack, host: Server | None) -> _Bench:
+    worker = Worker("migration_cookbook.verify.trial")
+    worker.start()
+    stack.callback(worker.close)
+    if host is None:
+        return _Bench(worker, None)
+    database = postgres.create(host, "verify")
+    stack.callback(postgres.drop, host, database)
+    return _Bench(worker, database.url)
+
+
+def _chunk(
+    chunk: Sequence[Snippet], settings: Settings, benches: SimpleQueue[_Bench], unavailable: str
+) -> list[Checked]:
+    """The findings of a few snippets."""
+    findings: dict[int, dict[Kind, Finding]] = defaultdict(dict)
+    jobs: list[tuple[int, Kind]] = []
+    for number, snippet in enumerate(chunk):
+        for kind in settings.kinds:
+            known = _without_running(snippet, kind, unavailable)
+            if known is not None:
+                findings[number][kind] = known
+            else:
+                jobs.append((number, kind))
+    bench = benches.get()
+    try:
+        for (number, kind), trial in zip(jobs, _trials(bench, chunk, jobs), strict=True):
+            findings[number][kind] = (
+                trial if isinstance(trial, Finding) else judge(chunk[number], kind, trial)
+            )
+    finally:
+        benches.put(bench)
+    return [
+        Checked(snippet, {kind: findings[number][kind] for kind in settings.kinds})
+        for number, snippet in enumerate(chunk)
+    ]
+
+
+def _without_running(snippet: Snippet, kind: Kind, unavailable: str) -> Finding | None:
+    if snippet.skip is not None:
+        return Finding(kind, Verdict.NOT_RUN, f"skipped: {snippet.skip}")
+    found = placeholder(snippet)
+    if found is not None:
+        return Finding(kind, Verdict.PLACEHOLDER, f"{found} stands for something")
+    if snippet.form in (Form.COMMANDS, Form.INI, Form.PYPROJECT, Form.ENVIRONMENT):
+        return Finding(kind, Verdict.NOT_DECIDED, f"{snippet.form} is not tried yet")
+    if kind is Kind.POSTGRES and unavailable:
+        return Finding(kind, Verdict.NOT_RUN, unavailable)
+    return None
+
+
+def _trials(
+    bench: _Bench, chunk: Sequence[Snippet], jobs: Sequence[tuple[int, Kind]]
+) -> list[Trial | Finding]:
+    if not jobs:
+        return []
+    arguments = [_arguments(bench, chunk[number], kind) for number, kind in jobs]
+    ended = bench.worker.run(_RUN, {"jobs": arguments}, Limits(_LIMITS.seconds + len(jobs), _LIMITS.memory))
+    if ended.how == "returned":
+        return [_trial(one) for one in ended.value]
+    # One of them took the others along: each for itself.
+    return [_alone(bench, one, kind) for one, (_, kind) in zip(arguments, jobs, strict=True)]
+
+
+def _alone(bench: _Bench, arguments: dict[str, Any], kind: Kind) -> Trial | Finding:
+    ended = bench.worker.run(_RUN, {"jobs": [arguments]}, _LIMITS)
+    if ended.how == "returned":
+        return _trial(ended.value[0])
+    return Finding(kind, Verdict.NOT_DECIDED, ended.error or ended.how)
+
+
+def _arguments(bench: _Bench, snippet: Snippet, kind: Kind) -> dict[str, Any]:
+    return {
+        "kind": kind.value,
+        "url": bench.url.render_as_string(hide_password=False)
+        if bench.url and kind is Kind.POSTGRES
+        else None,
+        "form": snippet.form.value,
+        "text": snippet.text,
+        "before": [[one.form.value, one.text] for one in snippet.leans_on],
+        "given": snippet.given,
+    }
+
+
+def _trial(answer: dict[str, Any]) -> Trial:
+    given: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in answer.items()
+    }
+    given["refusal"] = Refusal(**answer["refusal"]) if answer["refusal"] else None
+    return Trial(**given)
+
+
+def _leaned_on(snippets: Sequence[Snippet]) -> frozenset[str]:
+    return frozenset(earlier.place for snippet in snippets for earlier in snippet.leans_on)
+
+
+def _used(checked: Checked, used: frozenset[str]) -> Checked:
+    """A definition that a later snippet of the page uses did run, there."""
+    if checked.snippet.place not in used:
+        return checked
+    findings = {
+        kind: Finding(kind, Verdict.WORKS, "used further below")
+        if finding.verdict is Verdict.NOTHING_RAN
+        else finding
+        for kind, finding in checked.findings.items()
+    }
+    return Checked(checked.snippet, findings)

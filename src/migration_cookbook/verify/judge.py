@@ -1,0 +1,150 @@
+"""What is to be said of a snippet, given what came of its trial?"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from migration_cookbook.verify import advice
+from migration_cookbook.verify.script import NotPython, parse
+from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.verify.snippet import Snippet
+    from migration_cookbook.verify.trial import Refusal, Trial
+
+_PLACEHOLDER = re.compile(
+    r"<[a-z][a-z _-]*>|\{\{.*?\}\}|\byour[_-]\w+|\bYOUR_\w+|\[(?:table|column|name)\]", re.IGNORECASE
+)
+_DOTS = re.compile(r"(?<![\w.])\.\.\.(?![\w.])|…")
+_KNOWN_NAMES = ("op", "sa", "postgresql", "upgrade", "downgrade", "True", "False", "None", "bind", "conn")
+#: Exceptions that say that something of the author's project is not here.
+_OF_THE_PROJECT = ("ModuleNotFoundError", "ImportError", "FileNotFoundError")
+_LIBRARIES = ("sqlalchemy", "alembic")
+_MISSING_IN_SQL = re.compile(
+    r"role \"(?P<role>\w+)\" does not exist|function (?P<function>[\w.]+)\(.*\) does not exist"
+    r"|no such function: (?P<sqlite>\w+)|text search configuration \"(?P<search>\w+)\" does not exist"
+)
+#: Functions whose name a slip of the pen may have missed.
+_FUNCTIONS = (
+    "lower", "upper", "length", "coalesce", "count", "sum", "now", "substr", "substring", "replace", "trim", "round",
+    "to_tsvector", "gen_random_uuid", "jsonb_set", "concat", "nullif", "greatest", "least", "date_trunc", "random",
+    "setval", "nextval", "currval", "array_agg", "string_agg", "split_part", "to_char", "to_date", "initcap",
+)  # fmt: skip
+
+
+def placeholder(snippet: Snippet) -> str | None:
+    """What stands in it for something else; None where all is meant as it is written."""
+    if snippet.form in (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION, Form.PYTHON):
+        return _placeholder_in_python(snippet.text)
+    text = re.sub(r"--.*|#.*", "", snippet.text)
+    found = _PLACEHOLDER.search(text) or (_DOTS.search(text) if snippet.form is Form.SQL else None)
+    return found[0] if found else None
+
+
+def _placeholder_in_python(text: str) -> str | None:
+    try:
+        tree = parse(text)
+    except NotPython:
+        found = _PLACEHOLDER.search(text) or _DOTS.search(text)
+        return found[0] if found else None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value is Ellipsis:
+            return "..."
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found = _PLACEHOLDER.search(node.value) or re.fullmatch(r"\s*(\.\.\.|…)\s*", node.value)
+            if found and not _is_docstring(node, tree):
+                return found[0].strip()
+        if isinstance(node, ast.Name) and re.match(r"your_|YOUR_", node.id):
+            return node.id
+    return None
+
+
+def _is_docstring(node: ast.Constant, tree: ast.Module) -> bool:
+    return any(isinstance(parent, ast.Expr) and parent.value is node for parent in ast.walk(tree))
+
+
+def judge(snippet: Snippet, kind: Kind, trial: Trial) -> Finding:
+    """The verdict, with all that belongs to it."""
+    verdict, message = _verdict(snippet, trial)
+    text = _spoken(snippet.text)
+    warnings: list[str] = [*trial.unusable, *trial.doubtful]
+    if verdict in (Verdict.WORKS, Verdict.OUTSIDE):
+        warnings += advice.ignored(text, kind)
+    return Finding(
+        kind=kind,
+        verdict=verdict,
+        message=message,
+        sent=trial.sent,
+        sent_down=trial.sent_down,
+        warnings=tuple(dict.fromkeys(warnings)),
+        better=tuple(dict.fromkeys(advice.better_ways(text, kind, message))),
+        assumed=trial.assumed,
+    )
+
+
+def _spoken(text: str) -> str:
+    """Without the comments."""
+    return re.sub(r"(?m)(^|\s)(#|--\s).*$", "", text)
+
+
+def _verdict(snippet: Snippet, trial: Trial) -> tuple[Verdict, str]:
+    if trial.refusal is not None:
+        words = f"{trial.refusal.kind}: {trial.refusal.message}"
+        if trial.outside:
+            return Verdict.OUTSIDE, words
+        missing = missing_context(trial.refusal)
+        if missing:
+            return Verdict.NEEDS_CONTEXT, missing
+        where = {"down": "the downgrade fails: ", "up again": "up again fails: "}.get(trial.ended, "")
+        return Verdict.FAILS, where + words
+    if trial.left:
+        return Verdict.FAILS, "after the downgrade " + "; ".join(_left(change) for change in trial.left[:3])
+    if trial.idle or (not trial.ran and not _only_imports(snippet)):
+        return (
+            Verdict.NOTHING_RAN,
+            "it only defines something" if trial.idle else "no operation and no statement ran",
+        )
+    return Verdict.WORKS, ""
+
+
+def _left(change: str) -> str:
+    sign, _, subject = change.partition(" ")
+    name = subject.split(":")[0] if sign != "~" else subject
+    return f"{name} " + {"+": "is still there", "-": "is missing", "~": "(as it was not before)"}[sign]
+
+
+def _only_imports(snippet: Snippet) -> bool:
+    if snippet.form is Form.SQL:
+        return False
+    body = parse(snippet.text).body
+    return bool(body) and all(isinstance(node, ast.Import | ast.ImportFrom) for node in body)
+
+
+def missing_context(refusal: Refusal) -> str | None:
+    """What only the author has; None where the mistake is the snippet's own."""
+    if refusal.kind == "NameError":
+        name = re.search(r"name '(\w+)' is not defined", refusal.message)
+        if name and not difflib.get_close_matches(name[1], _KNOWN_NAMES, 1, 0.75):
+            return f"the name {name[1]}"
+        return None
+    if refusal.kind in _OF_THE_PROJECT:
+        library = any(f"'{name}" in refusal.message for name in _LIBRARIES)
+        return None if library else refusal.message
+    if refusal.kind == "KeyError" and refusal.message.isupper():
+        return f"the environment variable {refusal.message}"
+    found = _MISSING_IN_SQL.search(refusal.message)
+    if found is None:
+        return None
+    if found["role"]:
+        return f"the role {found['role']}"
+    if found["search"]:
+        return f"the text search configuration {found['search']}"
+    function = found["function"] or found["sqlite"] or ""
+    if found["sqlite"] or difflib.get_close_matches(function, _FUNCTIONS, 1, 0.75) or function in _FUNCTIONS:
+        return None
+    return f"the function {function}"

@@ -1,0 +1,664 @@
+"""What must be there before an operation of Alembic makes sense?
+
+One registered function an operation class. Other people's operations register theirs with
+`needs_of`; one that nobody registered needs what the database then says is missing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from alembic.operations import ops
+from sqlalchemy.sql import visitors
+
+from migration_cookbook.verify import sql_needs
+from migration_cookbook.verify.columns import TEXT, type_by_name
+from migration_cookbook.verify.tale import Hints, Tale
+from migration_cookbook.verify.world import ColumnDraft, ForeignKey, Sure, TableDraft
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from alembic.operations.ops import MigrateOperation
+
+Need = "Callable[[Any, Tale], None]"
+_REGISTRY: dict[type[MigrateOperation], Callable[[Any, Tale], None]] = {}
+
+#: What opclasses and methods need of PostgreSQL's extensions.
+_OPCLASS_EXTENSIONS = {
+    "gin_trgm_ops": "pg_trgm",
+    "gist_trgm_ops": "pg_trgm",
+    "gin_hstore_ops": "hstore",
+    "gist_ltree_ops": "ltree",
+}
+#: The column's type that an opclass or a method is for.
+_TYPES_FOR = {
+    "gin_trgm_ops": "TEXT",
+    "gist_trgm_ops": "TEXT",
+    "jsonb_path_ops": "JSONB",
+    "jsonb_ops": "JSONB",
+    "varchar_pattern_ops": TEXT,
+    "text_pattern_ops": "TEXT",
+}
+_BY_METHOD = {"gin": "JSONB", "gist": "TSTZRANGE"}
+_SEARCHED = re.compile(r"search|tsv|document|vector", re.IGNORECASE)
+
+
+def needs_of(
+    operation: type[MigrateOperation],
+) -> Callable[[Callable[[Any, Tale], None]], Callable[[Any, Tale], None]]:
+    """Register what operations of this class need."""
+
+    def register(function: Callable[[Any, Tale], None]) -> Callable[[Any, Tale], None]:
+        _REGISTRY[operation] = function
+        return function
+
+    return register
+
+
+def learn(operation: MigrateOperation, tale: Tale) -> None:
+    """Put what the operation needs into the draft, and what it makes into the tale."""
+    for class_ in type(operation).__mro__:
+        if class_ in _REGISTRY:
+            _REGISTRY[class_](operation, tale)
+            return
+
+
+def full_name(name: str, schema: str | None) -> str:
+    return f"{schema}.{name}" if schema else str(name)
+
+
+def _name_of(operation: Any) -> str:
+    return full_name(operation.table_name, operation.schema)
+
+
+@needs_of(ops.CreateTableOp)
+def _create_table(operation: ops.CreateTableOp, tale: Tale) -> None:
+    name = full_name(operation.table_name, operation.schema)
+    tale.make(f"table {name}")
+    if operation.schema and not tale.has_made(f"schema {operation.schema}"):
+        _schema(operation.schema, tale)
+    for part in operation.columns:
+        if isinstance(part, sa.Column):
+            _references(name, part, tale)
+            _type_used(part.type, tale, made_here=True)
+            if part.index:
+                tale.make(f"index ix_{operation.table_name}_{part.name}")
+        elif isinstance(part, sa.ForeignKeyConstraint):
+            _foreign_targets([element.target_fullname for element in part.elements], tale, [])
+        elif isinstance(part, sa.UniqueConstraint | sa.CheckConstraint) and part.name:
+            tale.make(f"constraint {part.name}")
+
+
+def _schema(name: str, tale: Tale) -> None:
+    if name not in (*tale.draft.schemas, "public"):
+        tale.draft.schemas.append(name)
+
+
+@needs_of(ops.DropTableOp)
+def _drop_table(operation: ops.DropTableOp, tale: Tale) -> None:
+    name = _name_of(operation)
+    if not tale.down and not operation.if_exists:
+        tale.table(name)
+    tale.made.discard(f"table {name}")
+
+
+@needs_of(ops.RenameTableOp)
+def _rename_table(operation: ops.RenameTableOp, tale: Tale) -> None:
+    tale.table(_name_of(operation))
+    tale.rename_table(_name_of(operation), full_name(operation.new_table_name, operation.schema))
+
+
+@needs_of(ops.AlterTableOp)
+def _alter_table(operation: ops.AlterTableOp, tale: Tale) -> None:
+    tale.table(_name_of(operation))
+
+
+@needs_of(ops.AddColumnOp)
+def _add_column(operation: ops.AddColumnOp, tale: Tale) -> None:
+    name, column = _name_of(operation), operation.column
+    tale.table(name)
+    tale.makes_column(name, str(column.name))
+    _references(name, column, tale)
+    _type_used(column.type, tale, made_here=False)
+    computed = column.computed
+    if computed is not None:
+        sql_needs.learn_expression(str(computed.sqltext), name, tale)
+
+
+@needs_of(ops.DropColumnOp)
+def _drop_column(operation: ops.DropColumnOp, tale: Tale) -> None:
+    name = _name_of(operation)
+    if tale.down:
+        tale.table(name)
+    else:
+        tale.column(name, operation.column_name)
+    tale.made.discard(f"column {tale.original(name)}.{operation.column_name}")
+
+
+@needs_of(ops.AlterColumnOp)
+def _alter_column(operation: ops.AlterColumnOp, tale: Tale) -> None:
+    name = _name_of(operation)
+    stated = operation.existing_type
+    column = tale.column(name, operation.column_name, stated, Sure.STATED)
+    if column is not None and not tale.down:
+        _before_alteration(operation, column, tale)
+    if operation.modify_type is not None:
+        _type_used(operation.modify_type, tale, made_here=False)
+    if operation.modify_name:
+        tale.makes_column(name, str(operation.modify_name))
+
+
+def _before_alteration(operation: ops.AlterColumnOp, column: ColumnDraft, tale: Tale) -> None:
+    if operation.modify_nullable is not None:
+        column.not_null = not operation.modify_nullable if operation.modify_nullable else False
+        if operation.modify_nullable:
+            column.not_null = True
+    elif operation.existing_nullable is not None:
+        column.not_null = not operation.existing_nullable
+    if operation.modify_type is not None and column.sure < Sure.STATED:
+        column.type, column.sure = _type_before(operation), Sure.BY_USE
+    if operation.modify_type is not None and "postgresql_using" in operation.kw:
+        column.looks_like = _compiled(operation.modify_type)
+        labels = getattr(operation.modify_type, "enums", None)
+        if labels:
+            column.values = tuple(f"'{label}'" for label in labels)
+    default = operation.existing_server_default
+    if default not in (False, None):
+        column.default = default_text(default)
+    elif operation.modify_server_default is None and column.default is None:
+        column.default = "0" if _compiled(column.type).upper().startswith(("INT", "NUM")) else "'none'"
+    if operation.modify_comment is None and operation.existing_comment:
+        column.comment = operation.existing_comment
+
+
+def _type_before(operation: ops.AlterColumnOp) -> Any:
+    """A type that PostgreSQL turns into the new one by itself, or by what USING says."""
+    new = operation.modify_type
+    if "postgresql_using" in operation.kw:
+        return "TEXT" if not isinstance(new, sa.Text | sa.String) else sa.Integer()
+    if isinstance(new, sa.Enum):
+        return TEXT
+    if isinstance(new, sa.String):
+        return "VARCHAR(50)"
+    if isinstance(new, sa.DateTime):
+        return "TIMESTAMP"
+    if isinstance(new, sa.BigInteger | sa.Numeric | sa.Float):
+        return "INTEGER"
+    if isinstance(new, sa.JSON):
+        return "JSON"
+    if isinstance(new, sa.Integer):
+        return "SMALLINT"
+    return type_by_name(operation.column_name)
+
+
+def _compiled(type_: Any) -> str:
+    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.verify.columns import spelled
+
+    return spelled(type_, Kind.POSTGRES)
+
+
+@needs_of(ops.CreateIndexOp)
+def _create_index(operation: ops.CreateIndexOp, tale: Tale) -> None:
+    name = _name_of(operation)
+    tale.table(name)
+    tale.make(f"index {operation.index_name}")
+    method = str(operation.kw.get("postgresql_using") or "").lower()
+    classes = operation.kw.get("postgresql_ops") or {}
+    for part in operation.columns:
+        if isinstance(part, str):
+            opclass = str(classes.get(part, "")).split("(")[0]
+            _indexed_column(name, part, opclass, method, tale)
+        else:
+            _expression(part, name, tale)
+    for opclass in classes.values():
+        _extension(str(opclass), tale)
+    for option in ("postgresql_where", "sqlite_where"):
+        if (where := operation.kw.get(option)) is not None:
+            _expression(where, name, tale)
+    for included in operation.kw.get("postgresql_include") or ():
+        tale.column(name, str(included))
+
+
+def _indexed_column(table: str, column: str, opclass: str, method: str, tale: Tale) -> None:
+    if opclass in _TYPES_FOR:
+        tale.column(table, column, _TYPES_FOR[opclass], Sure.BY_USE)
+    elif method in _BY_METHOD:
+        type_ = "TSVECTOR" if _SEARCHED.search(column) else _BY_METHOD[method]
+        tale.column(table, column, type_, Sure.BY_USE)
+    else:
+        tale.column(table, column)
+
+
+def _extension(opclass: str, tale: Tale) -> None:
+    extension = _OPCLASS_EXTENSIONS.get(opclass.split("(")[0].strip())
+    if extension and not tale.has_made(f"extension {extension}"):
+        need_extension(extension, tale)
+
+
+def need_extension(name: str, tale: Tale) -> None:
+    if name not in tale.draft.extensions:
+        tale.draft.extensions.append(name)
+
+
+@needs_of(ops.DropIndexOp)
+def _drop_index(operation: ops.DropIndexOp, tale: Tale) -> None:
+    name = str(operation.index_name)
+    known = tale.has_made(f"index {name}")
+    tale.made.discard(f"index {name}")
+    if known or tale.down or operation.if_exists or operation.index_name is None:
+        return
+    need_index(
+        name, full_name(operation.table_name, operation.schema) if operation.table_name else None, tale
+    )
+
+
+def need_index(name: str, table: str | None, tale: Tale) -> None:
+    """An index of this name, on the table that it seems to be on."""
+    if any(name in one.indexes for one in tale.draft.tables.values()):
+        return
+    table = table or table_in_name(name, tale.draft.tables) or "books"
+    found = tale.table(table)
+    if found is None or name in found.names():
+        return
+    hint = tale.hints.indexes.get(name) if tale.hints else None
+    if hint is not None:
+        found.indexes[name] = hint
+        sql_needs.learn_expression(hint[0].split("WHERE")[0].strip("() "), table, tale)
+        return
+    column = column_in_name(name, table, found)
+    tale.column(table, column)
+    found.indexes[name] = (f"({column})", False)
+
+
+def table_in_name(name: str, tables: Iterable[str]) -> str | None:
+    """The known table whose name stands in that of an index or a constraint, else its second word."""
+    for table in sorted(tables, key=len, reverse=True):
+        if table.rpartition(".")[2] in name:
+            return table
+    words = [word for word in name.split("_") if word not in ("ix", "idx", "uq", "ck", "fk", "pk")]
+    return words[0] if words else None
+
+
+def column_in_name(name: str, table: str, found: TableDraft) -> str:
+    """The column that stands in the name of an index or a constraint."""
+    rest = re.sub(
+        r"^(ix|idx|uq|ux|ck|chk|fk|uniq|unique|index)_|_(key|idx|check|fkey|uq|index|ck)$", "", name
+    )
+    rest = re.sub(rf"^{re.escape(table.rpartition('.')[2])}_?", "", rest)
+    singular = table.rpartition(".")[2].removesuffix("s")
+    rest = re.sub(rf"^{re.escape(singular)}_(?=.)", "", rest) if not rest.endswith("_id") else rest
+    for column in sorted(found.columns, key=len, reverse=True):
+        if column in rest:
+            return column
+    return rest if re.fullmatch(r"[a-z][a-z0-9_]*", rest) else "name"
+
+
+@needs_of(ops.AddConstraintOp)
+def _add_constraint(operation: Any, tale: Tale) -> None:
+    constraint = operation.to_constraint()
+    name = full_name(constraint.table.name, constraint.table.schema)
+    tale.table(name)
+    tale.make(f"constraint {constraint.name}")
+    for column in constraint.columns:
+        tale.column(name, str(column.name))
+
+
+@needs_of(ops.CreateUniqueConstraintOp)
+def _unique(operation: ops.CreateUniqueConstraintOp, tale: Tale) -> None:
+    name = _name_of(operation)
+    tale.make(f"constraint {operation.constraint_name}")
+    for column in operation.columns:
+        tale.column(name, str(column))
+
+
+@needs_of(ops.CreatePrimaryKeyOp)
+def _primary_key(operation: ops.CreatePrimaryKeyOp, tale: Tale) -> None:
+    name = _name_of(operation)
+    tale.make(f"constraint {operation.constraint_name}")
+    found = tale.table(name)
+    if found is not None and not tale.down and found.key is None:
+        found.key = ()
+    for column in operation.columns:
+        tale.column(name, str(column))
+
+
+@needs_of(ops.CreateCheckConstraintOp)
+def _check(operation: ops.CreateCheckConstraintOp, tale: Tale) -> None:
+    name = _name_of(operation)
+    tale.table(name)
+    tale.make(f"constraint {operation.constraint_name}")
+    _expression(operation.condition, name, tale)
+    sql_needs.satisfy(str(operation.condition), name, tale)
+
+
+@needs_of(ops.CreateForeignKeyOp)
+def _foreign_key(operation: ops.CreateForeignKeyOp, tale: Tale) -> None:
+    source = full_name(operation.source_table, operation.kw.get("source_schema"))
+    target = full_name(operation.referent_table, operation.kw.get("referent_schema"))
+    tale.make(f"constraint {operation.constraint_name}")
+    mine = [tale.column(source, str(column)) for column in operation.local_cols]
+    _foreign_targets([f"{target}.{column}" for column in operation.remote_cols], tale, mine)
+    # The rows must already agree, as if the key were there.
+    for column, other in zip(mine, operation.remote_cols, strict=False):
+        theirs = tale.column(target, str(other))
+        if column is not None and theirs is not None:
+            _as_referred(column, theirs, target, tale)
+
+
+def _as_referred(column: ColumnDraft, theirs: ColumnDraft, target: str, tale: Tale) -> None:
+    if theirs.name == "id" and "INT" in _compiled(theirs.type).upper():
+        column.values = ("101", "102", "103")
+
+
+def _foreign_targets(targets: Iterable[str], tale: Tale, mine: list[ColumnDraft | None]) -> None:
+    parts = [target.rpartition(".") for target in targets]
+    for number, (table, _, column) in enumerate(parts):
+        theirs = tale.column(table, column)
+        own = mine[number] if number < len(mine) else None
+        if own is not None and theirs is not None:
+            if own.sure > theirs.sure:
+                theirs.type, theirs.sure = own.type, own.sure
+            else:
+                own.type, own.sure = theirs.type, max(own.sure, theirs.sure)
+    if parts:
+        found = tale.table(parts[0][0])
+        columns = tuple(column for _, _, column in parts)
+        needs_unique = found is not None and columns != (found.key or ("id",))
+        if found is not None and needs_unique and (None, columns) not in found.uniques:
+            found.uniques.append((None, columns))
+
+
+def _references(table: str, column: sa.Column[Any], tale: Tale) -> None:
+    for key in column.foreign_keys:
+        target = (
+            key.target_fullname
+            if key.parent is not None and key.parent.table is not None
+            else key._get_colspec()
+        )
+        name, _, other = str(target).rpartition(".")
+        if name == table:
+            continue
+        stated = None if isinstance(column.type, sa.types.NullType) else column.type
+        theirs = tale.column(name, other, stated, Sure.STATED)
+        if theirs is not None:
+            _foreign_targets([str(target)], tale, [])
+
+
+def _type_used(type_: Any, tale: Tale, *, made_here: bool) -> None:
+    """An enum that says `create_type=False` counts on a type that is there."""
+    if not isinstance(type_, sa.Enum) or not type_.name:
+        return
+    if made_here and getattr(type_, "create_type", True):
+        tale.make(f"type {type_.name}")
+    elif not getattr(type_, "create_type", True) and not tale.has_made(f"type {type_.name}"):
+        tale.draft.enums.setdefault(type_.name, tuple(type_.enums))
+
+
+@needs_of(ops.DropConstraintOp)
+def _drop_constraint(operation: ops.DropConstraintOp, tale: Tale) -> None:
+    name = str(operation.constraint_name)
+    known = tale.has_made(f"constraint {name}")
+    tale.made.discard(f"constraint {name}")
+    tale.table(_name_of(operation))
+    if known or tale.down or operation.constraint_name is None:
+        return
+    need_constraint(name, _name_of(operation), operation.constraint_type, tale)
+
+
+def need_constraint(name: str, table: str, kind: str | None, tale: Tale) -> None:
+    """A constraint of this name and kind; what is not said is taken from the way down, or from the name."""
+    found = tale.table(table)
+    if found is None or name in found.names():
+        return
+    kind, hint = (tale.hints.constraints.get(name, (kind, None))) if tale.hints else (kind, None)
+    kind = kind or kind_in_name(name)
+    column = column_in_name(name, table, found)
+    if kind == "check":
+        if hint is None:
+            tale.column(table, column)
+            found.checks.append((name, f"{column} IS NOT NULL"))
+        else:
+            sql_needs.learn_expression(str(hint), table, tale)
+            sql_needs.satisfy(str(hint), table, tale)
+            found.checks.append((name, str(hint)))
+    elif kind == "foreignkey":
+        _need_foreign_key(name, table, column, hint, found, tale)
+    elif kind == "primary":
+        found.key_name = name
+        if isinstance(hint, tuple):
+            found.key = hint
+            for one in hint:
+                tale.column(table, one)
+    else:
+        columns = hint if isinstance(hint, tuple) else (column,)
+        for one in columns:
+            tale.column(table, one)
+        found.uniques.append((name, columns))
+
+
+def _need_foreign_key(
+    name: str, table: str, column: str, hint: object, found: TableDraft, tale: Tale
+) -> None:
+    if isinstance(hint, ForeignKey):
+        key = hint
+    else:
+        local = column if column.endswith("_id") else f"{column}_id"
+        target = next((one for one in found.columns if one.endswith("_id") and one in name), local)
+        key = ForeignKey(name, (target,), f"{target.removesuffix('_id')}s", ("id",))
+    for one in key.columns:
+        tale.column(table, one)
+    for one in key.targets:
+        tale.column(key.table, one)
+    found.foreign_keys.append(key)
+
+
+def kind_in_name(name: str) -> str:
+    """What the usual beginnings and ends of names say."""
+    lower = name.lower()
+    if re.search(r"^(fk|fkey)|_(fk|fkey)$", lower):
+        return "foreignkey"
+    if re.search(r"^(ck|chk|check)|_(ck|chk|check)$|positive|valid|range", lower):
+        return "check"
+    if re.search(r"^pk|_(pk|pkey)$", lower):
+        return "primary"
+    return "unique"
+
+
+@needs_of(ops.BulkInsertOp)
+def _bulk_insert(operation: ops.BulkInsertOp, tale: Tale) -> None:
+    table = operation.table
+    name = full_name(table.name, table.schema)
+    if tale.table(name) is None:
+        return
+    for column in table.c:
+        stated = None if isinstance(column.type, sa.types.NullType) else column.type
+        tale.column(name, column.name, stated, Sure.BY_USE)
+    for row in operation.rows or ():
+        for key in row if isinstance(row, dict) else ():
+            if key in table.c:
+                continue
+
+
+@needs_of(ops.ExecuteSQLOp)
+def _execute(operation: ops.ExecuteSQLOp, tale: Tale) -> None:
+    statement = operation.sqltext
+    if isinstance(statement, str):
+        # Alembic reads a string as sa.text, so `\:` stands for a colon.
+        statement = statement.replace("\\:", ":")
+    learn_statement(statement, tale)
+
+
+def learn_statement(statement: Any, tale: Tale) -> None:
+    """What a statement needs, be it text or built of SQLAlchemy's parts."""
+    if isinstance(statement, str):
+        sql_needs.learn(statement, tale)
+    elif isinstance(statement, sa.TextClause):
+        sql_needs.learn(statement.text.replace("\\:", ":"), tale)
+    elif isinstance(statement, sa.sql.ClauseElement):
+        _construct(statement, tale)
+
+
+def _construct(statement: sa.sql.ClauseElement, tale: Tale) -> None:
+    for part in visitors.iterate(statement):
+        _part(part, tale)
+
+
+def _part(part: Any, tale: Tale) -> None:
+    if isinstance(part, sa.TableClause):
+        name = full_name(part.name, getattr(part, "schema", None))
+        tale.table(name)
+        for column in part.c:
+            stated = None if isinstance(column.type, sa.types.NullType) else column.type
+            tale.column(name, str(column.name), stated, Sure.BY_USE)
+    elif isinstance(part, sa.TextClause):
+        sql_needs.learn(part.text, tale)
+
+
+def _expression(part: Any, table: str, tale: Tale) -> None:
+    """The columns of an expression over one table."""
+    if isinstance(part, sa.TextClause):
+        sql_needs.learn_expression(part.text, table, tale)
+    elif isinstance(part, str):
+        sql_needs.learn_expression(part, table, tale)
+    elif isinstance(part, sa.sql.ClauseElement):
+        for one in visitors.iterate(part):
+            if isinstance(one, sa.sql.expression.ColumnClause) and one.name:
+                stated = None if isinstance(one.type, sa.types.NullType) else one.type
+                tale.column(table, str(one.name), stated, Sure.BY_USE)
+            elif isinstance(one, sa.TextClause):
+                sql_needs.learn_expression(one.text, table, tale)
+
+
+def default_text(default: Any) -> str | None:
+    """A server default as SQL."""
+    if default is None or default is False:
+        return None
+    if isinstance(default, sa.DefaultClause):
+        default = default.arg
+    if isinstance(default, str):
+        return "'" + default.replace("'", "''") + "'"
+    if isinstance(default, sa.sql.ClauseElement):
+        return str(default.compile(compile_kwargs={"literal_binds": True}))
+    return None
+
+
+def hints_of(operations: Iterable[MigrateOperation]) -> Hints:
+    """What a way down says of the things that it brings back."""
+    hints = Hints()
+    for operation in operations:
+        _hint(operation, hints)
+    return hints
+
+
+def _hint(operation: Any, hints: Hints) -> None:
+    match operation:
+        case ops.CreateTableOp():
+            hints.tables[full_name(operation.table_name, operation.schema)] = _table_hint(operation)
+        case ops.AddColumnOp():
+            hints.columns[f"{_name_of(operation)}.{operation.column.name}"] = _column_hint(operation.column)
+        case ops.CreateIndexOp():
+            where = operation.kw.get("postgresql_where")
+            texts = [part if isinstance(part, str) else str(part) for part in operation.columns]
+            method = operation.kw.get("postgresql_using")
+            text = f"{f'USING {method} ' if method else ''}({', '.join(texts)})"
+            hints.indexes[str(operation.index_name)] = (
+                text + (f" WHERE {where}" if where is not None else ""),
+                bool(operation.unique),
+            )
+        case ops.CreateForeignKeyOp():
+            key = ForeignKey(
+                str(operation.constraint_name),
+                tuple(map(str, operation.local_cols)),
+                full_name(operation.referent_table, operation.kw.get("referent_schema")),
+                tuple(map(str, operation.remote_cols)),
+                _key_options(operation.kw),
+            )
+            hints.constraints[str(operation.constraint_name)] = ("foreignkey", key)
+        case ops.CreateUniqueConstraintOp():
+            hints.constraints[str(operation.constraint_name)] = ("unique", tuple(map(str, operation.columns)))
+        case ops.CreatePrimaryKeyOp():
+            hints.constraints[str(operation.constraint_name)] = (
+                "primary",
+                tuple(map(str, operation.columns)),
+            )
+        case ops.CreateCheckConstraintOp():
+            hints.constraints[str(operation.constraint_name)] = ("check", str(operation.condition))
+        case ops.AlterColumnOp(modify_type=type_) if type_ is not None:
+            hints.columns.setdefault(
+                f"{_name_of(operation)}.{operation.column_name}",
+                ColumnDraft(operation.column_name, type_, Sure.STATED),
+            )
+
+
+def _key_options(given: dict[str, Any]) -> str:
+    text = "".join(
+        f" {words} {given[name]}"
+        for name, words in (("onupdate", "ON UPDATE"), ("ondelete", "ON DELETE"))
+        if given.get(name)
+    )
+    if given.get("deferrable"):
+        text += " DEFERRABLE"
+    if given.get("initially"):
+        text += f" INITIALLY {given['initially']}"
+    return text
+
+
+def _table_hint(operation: ops.CreateTableOp) -> TableDraft:
+    table = TableDraft(full_name(operation.table_name, operation.schema), key=())
+    key: list[str] = []
+    for part in operation.columns:
+        if isinstance(part, sa.Column):
+            table.columns[str(part.name)] = _column_hint(part)
+            if part.primary_key:
+                key.append(str(part.name))
+            for reference in part.foreign_keys:
+                name, _, other = reference._get_colspec().rpartition(".")
+                table.foreign_keys.append(
+                    ForeignKey(None, (str(part.name),), name, (other,), _key_options(vars(reference)))
+                )
+            if part.unique:
+                table.uniques.append((None, (str(part.name),)))
+        elif isinstance(part, sa.PrimaryKeyConstraint):
+            key, table.key_name = _constrained(part), _text(part.name)
+        elif isinstance(part, sa.UniqueConstraint):
+            table.uniques.append((_text(part.name), tuple(_constrained(part))))
+        elif isinstance(part, sa.CheckConstraint):
+            table.checks.append((_text(part.name), str(part.sqltext)))
+        elif isinstance(part, sa.ForeignKeyConstraint):
+            targets = [element._get_colspec() for element in part.elements]
+            table.foreign_keys.append(
+                ForeignKey(
+                    _text(part.name),
+                    tuple(part.column_keys),
+                    targets[0].rpartition(".")[0],
+                    tuple(target.rpartition(".")[2] for target in targets),
+                    _key_options(vars(part)),
+                )
+            )
+    table.key = tuple(key)
+    return table
+
+
+def _constrained(constraint: Any) -> list[str]:
+    return [str(getattr(one, "name", one)) for one in constraint._pending_colargs] or [
+        str(column.name) for column in constraint.columns
+    ]
+
+
+def _text(name: object) -> str | None:
+    return None if name is None else str(name)
+
+
+def _column_hint(column: sa.Column[Any]) -> ColumnDraft:
+    return ColumnDraft(
+        str(column.name),
+        column.type,
+        Sure.STATED,
+        not_null=not column.nullable,
+        default=default_text(column.server_default),
+        comment=column.comment,
+    )

@@ -1,0 +1,130 @@
+"""What does a snippet do on the way up, and what on the way down? From text to functions."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import postgast
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from migration_cookbook.verify.snippet import Form
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+#: What may stand at the top of a page and be silently meant in each snippet.
+PRELUDE: dict[str, Any] = {"op": op, "sa": sa, "postgresql": postgresql}
+
+
+class NotPython(Exception):
+    """The text can't be read."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A snippet that can be run."""
+
+    up: Callable[[], None]
+    down: Callable[[], None] | None
+    #: Whether `up` is only definitions that nobody calls.
+    idle: bool
+
+
+def script(
+    form: Form, text: str, before: Sequence[tuple[Form, str]], run_sql: Callable[[str], None]
+) -> Script:
+    """The snippet as functions; the definitions of what it leans on are made when `up` begins."""
+    if form is Form.SQL:
+        return Script(lambda: _each(text, run_sql), None, idle=False)
+    names: dict[str, Any] = {**PRELUDE, "__name__": "snippet"}
+    for other, earlier in before:
+        if other is not Form.SQL:
+            _define(other, earlier, names)
+    tree = parse(text)
+    if form in (Form.FUNCTIONS, Form.REVISION):
+        exec(compile(tree, "<snippet>", "exec"), names)
+        up, down = names.get("upgrade"), names.get("downgrade")
+        if callable(up):
+            return Script(
+                up, down if callable(down) and not _refuses(tree, "downgrade") else None, idle=False
+            )
+        if callable(down):
+            # Shown alone, a way down is a way like any other.
+            return Script(down, None, idle=False)
+    code = compile(tree, "<snippet>", "exec")
+    return Script(lambda: exec(code, names), None, idle=_only_definitions(tree))
+
+
+def parse(text: str) -> ast.Module:
+    """The text as Python, wherever it was cut out: indented, or from within a function."""
+    try:
+        return ast.parse(textwrap.dedent(text))
+    except SyntaxError as error:
+        with contextlib.suppress(SyntaxError):
+            # A body with `return` in it, or a first line at column 0 and the rest indented.
+            return ast.parse(textwrap.dedent(text.lstrip("\n")).strip())
+        raise NotPython(f"SyntaxError: {error.msg} (line {error.lineno})") from None
+
+
+def statements(sql: str) -> list[str]:
+    """One by one, as psql would send them."""
+    try:
+        parts = [part.strip() for part in postgast.split(sql)]
+    except postgast.PgQueryError:
+        parts = _by_semicolon(sql)
+    return [part.rstrip(";").strip() for part in parts if _has_words(part)]
+
+
+def _by_semicolon(sql: str) -> list[str]:
+    import sqlite3
+
+    found, pending = [], ""
+    for piece in sql.split(";"):
+        pending += piece + ";"
+        if sqlite3.complete_statement(pending):
+            found.append(pending)
+            pending = ""
+    return [*found, pending]
+
+
+def _has_words(part: str) -> bool:
+    lines = [line for line in part.splitlines() if not line.strip().startswith("--")]
+    return bool("".join(lines).strip(" ;\n\t"))
+
+
+def _each(sql: str, run_sql: Callable[[str], None]) -> None:
+    for statement in statements(sql):
+        run_sql(statement)
+
+
+def _define(form: Form, text: str, names: dict[str, Any]) -> None:
+    """Only what an earlier snippet defines; what it did has no place here."""
+    tree = parse(text)
+    if form is Form.OPERATIONS:
+        tree.body = [node for node in tree.body if not isinstance(node, ast.Expr | ast.With)]
+    exec(compile(tree, "<earlier snippet>", "exec"), names)
+
+
+def _only_definitions(tree: ast.Module) -> bool:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    has_definition = any(isinstance(node, kinds[:3]) for node in tree.body)
+    return has_definition and all(isinstance(node, kinds) or _is_text(node) for node in tree.body)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _refuses(tree: ast.Module, name: str) -> bool:
+    """Whether all that the function does is to raise."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            body = [one for one in node.body if not _is_text(one)]
+            return bool(body) and isinstance(body[0], ast.Raise)
+    return False

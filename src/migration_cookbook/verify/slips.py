@@ -1,0 +1,66 @@
+"""Which names look like slips of the pen? The world is made to fit them, so no database complains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from alembic.operations.ops import AddColumnOp, BulkInsertOp, CreateTableOp
+
+from migration_cookbook.verify.needs import full_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from migration_cookbook.verify.world import Draft
+
+#: Shorter names are often alike and meant.
+_LONG_ENOUGH = 5
+
+
+def slips(draft: Draft, told: Sequence[Any]) -> Iterator[str]:
+    """A sentence for each name that is one letter away from its neighbor, and for each misspelled key."""
+    tables = {name: set(table.columns) for name, table in draft.tables.items()}
+    for operation in told:
+        if isinstance(operation, CreateTableOp):
+            tables[full_name(operation.table_name, operation.schema)] = set()
+        elif isinstance(operation, AddColumnOp):
+            tables.setdefault(str(operation.table_name), set()).add(str(operation.column.name))
+        elif isinstance(operation, BulkInsertOp):
+            yield from _unknown_keys(operation)
+    yield from (f"{one} and {other} are nearly the same table name" for one, other in _near(sorted(tables)))
+    for table, columns in tables.items():
+        for one, other in _near(sorted(columns)):
+            yield f"{table}.{one} and {table}.{other} are nearly the same name"
+
+
+def _unknown_keys(operation: BulkInsertOp) -> Iterator[str]:
+    known = {column.key for column in operation.table.c}
+    keys = {key for row in operation.rows if isinstance(row, dict) for key in row}
+    for key in sorted(keys - known):
+        yield f"bulk_insert ignores the key {key!r}: {operation.table.name} has no such column"
+
+
+def _near(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for position, one in enumerate(names):
+        for other in names[position + 1 :]:
+            if min(len(one), len(other)) >= _LONG_ENOUGH and _one_slip(one, other):
+                yield one, other
+
+
+def _one_slip(one: str, other: str) -> bool:
+    """One letter more, less, another, or two swapped; no plural, no number."""
+    if one[:-1] == other or other[:-1] == one or any(map(str.isdigit, one + other)):
+        return False
+    if len(one) == len(other):
+        different = [n for n in range(len(one)) if one[n] != other[n]]
+        swapped = (
+            len(different) == 2
+            and different[1] == different[0] + 1
+            and one[different[0]] == other[different[1]]
+            and one[different[1]] == other[different[0]]
+        )
+        return len(different) == 1 or swapped
+    shorter, longer = sorted((one, other), key=len)
+    return len(longer) == len(shorter) + 1 and any(
+        longer[:n] + longer[n + 1 :] == shorter for n in range(len(longer))
+    )

@@ -1,0 +1,107 @@
+"""What has the snippet made by itself so far? That need not be there before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migration_cookbook.verify.world import ColumnDraft, Draft, Sure, TableDraft
+
+if TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
+
+
+@dataclass
+class Tale:
+    """The draft, told from the snippet's first line on.
+
+    Things are asked for by the names that they have at this point of the snippet. `None`
+    is the answer for what the snippet has made itself.
+    """
+
+    draft: Draft
+    #: `table books`, `column books.isbn`, `index ix_books_isbn`, `type genre`, …
+    made: set[str] = field(default_factory=set)
+    #: Today's name of a table to the one it had at first.
+    renamed: dict[str, str] = field(default_factory=dict)
+    #: How things looked that the snippet drops: from its own way down.
+    hints: Hints | None = None
+    #: On the way down only tables and columns are assumed: what it drops must be what went up.
+    down: bool = False
+
+    def original(self, table: str) -> str:
+        return self.renamed.get(table, table)
+
+    def table(self, name: str) -> TableDraft | None:
+        name = self.original(name)
+        if f"table {name}" in self.made or name.startswith(("pg_", "information_schema.", "sqlite_")):
+            return None
+        new = name not in self.draft.tables
+        table = self.draft.table(name)
+        if new and self.hints is not None:
+            self.hints.describe(table, self.draft)
+        return table
+
+    def column(
+        self, table: str, name: str, type_: TypeEngine[object] | str | None = None, sure: Sure | None = None
+    ) -> ColumnDraft | None:
+        from migration_cookbook.verify.world import Sure as Sureness
+
+        found = self.table(table)
+        if found is None or f"column {self.original(table)}.{name}" in self.made:
+            return None
+        new = name not in found.columns
+        column = self.draft.column(found.name, name, type_, sure if sure is not None else Sureness.BY_USE)
+        if new and self.hints is not None:
+            self.hints.describe_column(found.name, column)
+        return column
+
+    def make(self, what: str) -> None:
+        self.made.add(what)
+
+    def makes_column(self, table: str, name: str) -> None:
+        self.made.add(f"column {self.original(table)}.{name}")
+
+    def has_made(self, what: str) -> bool:
+        return what in self.made
+
+    def rename_table(self, old: str, new: str) -> None:
+        self.renamed[new] = self.original(old)
+        if f"table {self.original(old)}" in self.made:
+            self.made.add(f"table {new}")
+
+
+@dataclass
+class Hints:
+    """What a snippet's way down says of the things that its way up takes away."""
+
+    tables: dict[str, TableDraft] = field(default_factory=dict)
+    columns: dict[str, ColumnDraft] = field(default_factory=dict)
+    #: By name: the index's text and whether it is unique.
+    indexes: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    #: By name: kind and what a draft of it holds.
+    constraints: dict[str, tuple[str, object]] = field(default_factory=dict)
+    #: Enum types that the way down makes.
+    enums: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def describe(self, table: TableDraft, draft: Draft) -> None:
+        """The table as the way down will make it again."""
+        hint = self.tables.get(table.name)
+        if hint is None:
+            return
+        table.columns.update(hint.columns)
+        table.key, table.key_name = hint.key, hint.key_name
+        table.uniques, table.checks = list(hint.uniques), list(hint.checks)
+        table.foreign_keys = list(hint.foreign_keys)
+        table.indexes.update({name: one for name, one in hint.indexes.items() if name not in table.indexes})
+        for key in table.foreign_keys:
+            draft.table(key.table)
+
+    def describe_column(self, table: str, column: ColumnDraft) -> None:
+        """The column as the way down will add it again."""
+        hint = self.columns.get(f"{table}.{column.name}")
+        if hint is not None and hint.sure >= column.sure:
+            column.type, column.sure = hint.type, hint.sure
+            column.default, column.not_null = hint.default, hint.not_null
+            column.comment = hint.comment

@@ -1,0 +1,477 @@
+"""What came of one snippet on one database, in the smallest world in which it makes sense?
+
+Tried, and tried again in a larger world while the database says what it misses. All that
+goes in and out is JSON, for this runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import io
+import logging
+import re
+import warnings
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.operations.ops import ExecuteSQLOp, MigrateOperation
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+
+from migration_cookbook import schema
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.sandbox.recorder import Recorder, recording
+from migration_cookbook.verify import needs, places, repair, slips
+from migration_cookbook.verify.columns import DIALECTS
+from migration_cookbook.verify.recording import Guessing, OwnDatabaseNeeded, Recording, installed
+from migration_cookbook.verify.script import NotPython, Script, parse, script
+from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.tale import Hints, Tale
+from migration_cookbook.verify.world import Draft
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from migration_cookbook.verify.places import Ground
+
+#: Worlds that are tried before the last answer counts.
+_ATTEMPTS = 10
+#: What a transaction of ours can't hold.
+_ENDS_TRANSACTIONS = (
+    "commit", "rollback", "vacuum", "add value", "autocommit", "isolation_level", "begin", "dispose",
+)  # fmt: skip
+#: What Alembic and we say about transactions; the snippet's own is a statement like any other.
+_OURS = re.compile(r"(BEGIN|COMMIT|ROLLBACK|SET CONSTRAINTS ALL IMMEDIATE)\b|PRAGMA", re.IGNORECASE)
+#: SQLSTATEs and words for "not within a transaction".
+_NEEDS_NO_TRANSACTION = ("25001", "from within a transaction")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a run ended, in the words of whoever refused."""
+
+    kind: str
+    message: str
+    sqlstate: str | None = None
+    statement: str | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of it."""
+
+    #: Where it ended: "up", "down", "up again", or "done"; "text" where it could not be read.
+    ended: str
+    refusal: Refusal | None = None
+    sent: tuple[str, ...] = ()
+    sent_down: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    #: How many operations and statements were seen.
+    ran: int = 0
+    #: Only definitions that nobody calls.
+    idle: bool = False
+    #: What the way up changed.
+    changes: tuple[str, ...] = ()
+    #: What still differs after the way down.
+    left: tuple[str, ...] = ()
+    #: It was refused in a transaction, and works without one.
+    outside: bool = False
+    #: Sentences about new tables that refuse the first row.
+    unusable: tuple[str, ...] = ()
+    #: Names that look like slips of the pen, as sentences.
+    doubtful: tuple[str, ...] = ()
+    #: Of the schema after the way up, to be compared with what others read.
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A snippet, as far as a trial needs it."""
+
+    form: Form
+    text: str
+    before: tuple[tuple[Form, str], ...] = ()
+    given: str | None = None
+
+
+def run(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """One trial, from JSON to JSON: `kind`, `url` (PostgreSQL's), `form`, `text`, `before`, `given`."""
+    text = Text(
+        Form(arguments["form"]),
+        arguments["text"],
+        tuple((Form(form), earlier) for form, earlier in arguments.get("before", ())),
+        arguments.get("given"),
+    )
+    kind = Kind(arguments["kind"])
+    url = arguments.get("url")
+    _quiet()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return asdict(trial(text, kind, sa.make_url(url) if url else None, own=bool(arguments.get("own"))))
+
+
+def trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool = False) -> Trial:
+    """Try the snippet out. `own`: in the database of the URL, committed, and left as it is then."""
+    try:
+        parse(text.text) if text.form is not Form.SQL else None
+    except NotPython as error:
+        return Trial("text", Refusal("SyntaxError", str(error)))
+    draft = _guess(text, kind)
+    try_once = functools.partial(_attempt, text, kind, url, own=own)
+    found, told = _grow(text, kind, draft, try_once)
+    if found.ended == "done" and not found.ran and text.given is None and text.form is not Form.SQL:
+        # A condition on what is there may have been false: try it where it is true.
+        _suppose(text, kind, draft)
+        again, told_again = _grow(text, kind, draft, try_once)
+        found, told = (again, told_again) if again.ran else (found, told)
+    if found.refusal is not None and _wants_no_transaction(found.refusal):
+        outside = _attempt(text, kind, url, draft, own=own, autocommit=True)
+        if outside.trial.ended == "done":
+            return _with(outside.trial, outside=True, refusal=found.refusal)
+    return _with(found, doubtful=tuple(slips.slips(draft, told)))
+
+
+def _with(trial_: Trial, **changed: Any) -> Trial:
+    return Trial(**{**vars(trial_), **changed})
+
+
+def _wants_no_transaction(refusal: Refusal) -> bool:
+    return any(
+        word in (refusal.sqlstate, refusal.message) or word in refusal.message
+        for word in _NEEDS_NO_TRANSACTION
+    )
+
+
+def _grow(
+    text: Text, kind: Kind, draft: Draft, try_once: Callable[[Draft], _Attempt]
+) -> tuple[Trial, list[Any]]:
+    """Try, learn from what fails, and try in a larger world."""
+    for _ in range(_ATTEMPTS):
+        attempt = try_once(draft)
+        if attempt.trial.refusal is None or text.given is not None:
+            break
+        before = draft.signature()
+        tale = Tale(draft, hints=attempt.hints)
+        for operation in attempt.told:
+            with contextlib.suppress(Exception):
+                _learn(operation, tale)
+        repair.repair(attempt.trial.refusal, draft, tale, going_down=attempt.trial.ended == "down")
+        if draft.signature() == before:
+            break
+    return attempt.trial, attempt.told
+
+
+@dataclass
+class _Attempt:
+    trial: Trial
+    #: Operations and statements in the order in which they came.
+    told: list[Any] = field(default_factory=list)
+    hints: Hints | None = None
+
+
+def _learn(operation: Any, tale: Tale) -> None:
+    if operation == "down":
+        tale.down = True
+    elif isinstance(operation, MigrateOperation):
+        needs.learn(operation, tale)
+    else:
+        needs.learn_statement(operation, tale)
+
+
+# --- the guess -------------------------------------------------------------------------
+
+
+def _guess(text: Text, kind: Kind) -> Draft:
+    """A first world, from a run in which nothing is carried out."""
+    draft = Draft(given=text.given)
+    if text.given is not None:
+        return draft
+    hints = _hints(text, kind)
+    tale = Tale(draft, hints=hints)
+    tell = functools.partial(_learn_quietly, tale=tale)
+    with _guessing(text, kind, tell) as made:
+        with contextlib.suppress(Exception):
+            made.up()
+        if made.down is not None:
+            tale.down = True
+            with contextlib.suppress(Exception):
+                made.down()
+    return draft
+
+
+def _learn_quietly(operation: Any, tale: Tale) -> None:
+    # An odd operation must not hide what the next ones need.
+    with contextlib.suppress(Exception):
+        _learn(operation, tale)
+
+
+@contextlib.contextmanager
+def _guessing(text: Text, kind: Kind, tell: Callable[[Any], None]) -> Iterator[Script]:
+    context = MigrationContext.configure(
+        dialect=DIALECTS[kind], opts={"as_sql": True, "output_buffer": io.StringIO()}
+    )
+    with contextlib.suppress(NotPython, Exception), installed(Guessing(context, tell, tell)):
+        yield script(text.form, text.text, text.before, tell)
+        return
+    yield Script(lambda: None, None, idle=False)
+
+
+def _hints(text: Text, kind: Kind) -> Hints:
+    """What the way down says."""
+    told: list[MigrateOperation] = []
+    with contextlib.suppress(Exception), _guessing(text, kind, told.append) as made:
+        if made.down is not None:
+            made.down()
+    hints = Hints()
+    with contextlib.suppress(Exception):
+        hints = needs.hints_of(told)
+    for operation in told:
+        if isinstance(operation, ExecuteSQLOp):
+            with contextlib.suppress(Exception):
+                needs.learn(operation, Tale(Draft(), hints=hints, down=True))
+    return hints
+
+
+def _suppose(text: Text, kind: Kind, draft: Draft) -> None:
+    """Draft what each operation of the text needs, also of those that a condition left out."""
+    tale = Tale(draft, hints=_hints(text, kind))
+    calls = [
+        node
+        for node in ast.walk(parse(text.text))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_op(node.func.value)
+    ]
+    with _guessing(text, kind, functools.partial(_learn_quietly, tale=tale)):
+        from migration_cookbook.verify.script import PRELUDE
+
+        for call in calls:
+            with contextlib.suppress(Exception):
+                eval(compile(ast.Expression(call), "<supposed>", "eval"), dict(PRELUDE))
+
+
+def _is_op(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "op"
+
+
+# --- the run ---------------------------------------------------------------------------
+
+
+def _attempt(
+    text: Text,
+    kind: Kind,
+    url: sa.URL | None,
+    draft: Draft,
+    *,
+    own: bool = False,
+    autocommit: bool = False,
+    apart: bool = False,
+) -> _Attempt:
+    world = draft.statements(kind)
+    found = _Attempt(Trial("up", assumed=world), hints=_hints(text, kind) if text.given is None else None)
+    try:
+        with (
+            recording() as recorder,
+            _place(text, kind, url, world, own=own, committed=own or autocommit or apart) as ground,
+        ):
+            _run(_Run(text, kind, ground, found, recorder, autocommit=autocommit), found)
+    except places.WorldFails as fails:
+        found.trial = Trial("up", refusal(fails.error, fails.statement), assumed=world)
+    except OwnDatabaseNeeded:
+        return _attempt(text, kind, url, draft, own=own, apart=True)
+    return found
+
+
+@contextlib.contextmanager
+def _place(
+    text: Text, kind: Kind, url: sa.URL | None, world: Sequence[str], *, own: bool, committed: bool
+) -> Iterator[Ground]:
+    if url is None:
+        with places.in_memory(world) as ground:
+            yield ground
+    elif committed or kind is Kind.SQLITE or _ends_transactions(text.text):
+        with places.in_database(_engine(url), world, keep=own) as ground:
+            yield ground
+    else:
+        with places.in_transaction(_connection(url), world) as ground:
+            yield ground
+
+
+def _ends_transactions(text: str) -> bool:
+    lower = text.lower()
+    return any(word in lower for word in _ENDS_TRANSACTIONS)
+
+
+@functools.lru_cache(maxsize=4)
+def _engine(url: sa.URL) -> sa.Engine:
+    arguments = {"prepare_threshold": None} if url.get_backend_name() == "postgresql" else {}
+    return sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=arguments)
+
+
+_kept: dict[sa.URL, sa.Connection] = {}
+
+
+def _connection(url: sa.URL) -> sa.Connection:
+    """One connection for all trials in this process."""
+    known = _kept.get(url)
+    if known is None or known.closed or known.invalidated:
+        known = _kept[url] = places.connected(url)
+    if known.in_transaction():
+        known.rollback()
+    return known
+
+
+class _Run:
+    """One snippet going up and down over one connection."""
+
+    def __init__(
+        self, text: Text, kind: Kind, ground: Ground, found: _Attempt, recorder: Recorder, *, autocommit: bool
+    ) -> None:
+        self.text, self.kind, self.ground, self.found, self.recorder = text, kind, ground, found, recorder
+        self.connection = ground.connection
+        if autocommit:
+            self.connection = ground.connection.execution_options(isolation_level="AUTOCOMMIT")
+        self.autocommit = autocommit
+        self.statements: list[str] = []
+
+    def send(self, statement: str) -> None:
+        self.found.told.append(statement)
+        places.raw(self.connection, statement)
+
+    def way(self, function: Callable[[], None]) -> tuple[str, ...]:
+        """Run it as Alembic would, and return the SQL."""
+        context = MigrationContext.configure(self.connection)
+        if self.ground.in_transaction:
+            context.autocommit_block = _needs_own_database  # type: ignore[method-assign]
+        environment = EnvironmentContext(Config(), None)  # type: ignore[arg-type]
+        mark = self.recorder.mark()
+        with environment, installed(Recording(context, self._told)):
+            # What `context.get_context()` and `is_offline_mode()` answer from. Read in Alembic 1.20.1.
+            environment._migration_context = context
+            try:
+                if self.autocommit or self.text.form is Form.SQL:
+                    function()
+                else:
+                    with context.begin_transaction():
+                        function()
+                if self.ground.in_transaction:
+                    self.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+                elif self.connection.in_transaction():
+                    self.connection.commit()
+            finally:
+                self.statements = [one for one in self.recorder.since(mark) if not _OURS.match(one)]
+        return tuple(self.statements)
+
+    def _told(self, operation: MigrateOperation) -> None:
+        self.found.told.append(operation)
+
+    def look(self) -> schema.Schema:
+        found = schema.read(self.connection)
+        if not self.ground.in_transaction:
+            self.connection.rollback()
+        return found
+
+
+@contextlib.contextmanager
+def _needs_own_database() -> Iterator[None]:
+    raise OwnDatabaseNeeded
+    yield
+
+
+def _run(one: _Run, found: _Attempt) -> None:
+    stage: str
+    sent: tuple[str, ...]
+    sent_down: tuple[str, ...]
+    stage, sent, sent_down = "up", (), ()
+    changes: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    world = found.trial.assumed
+    try:
+        before = one.look()
+        made = script(one.text.form, one.text.text, one.text.before, one.send)
+        sent = one.way(made.up)
+        after = one.look()
+        changes = _words(before, after)
+        ran = len(found.told) or len(sent)
+        idle = made.idle
+        unusable = tuple(_unusable(one, before, after))
+        if made.down is not None:
+            stage = "down"
+            found.told.append("down")
+            sent_down = one.way(made.down)
+            left = _words(before, one.look())
+            if not left:
+                stage = "up again"
+                one.way(made.up)
+        found.trial = Trial(
+            "done", None, sent, sent_down, world, ran, idle, changes, left,
+            unusable=unusable, fingerprint=schema.fingerprint(after),
+        )  # fmt: skip
+    except OwnDatabaseNeeded:
+        raise
+    except Exception as error:
+        statements = tuple(one.statements)
+        if stage == "up":
+            sent = statements
+        elif stage == "down":
+            sent_down = statements
+        found.trial = Trial(
+            stage, refusal(error, statements[-1] if statements else None), sent, sent_down, world,
+            ran=len(found.told), changes=changes,
+        )  # fmt: skip
+
+
+def _words(before: schema.Schema, after: schema.Schema) -> tuple[str, ...]:
+    return tuple(str(change) for change in schema.difference(before, after))
+
+
+def _unusable(run_: _Run, before: schema.Schema, after: schema.Schema) -> Iterator[str]:
+    """New defaults that no INSERT survives: SQLite takes any name of a function for one."""
+    if run_.kind is not Kind.SQLITE:
+        return
+    for table in after.tables:
+        old = before.table(table.name)
+        for column in table.columns:
+            new = old is None or old.column(column.name) is None or old.column(column.name) != column
+            if not new or not column.default or "(" not in column.default:
+                continue
+            try:
+                run_.connection.exec_driver_sql(f"SELECT {column.default}")
+            except sa.exc.SQLAlchemyError as error:
+                words = str(getattr(error, "orig", error)).splitlines()[0]
+                yield (
+                    f"the default of {table.name}.{column.name} is accepted, "
+                    f"but the first INSERT that needs it fails: {words}"
+                )
+            finally:
+                run_.connection.rollback()
+
+
+def refusal(error: BaseException, statement: str | None = None) -> Refusal:
+    """The exception in one line."""
+    original = getattr(error, "orig", None)
+    if original is not None:
+        sqlstate = getattr(original, "sqlstate", None)
+        words = _first_line(str(original))
+        statement = getattr(error, "statement", None) or statement
+        detail = getattr(getattr(original, "diag", None), "message_detail", None)
+        return Refusal(
+            type(original).__name__, words + (f" ({detail})" if detail else ""), sqlstate, statement
+        )
+    return Refusal(type(error).__name__, _first_line(str(error)) or type(error).__name__, None, statement)
+
+
+def _first_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[0].strip() if lines else ""
+
+
+def _quiet() -> None:
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+
+
+def run_all(jobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One trial after the other, over one connection."""
+    return [run(job) for job in jobs]

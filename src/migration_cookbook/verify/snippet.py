@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from migration_cookbook.databases.kinds import BOTH
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -69,7 +71,10 @@ class Snippet:
     given: str | None = None
     #: Facts that it shows.
     shows: tuple[str, ...] = ()
-    #: Earlier snippets of the same page that it leans on, oldest first.
+    #: The databases that its page, or the magic above it, is about.
+    on: tuple[Kind, ...] = BOTH
+    #: Earlier snippets of the same page that it leans on, also by way of others, oldest first.
+    #: These hold none of their own.
     leans_on: tuple[Snippet, ...] = ()
     #: For a transcript: what the page says each command prints, in order.
     answers: tuple[str, ...] = ()

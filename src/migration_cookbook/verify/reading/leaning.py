@@ -1,0 +1,158 @@
+"""Which earlier snippets of its page does a snippet lean on?
+
+On the one before, where it says `continue`. Else, and also, on the fence that last defined a name
+that it uses: a helper, a table object, an import, or an operation registered with Alembic. A fence
+that is declared to fail is no ground to stand on.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+import warnings
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from migration_cookbook.verify.reading import python_text
+from migration_cookbook.verify.snippet import Form, Snippet
+from migration_cookbook.verify.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+#: Names that every snippet may use.
+ALWAYS_THERE = frozenset({"op", "sa", "postgresql", *dir(builtins)})
+
+_LEANING = (Form.OPERATIONS, Form.FUNCTIONS, Form.PYTHON, Form.ENVIRONMENT)
+_GROUND = (Form.OPERATIONS, Form.FUNCTIONS, Form.PYTHON)
+_NO_GROUND = (Verdict.FAILS, Verdict.OUTSIDE, Verdict.NEEDS_CONTEXT, Verdict.PLACEHOLDER)
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+
+
+@dataclass
+class _Ground:
+    """What the snippets seen so far define."""
+
+    #: By name: the place of the snippet that defined it last.
+    names: dict[str, int] = field(default_factory=dict)
+    #: By the name of an operation: every place that has a part in it.
+    operations: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    #: By the name of an operation's class: the operations that it is registered as.
+    classes: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+def with_grounds(snippets: Sequence[Snippet], continues: Sequence[bool]) -> tuple[Snippet, ...]:
+    """The snippets of one page, each with those that it leans on."""
+    ground = _Ground()
+    leans: list[tuple[int, ...]] = []
+    before: int | None = None
+    for place, (snippet, goes_on) in enumerate(zip(snippets, continues, strict=True)):
+        direct = set(_grounds(snippet, ground))
+        if goes_on and before is not None:
+            direct.add(before)
+        leans.append(tuple(sorted(direct.union(*(leans[one] for one in direct)))))
+        _add(snippet, place, ground)
+        if snippet.form is not Form.FOREIGN:
+            before = place
+    return tuple(
+        replace(snippet, leans_on=tuple(snippets[place] for place in places)) if places else snippet
+        for snippet, places in zip(snippets, leans, strict=True)
+    )
+
+
+def _grounds(snippet: Snippet, ground: _Ground) -> Iterator[int]:
+    module = python_text.tree(snippet.text) if snippet.form in _LEANING else None
+    if module is None:
+        return
+    for name in _used(snippet.text, module):
+        if name in ground.names:
+            yield ground.names[name]
+    for operation in _operations(module):
+        yield from ground.operations.get(operation, ())
+
+
+def _add(snippet: Snippet, place: int, ground: _Ground) -> None:
+    if snippet.form not in _GROUND or any(one.verdict in _NO_GROUND for one in snippet.expected.values()):
+        return
+    module = python_text.tree(snippet.text)
+    if module is None:
+        return
+    for name in set(_defined(module)) - ALWAYS_THERE:
+        ground.names[name] = place
+    for node in ast.walk(module):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            _add_operations(node, place, ground)
+
+
+def _add_operations(node: ast.ClassDef | ast.FunctionDef, place: int, ground: _Ground) -> None:
+    for decorator in node.decorator_list:
+        if not (
+            isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute) and decorator.args
+        ):
+            continue
+        subject = decorator.args[0]
+        if decorator.func.attr == "register_operation" and isinstance(subject, ast.Constant):
+            ground.operations[str(subject.value)].append(place)
+            ground.classes[node.name].append(str(subject.value))
+        elif decorator.func.attr == "implementation_for" and isinstance(subject, ast.Name):
+            for operation in ground.classes.get(subject.id, ()):
+                ground.operations[operation].append(place)
+
+
+def _defined(module: ast.Module) -> Iterator[str]:
+    """The names that stand after it ran; not those of `with … as` and `for`, which are spent."""
+    for node in _of_this_scope(module.body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                yield from _stored(target)
+
+
+def _stored(node: ast.AST) -> Iterator[str]:
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            yield each.id
+
+
+def _of_this_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    for node in nodes:
+        yield node
+        if not isinstance(node, _SCOPES):
+            yield from _of_this_scope(ast.iter_child_nodes(node))
+
+
+def _used(text: str, module: ast.Module) -> set[str]:
+    """The names that it takes from outside."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            names = set(_from_outside(symtable.symtable(text, "<snippet>", "exec")))
+    except SyntaxError:
+        # A `return` or `await` outside of a function.
+        names = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
+        names -= set(_stored(module))
+    return names - ALWAYS_THERE - set(_defined(module))
+
+
+def _from_outside(table: symtable.SymbolTable) -> Iterator[str]:
+    for symbol in table.get_symbols():
+        is_own = symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+        if symbol.is_referenced() and not (
+            is_own if table.get_type() == "module" else not symbol.is_global()
+        ):
+            yield symbol.get_name()
+    for child in table.get_children():
+        yield from _from_outside(child)
+
+
+def _operations(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "op":
+            yield node.attr

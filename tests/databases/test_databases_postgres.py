@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
@@ -114,6 +116,51 @@ class TestCreateAndDrop:
 
     def test_its_owner_may_do_what_migrations_do(self, shared: Server) -> None:
         build_rich(postgres.create(shared, "shop"))
+
+
+class TestCopies:
+    def test_a_copy_has_the_rows_and_the_role_and_is_gone_afterwards(
+        self, shared: Server, rich: Template
+    ) -> None:
+        original = postgres.clone(shared, rich, "shop")
+        with postgres.copied(shared, original) as copy:
+            assert one(copy, "SELECT current_user") == original.name
+            assert one(copy, "SHOW lock_timeout") == "3s"
+            assert postgres.sweep(shared) == []
+            with connect(copy.url) as connection:
+                connection.execute("INSERT INTO members (name) VALUES ('Grace')")
+                connection.execute("DROP SCHEMA archive CASCADE")
+            counts = [one(each, "SELECT count(*) FROM members") for each in (original, copy)]
+            assert counts == [1, 2]
+        assert administer(shared, f"SELECT FROM pg_database WHERE datname = '{copy.name}'") == []
+        assert one(original, "SELECT current_user") == original.name
+
+    def test_a_killed_process_leaves_it_to_the_sweep(self, shared: Server, rich: Template) -> None:
+        original = postgres.clone(shared, rich, "shop")
+        child = get_context("fork").Process(target=_copy_and_die, args=(shared, original))
+        child.start()
+        child.join()
+        deadline = time.monotonic() + 10
+        # Its backend may live a moment longer than the process.
+        while not (swept := postgres.sweep(shared)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(swept) == 1
+        postgres.drop(shared, original)
+
+    def test_an_open_session_is_in_its_way(self, shared: Server) -> None:
+        original = postgres.create(shared, "shop")
+        with (
+            connect(original.url),
+            pytest.raises(CookbookError, match="End the sessions"),
+            postgres.copied(shared, original),
+        ):
+            raise AssertionError("copied all the same")
+        assert postgres.names(shared) == [original.name]
+
+
+def _copy_and_die(server: Server, database: Database) -> None:
+    with postgres.copied(server, database):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class TestTemplates:

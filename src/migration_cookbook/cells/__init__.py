@@ -9,6 +9,7 @@ from migration_cookbook.cells import (
     alembic_magic,
     fails_magic,
     file_magics,
+    locks_magic,
     practice_magics,
     revision_magic,
     revisions_magic,
@@ -32,6 +33,7 @@ _MAGICS = (
     + sql_magic.MAGICS
     + schema_magic.MAGICS
     + revisions_magic.MAGICS
+    + locks_magic.MAGICS
     + file_magics.MAGICS
     + practice_magics.MAGICS
 )

@@ -47,6 +47,13 @@ class Session:
         with contextlib.suppress(Exception):
             raw.interrupt() if self.kind is Kind.SQLITE else raw.cancel_safe(timeout=2)
 
+    def is_idle(self) -> bool:
+        return (self.running is None or self.running.done()) and not self.in_transaction()
+
+    def rest(self) -> None:
+        """Close the connection; the next statement opens another."""
+        self._thread.submit(self._shut).result()
+
     def close(self) -> None:
         # Again and again: what was asked for a moment ago may not have begun yet.
         while self.running is not None and not self.running.done():
@@ -92,6 +99,12 @@ class Sessions:
     def in_transaction(self, kind: Kind) -> list[str]:
         """The names of the sessions that have a transaction open on this database."""
         return sorted(s.name for s in self._open.values() if s.kind is kind and s.in_transaction())
+
+    def rest(self, kind: Kind) -> None:
+        """Close the connections to this database in which nothing is going on."""
+        for session in self._open.values():
+            if session.kind is kind and session.is_idle():
+                session.rest()
 
     def close(self) -> None:
         for session in self._open.values():

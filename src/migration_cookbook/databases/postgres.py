@@ -66,6 +66,24 @@ def clone(server: Server, template: Template, label: str) -> Database:
         return _make(admin, server, label, template)
 
 
+@contextlib.contextmanager
+def copied(server: Server, database: Database) -> Iterator[Database]:
+    """A copy with all its rows, for the block. Its role is the original's."""
+    with _administrator(server) as admin:
+        # What is called so is swept away, should this process be killed.
+        name = fresh_name(server.workspace.installation, _BUILDING)
+        _claim(admin, name)
+        try:
+            _copy(admin, server, database.name, name)
+            yield Database(Kind.POSTGRES, name, database.url.set(database=name))
+        except psycopg.errors.ObjectInUse:
+            raise CookbookError(
+                "The sandbox's database can't be copied while a session is open in it. End the sessions first."
+            ) from None
+        finally:
+            _drop(admin, server, name, _find(admin, name))
+
+
 def drop(server: Server, database: Database) -> None:
     """Drop a database of ours and its role, whoever is connected. One that is gone is no error."""
     drop_named(server, database.name)
@@ -231,6 +249,16 @@ def _make_journaled(
         _watch_clients(admin, name)
     journal.note(name, State.WHOLE, str(found.oid))
     return True
+
+
+def _copy(admin: Connection, server: Server, original: str, name: str) -> None:
+    source = Template(Kind.POSTGRES, original)
+    if not server.makes_roles:
+        _make_journaled(admin, server, name, None, source)
+        return
+    options = sql.SQL("STRATEGY file_copy OWNER {} CONNECTION LIMIT 0").format(sql.Identifier(original))
+    _create_database(admin, name, source, options)
+    _settle(admin, name)
 
 
 def _create_database(admin: Connection, name: str, source: Template | None, options: sql.Composable) -> None:

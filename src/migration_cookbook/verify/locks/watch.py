@@ -87,6 +87,8 @@ class Watch:
         else:
             self._look()
         rewritten = self._learn(outside)
+        # The driver is always given parameters, if only none, and so takes %% for a %.
+        statement = statement.replace("%%", "%")
         self._steps.append(Step(statement, self._told(before, rewritten), outside))
 
     def make_way(self) -> None:

@@ -1,0 +1,213 @@
+"""`%%locks`: what each statement of a cell locks on PostgreSQL, what it rewrites, who must wait."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import sqlalchemy as sa
+from alembic import op
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from psycopg.errors import ActiveSqlTransaction
+from sqlalchemy import event
+
+from migration_cookbook.cells import hints, ipython_sql
+from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic
+from migration_cookbook.cells.options import read
+from migration_cookbook.cells.sessions import lock_lines
+from migration_cookbook.databases import engines, postgres, server
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.display.answers import Answer
+from migration_cookbook.display.parts import Lines, Note, Part, Table
+from migration_cookbook.sandbox.interrupts import was_interrupted
+from migration_cookbook.sandbox.outcome import sent_lines
+from migration_cookbook.verify.locks import Step, watching
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import CodeType
+
+    from migration_cookbook.cells.notebook import Notebook
+    from migration_cookbook.databases.database import Database
+    from migration_cookbook.verify.verdict import Lock
+
+_USAGE = "Write %%locks alone on the first line, and SQL or op.… lines below it."
+
+#: What SQLAlchemy sends for its own sake; told only if it locked something.
+_ASIDE = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK TO")
+
+_ENDS = re.compile(
+    r"(\s|--[^\n]*\n|/\*.*?\*/)*(BEGIN|START|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+TO))\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_HEADERS = ("table or index", "lock", "rewritten", "must wait")
+_WIDTH = 100
+
+_ROLLED_BACK = "All of it ran in one transaction, which is rolled back: the database is as before."
+_COPIED = (
+    "This can't run inside one transaction, so it ran outside, in a copy of the database that is gone now: "
+    "the database is as before."
+)
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """What was seen while the cell ran, up to what was refused."""
+
+    steps: tuple[Step, ...]
+    refused: BaseException | None = None
+
+
+class _EndsTransactionError(Exception):
+    """The cell wants to commit or roll back by itself."""
+
+
+def locks(notebook: Notebook, line: str, cell: str) -> None:
+    """Run the cell under observation, and leave the database as it was."""
+    read("%%locks", line, usage=_USAGE)
+    perform = _performer(cell)
+    database = notebook.database(Kind.POSTGRES)
+    if database is None:
+        notebook.publish_answers([notebook.not_run(Kind.POSTGRES)])
+        return
+    ran, said = _rolled_back(database, perform), _ROLLED_BACK
+    if _needs_to_be_outside(ran.refused):
+        ran, said = _in_a_copy(notebook, database, perform), _COPIED
+    parts = [*_told(ran.steps), *_refusal(notebook, ran.refused), Note(said)]
+    sent = [step.statement for step in ran.steps]
+    notebook.publish_answers([Answer(Kind.POSTGRES, tuple(parts))], sent={Kind.POSTGRES: sent})
+    if ran.refused is not None and was_interrupted(ran.refused):
+        raise CellError("The statement was interrupted, see above.")
+    if ran.refused is not None:
+        raise CellFailed("the statement", (Kind.POSTGRES,), ())
+
+
+def _performer(cell: str) -> Callable[[sa.Connection], None]:
+    """What runs the cell on a connection: as Python if that uses `op`, else as SQL."""
+    with contextlib.suppress(SyntaxError):
+        tree = ast.parse(cell)
+        if any(isinstance(node, ast.Name) and node.id == "op" for node in ast.walk(tree)):
+            code = compile(tree, "<cell>", "exec")
+            return lambda connection: _operate(connection, code)
+    statements = ipython_sql.statements(cell)
+    if not statements:
+        raise CookbookError(f"%%locks has nothing to run. {_USAGE}")
+
+    def send(connection: sa.Connection) -> None:
+        if not connection.in_transaction():
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        for statement in statements:
+            ipython_sql.run(connection, statement)
+
+    return send
+
+
+def _operate(connection: sa.Connection, code: CodeType) -> None:
+    """Run lines as they stand in an `upgrade()`; in the caller's transaction, or in their own."""
+    callers = connection.in_transaction()
+    context = MigrationContext.configure(connection)
+    if callers:
+        context.autocommit_block = _end_transaction  # type: ignore[method-assign]
+    with context.begin_transaction(), Operations.context(context):
+        exec(code, {"sa": sa, "op": op})
+
+
+def _end_transaction(*_: Any) -> NoReturn:
+    raise _EndsTransactionError
+
+
+def _rolled_back(database: Database, perform: Callable[[sa.Connection], None]) -> _Ran:
+    with engines.engine(database).connect() as connection:
+        transaction = connection.begin()
+        with _transaction_kept(connection):
+            ran = _watched(connection, database, perform)
+        transaction.rollback()
+    return ran
+
+
+@contextlib.contextmanager
+def _transaction_kept(connection: sa.Connection) -> Iterator[None]:
+    """Within, nothing gets through that would end the transaction."""
+
+    def check(_connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if _ENDS.match(statement):
+            _end_transaction()
+
+    listeners: tuple[tuple[str, Callable[..., None]], ...] = (
+        ("before_cursor_execute", check),
+        ("commit", _end_transaction),
+        ("rollback", _end_transaction),
+    )
+    for name, listener in listeners:
+        event.listen(connection, name, listener)
+    try:
+        yield
+    finally:
+        for name, listener in listeners:
+            event.remove(connection, name, listener)
+
+
+def _in_a_copy(notebook: Notebook, database: Database, perform: Callable[[sa.Connection], None]) -> _Ran:
+    # A database can't be copied while somebody is connected to it.
+    notebook.sessions.rest(Kind.POSTGRES)
+    with (
+        postgres.copied(server.attach(notebook.workspace), database) as copy,
+        engines.engine(copy).connect() as connection,
+    ):
+        return _watched(connection, copy, perform)
+
+
+def _watched(connection: sa.Connection, database: Database, perform: Callable[[sa.Connection], None]) -> _Ran:
+    with watching(connection, database) as watch:
+        try:
+            perform(connection)
+        except (Exception, KeyboardInterrupt) as error:
+            return _Ran(watch.steps, error)
+    return _Ran(watch.steps)
+
+
+def _needs_to_be_outside(error: BaseException | None) -> bool:
+    return isinstance(error, _EndsTransactionError) or isinstance(
+        getattr(error, "orig", None), ActiveSqlTransaction
+    )
+
+
+def _told(steps: Sequence[Step]) -> Iterator[Part]:
+    holds = False
+    for step in steps:
+        statement = _in_one_line(step.statement)
+        if step.locks:
+            rows = tuple(_row(lock) for lock in step.locks)
+            yield Table(f"`{statement}`", _HEADERS, rows, row_headers=True)
+        elif not step.statement.lstrip().upper().startswith(_ASIDE):
+            yield Note(f"`{statement}`")
+            yield Note("  no lock on a table" + (" beyond those above" if holds and not step.outside else ""))
+        holds = (holds or bool(step.locks)) and not step.outside
+
+
+def _row(lock: Lock) -> tuple[str, ...]:
+    rewritten = "new" if lock.made else "yes" if lock.rewritten else "no"
+    return lock.relation, lock.mode, rewritten, ", ".join(lock.waiting) or "nobody"
+
+
+def _in_one_line(statement: str) -> str:
+    line = " ".join(statement.split())
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
+
+
+def _refusal(notebook: Notebook, error: BaseException | None) -> tuple[Part, ...]:
+    if error is None:
+        return ()
+    failure = notebook.sandbox.describe(error)
+    sql = sent_lines(failure.sql) if failure.sql else ()
+    lock = lock_lines(notebook.sessions, Kind.POSTGRES) if failure.waited_for_a_lock else ()
+    return (Lines((*failure.headline(), *sql, *hints.for_failure(failure, ()), *lock)),)
+
+
+MAGICS = (CellMagic("locks", locks),)

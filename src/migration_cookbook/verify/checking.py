@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from migration_cookbook.databases import postgres, server
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.verify.judge import judge, placeholder
-from migration_cookbook.verify.snippet import Form
 from migration_cookbook.verify.trial import Refusal, Trial
 from migration_cookbook.verify.verdict import Checked, Finding, Verdict
 from migration_cookbook.worker import Limits, Worker
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 #: Snippets that one child tries one after the other, so that they share a connection.
 _CHUNK = 24
 _LIMITS = Limits(seconds=10.0)
-_RUN = "migration_cookbook.verify.trial:run_all"
+_RUN = "migration_cookbook.verify.jobs:run_all"
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def _server(settings: Settings) -> tuple[Server | None, str]:
 
 
 def _bench(stack: ExitStack, host: Server | None) -> _Bench:
-    worker = Worker("migration_cookbook.verify.trial")
+    worker = Worker("migration_cookbook.verify.jobs")
     worker.start()
     stack.callback(worker.close)
     if host is None:
@@ -126,8 +125,6 @@ def _without_running(snippet: Snippet, kind: Kind, unavailable: str) -> Finding 
     found = placeholder(snippet)
     if found is not None:
         return Finding(kind, Verdict.PLACEHOLDER, f"{found} stands for something")
-    if snippet.form in (Form.COMMANDS, Form.INI, Form.PYPROJECT, Form.ENVIRONMENT):
-        return Finding(kind, Verdict.NOT_DECIDED, f"{snippet.form} is not tried yet")
     if kind is Kind.POSTGRES and unavailable:
         return Finding(kind, Verdict.NOT_RUN, unavailable)
     return None
@@ -163,6 +160,7 @@ def _arguments(bench: _Bench, snippet: Snippet, kind: Kind) -> dict[str, Any]:
         "text": snippet.text,
         "before": [[one.form.value, one.text] for one in snippet.leans_on],
         "given": snippet.given,
+        "answers": list(snippet.answers),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,26 +71,27 @@ def in_transaction(connection: sa.Connection, world: Sequence[str]) -> Iterator[
 
 
 @contextlib.contextmanager
-def in_database(engine: sa.Engine, world: Sequence[str], *, keep: bool) -> Iterator[Ground]:
+def in_database(database: sa.Engine, world: Sequence[str], *, keep: bool) -> Iterator[Ground]:
     """A database that the snippet has for itself. With `keep` its work stands in it afterwards."""
-    kind = Kind.SQLITE if engine.dialect.name == "sqlite" else Kind.POSTGRES
-    _wipe(engine)
+    kind = Kind.SQLITE if database.dialect.name == "sqlite" else Kind.POSTGRES
+    wipe(database)
     try:
-        with engine.connect() as connection:
+        with database.connect() as connection:
             _build(connection, world, kind)
             connection.commit()
             yield Ground(connection, in_transaction=False)
     finally:
         if not keep:
-            _wipe(engine)
+            wipe(database)
 
 
-def _wipe(engine: sa.Engine) -> None:
-    if engine.dialect.name == "postgresql":
-        with engine.begin() as connection:
+def wipe(database: sa.Engine) -> None:
+    """Nothing is in the database afterwards."""
+    if database.dialect.name == "postgresql":
+        with database.begin() as connection:
             raw(connection, _WIPE)
-    elif engine.url.database:
-        Path(engine.url.database).unlink(missing_ok=True)
+    elif database.url.database:
+        Path(database.url.database).unlink(missing_ok=True)
 
 
 def raw(connection: sa.Connection, statement: str) -> None:
@@ -99,10 +101,16 @@ def raw(connection: sa.Connection, statement: str) -> None:
     )
 
 
+@functools.lru_cache(maxsize=4)
+def engine(url: sa.URL) -> sa.Engine:
+    """One engine a database and process, without a pool."""
+    arguments = {"prepare_threshold": None} if url.get_backend_name() == "postgresql" else {}
+    return sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=arguments)
+
+
 def connected(url: sa.URL) -> sa.Connection:
     """A connection that stays, for one trial after the other."""
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args={"prepare_threshold": None})
-    connection = engine.connect()
+    connection = engine(url).connect()
     schema.prepare(connection)
     connection.rollback()
     return connection

@@ -1,7 +1,6 @@
 """What came of one snippet on one database, in the smallest world in which it makes sense?
 
-Tried, and tried again in a larger world while the database says what it misses. All that
-goes in and out is JSON, for this runs in a process of its own.
+Tried, and tried again in a larger world while the database says what it misses.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ import functools
 import io
 import logging
 import re
-import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -34,7 +32,7 @@ from migration_cookbook.verify.tale import Hints, Tale
 from migration_cookbook.verify.world import Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from migration_cookbook.verify.places import Ground
 
@@ -98,24 +96,9 @@ class Text:
     given: str | None = None
 
 
-def run(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """One trial, from JSON to JSON: `kind`, `url` (PostgreSQL's), `form`, `text`, `before`, `given`."""
-    text = Text(
-        Form(arguments["form"]),
-        arguments["text"],
-        tuple((Form(form), earlier) for form, earlier in arguments.get("before", ())),
-        arguments.get("given"),
-    )
-    kind = Kind(arguments["kind"])
-    url = arguments.get("url")
-    _quiet()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return asdict(trial(text, kind, sa.make_url(url) if url else None, own=bool(arguments.get("own"))))
-
-
 def trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool = False) -> Trial:
     """Try the snippet out. `own`: in the database of the URL, committed, and left as it is then."""
+    _quiet()
     try:
         parse(text.text) if text.form is not Form.SQL else None
     except NotPython as error:
@@ -292,7 +275,7 @@ def _place(
         with places.in_memory(world) as ground:
             yield ground
     elif committed or kind is Kind.SQLITE or _ends_transactions(text.text):
-        with places.in_database(_engine(url), world, keep=own) as ground:
+        with places.in_database(places.engine(url), world, keep=own) as ground:
             yield ground
     else:
         with places.in_transaction(_connection(url), world) as ground:
@@ -302,12 +285,6 @@ def _place(
 def _ends_transactions(text: str) -> bool:
     lower = text.lower()
     return any(word in lower for word in _ENDS_TRANSACTIONS)
-
-
-@functools.lru_cache(maxsize=4)
-def _engine(url: sa.URL) -> sa.Engine:
-    arguments = {"prepare_threshold": None} if url.get_backend_name() == "postgresql" else {}
-    return sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=arguments)
 
 
 _kept: dict[sa.URL, sa.Connection] = {}
@@ -470,8 +447,3 @@ def _first_line(text: str) -> str:
 
 def _quiet() -> None:
     logging.getLogger("alembic").setLevel(logging.ERROR)
-
-
-def run_all(jobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One trial after the other, over one connection."""
-    return [run(job) for job in jobs]

@@ -136,6 +136,7 @@ def test_urls_and_words_are_no_paths(desk: Desk) -> None:
 
 def test_a_link_that_leads_nowhere(desk: Desk) -> None:
     links = "[a](../02-b.ipynb) [b](#here) [c](https://x.org/y) [d](../09-z.ipynb) [e](../02-b.md#x)"
+    links += " [f](../../chapters/INDEX.md#by-topic) [g](../../chapters/examples/README.md)"
 
     def link(notebook: Any) -> None:
         notebook.cells[0].source = links

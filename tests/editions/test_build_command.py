@@ -32,9 +32,11 @@ def test_build_then_check(author: Desk, capsys: pytest.CaptureFixture[str]) -> N
     assert check_command(author.book, author.workspace) == 0
     assert said(capsys) == ["Everything is as a fresh build makes it."]
     author.book.index.write_text("", encoding="utf-8")
+    author.book.examples.unlink()
     assert check_command(author.book, author.workspace) == 1
     assert said(capsys) == [
-        "chapters/INDEX.md is not what the facts and notebooks say.",
+        "chapters/INDEX.md is not what the facts and pages say.",
+        "chapters/examples/README.md is not what the facts and pages say.",
         "Run `cookbook build`.",
     ]
 

@@ -86,6 +86,17 @@ def test_copies_come_without_outputs_in_the_same_tree(bench: Bench) -> None:
     assert bench.refresh() == []
 
 
+def test_the_pages_that_the_book_makes_lie_where_the_copies_look_for_them(bench: Bench) -> None:
+    made = {"INDEX.md": "# Index\n", "examples/README.md": "# The beginner examples\n"}
+    for name, text in made.items():
+        page = bench.edition.parent / "chapters" / name
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(text, encoding="utf-8")
+    bench.refresh()
+    for name, text in made.items():
+        assert (bench.workspace.notebooks.parent / "chapters" / name).read_text(encoding="utf-8") == text
+
+
 def test_a_notebook_that_was_only_run_follows_the_book(bench: Bench) -> None:
     bench.refresh()
     bench.run_all()

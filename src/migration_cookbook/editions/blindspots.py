@@ -31,8 +31,8 @@ _FOLDER = re.compile(
     r"(?<![\w.:/~-])/(?:home|Users|root|tmp|var|private|work|opt|usr|mnt|srv|etc|nix)/[\w.+-]+"
 )
 
-#: The index, as the notebooks' folder sees it; the learners have it at the same place.
-INDEX_PAGE = "../chapters/INDEX.md"
+#: Pages that are no notebooks, as the notebooks' folder sees them; the learners have them at the same place.
+MADE_PAGES = ("../chapters/INDEX.md", "../chapters/examples/README.md")
 
 
 def book_problems(book: Book, chapters: Mapping[str, Chapter], reference: Mapping[str, Any]) -> list[str]:
@@ -132,13 +132,13 @@ def _disagreements(notebook: Any, chapter: Chapter, reference: Mapping[str, Any]
 
 
 def _dead_links(notebook: Any, slug: str, chapters: Collection[str]) -> Iterator[str]:
-    """Links that lead nowhere from a learner's copy, where there are the notebooks and the index."""
+    """Links that lead nowhere from a learner's copy, where there are the notebooks and the pages made from them."""
     for cell in notebook.cells:
         if cell.cell_type != "markdown":
             continue
         for target in _LINK.findall(cell.source):
             page = posixpath.normpath(posixpath.join(posixpath.dirname(slug), target.partition("#")[0]))
-            if page == INDEX_PAGE:
+            if page in MADE_PAGES:
                 continue
             if page.removesuffix(".ipynb") not in chapters or not page.endswith(".ipynb"):
                 yield f"it links to {target}, which is no notebook of the book."

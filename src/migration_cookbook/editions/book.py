@@ -34,6 +34,10 @@ class Book:
         return self.chapters / "INDEX.md"
 
     @property
+    def examples(self) -> Path:
+        return self.chapters / "examples" / "README.md"
+
+    @property
     def reference(self) -> Path:
         return self.chapters / "reference-environment.toml"
 

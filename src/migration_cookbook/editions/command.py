@@ -10,19 +10,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from migration_cookbook.editions.blindspots import recorded_notebooks
 from migration_cookbook.editions.build import build, check
+from migration_cookbook.editions.examples import examples_table
 from migration_cookbook.editions.facts import check_facts, load_facts
 from migration_cookbook.editions.index import book_index
 from migration_cookbook.workspace import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from migration_cookbook.editions.book import Book
     from migration_cookbook.workspace import Workspace
 
 
 def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -> int:
-    """Build the notebooks and the index; 0 if all is well."""
+    """Build the notebooks and the pages made from them; 0 if all is well."""
     with _bar() as progress:
         built = build(book, workspace, names, progress)
     for failure in built.failures:
@@ -32,7 +34,8 @@ def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -
         return 1
     for slug in built.removed:
         print(f"notebooks/{slug}.ipynb is removed: it has no chapter.")
-    write_atomically(book.index, book_index(book))
+    for page, text in _made_pages(book).items():
+        write_atomically(page, text)
     report = check_facts(load_facts(book.facts), recorded_notebooks(book))
     for problem in report.problems:
         print(problem)
@@ -44,12 +47,21 @@ def check_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -
     """Build without writing, and compare with what is recorded; 0 if it is the same."""
     with _bar() as progress:
         found = list(check(book, workspace, names, progress))
-    if not found and book.index.read_text(encoding="utf-8") != book_index(book):
-        found.append("chapters/INDEX.md is not what the facts and notebooks say.")
+    if not found:
+        found = [
+            f"{page.relative_to(book.root).as_posix()} is not what the facts and pages say."
+            for page, text in _made_pages(book).items()
+            if not page.exists() or page.read_text(encoding="utf-8") != text
+        ]
     for difference in found:
         print(difference)
     print("Run `cookbook build`." if found else "Everything is as a fresh build makes it.")
     return 1 if found else 0
+
+
+def _made_pages(book: Book) -> dict[Path, str]:
+    """The pages that nobody writes by hand."""
+    return {book.index: book_index(book), book.examples: examples_table(book)}
 
 
 @contextlib.contextmanager

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from migration_cookbook.editions.blindspots import notebook_paths, read_notebook
+from migration_cookbook.editions.blindspots import MADE_PAGES, notebook_paths, read_notebook
 from migration_cookbook.editions.notebook import write_notebook
 from migration_cookbook.workspace import CookbookError, Workspace, read_json, write_atomically
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: `07-add-a-column.ipynb` gets `07-add-a-column.new-edition.ipynb` beside it.
 NEW_EDITION = ".new-edition"
@@ -37,7 +36,7 @@ def refresh(workspace: Workspace, edition_root: Path) -> list[str]:
         messages += [
             message for name in shelf.names() if name not in edition and (message := shelf.retire(name))
         ]
-        _copy_index(workspace, edition_root)
+        _copy_made_pages(workspace, edition_root)
     if new and first:
         messages.insert(0, f"{len(new)} notebooks are ready in {workspace.notebooks}.")
     elif new:
@@ -45,11 +44,12 @@ def refresh(workspace: Workspace, edition_root: Path) -> list[str]:
     return messages
 
 
-def _copy_index(workspace: Workspace, edition_root: Path) -> None:
+def _copy_made_pages(workspace: Workspace, edition_root: Path) -> None:
     """The index lies beside the copies as it lies beside the book's notebooks: links to it work."""
-    index = edition_root.parent / "chapters" / "INDEX.md"
-    if index.is_file():
-        write_atomically(workspace.root / "chapters" / index.name, index.read_text(encoding="utf-8"))
+    for page in MADE_PAGES:
+        source, copy = (Path(os.path.normpath(root / page)) for root in (edition_root, workspace.notebooks))
+        if source.is_file():
+            write_atomically(copy, source.read_text(encoding="utf-8"))
 
 
 def reset(workspace: Workspace, edition_root: Path, name: str) -> str:

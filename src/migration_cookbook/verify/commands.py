@@ -45,7 +45,7 @@ def trial(lines: str, answers: Sequence[str], kind: Kind, url: sa.URL | None) ->
     except CookbookError as error:
         return Trial("up", Refusal("", str(error).replace("%alembic", "alembic")), ran=1)
     if url is not None and kind is Kind.POSTGRES:
-        places.wipe(places.engine(url))
+        places.wipe(url)
     with project(kind, url) as made:
         assumed = _prepare(made, parsed, answers)
         return _run(made, commands, answers, assumed)

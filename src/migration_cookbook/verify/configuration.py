@@ -46,7 +46,7 @@ _CALLABLES = frozenset({
 def trial(form: Form, text: str, kind: Kind, url: sa.URL | None) -> Trial:
     """Put the fragment into a project, and run the commands that every project knows."""
     if url is not None and kind is Kind.POSTGRES:
-        places.wipe(places.engine(url))
+        places.wipe(url)
     template = "pyproject" if form is Form.PYPROJECT else "generic"
     with project(kind, url, template) as made:
         write_revisions(made, (), fork=False)

@@ -50,17 +50,17 @@ class Ground:
 @contextlib.contextmanager
 def in_memory(world: Sequence[str]) -> Iterator[Ground]:
     """SQLite's, gone with the connection."""
-    engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
-    with engine.connect() as connection:
+    # Without a pool each connection is a database of its own.
+    with engine(sa.make_url("sqlite://")).connect() as connection:
         _build(connection, world, Kind.SQLITE)
         connection.commit()
         yield Ground(connection, in_transaction=False)
-    engine.dispose()
 
 
 @contextlib.contextmanager
-def in_transaction(connection: sa.Connection, world: Sequence[str]) -> Iterator[Ground]:
+def in_transaction(url: sa.URL, world: Sequence[str]) -> Iterator[Ground]:
     """PostgreSQL's, rolled back."""
+    connection = kept(url)
     with connection.begin() as transaction:
         try:
             _build(connection, world, Kind.POSTGRES)
@@ -71,27 +71,42 @@ def in_transaction(connection: sa.Connection, world: Sequence[str]) -> Iterator[
 
 
 @contextlib.contextmanager
-def in_database(database: sa.Engine, world: Sequence[str], *, keep: bool) -> Iterator[Ground]:
+def in_database(url: sa.URL, world: Sequence[str], *, keep: bool) -> Iterator[Ground]:
     """A database that the snippet has for itself. With `keep` its work stands in it afterwards."""
-    kind = Kind.SQLITE if database.dialect.name == "sqlite" else Kind.POSTGRES
-    wipe(database)
+    if keep:
+        wipe(url)
     try:
-        with database.connect() as connection:
-            _build(connection, world, kind)
+        # A connection of its own: what it sets for its session ends with it.
+        with engine(url).connect() as connection:
+            _build(connection, world, Kind.SQLITE if connection.dialect.name == "sqlite" else Kind.POSTGRES)
             connection.commit()
             yield Ground(connection, in_transaction=False)
     finally:
         if not keep:
-            wipe(database)
+            wipe(url)
 
 
-def wipe(database: sa.Engine) -> None:
+def wipe(url: sa.URL) -> None:
     """Nothing is in the database afterwards."""
-    if database.dialect.name == "postgresql":
-        with database.begin() as connection:
-            raw(connection, _WIPE)
-    elif database.url.database:
-        Path(database.url.database).unlink(missing_ok=True)
+    if url.get_backend_name() == "postgresql":
+        connection = kept(url)
+        raw(connection, _WIPE)
+        connection.commit()
+    elif url.database:
+        Path(url.database).unlink(missing_ok=True)
+
+
+_kept: dict[sa.URL, sa.Connection] = {}
+
+
+def kept(url: sa.URL) -> sa.Connection:
+    """One connection for all trials in this process, with nothing open on it."""
+    known = _kept.get(url)
+    if known is None or known.closed or known.invalidated:
+        known = _kept[url] = _connected(url)
+    if known.in_transaction():
+        known.rollback()
+    return known
 
 
 def raw(connection: sa.Connection, statement: str) -> None:
@@ -108,8 +123,7 @@ def engine(url: sa.URL) -> sa.Engine:
     return sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=arguments)
 
 
-def connected(url: sa.URL) -> sa.Connection:
-    """A connection that stays, for one trial after the other."""
+def _connected(url: sa.URL) -> sa.Connection:
     connection = engine(url).connect()
     schema.prepare(connection)
     connection.rollback()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from migration_cookbook.verify.snippet import Form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import CodeType
 
 #: What may stand at the top of a page and be silently meant in each snippet.
 PRELUDE: dict[str, Any] = {"op": op, "sa": sa, "postgresql": postgresql}
@@ -48,7 +50,7 @@ def script(
             _define(other, earlier, names)
     tree = parse(text)
     if form in (Form.FUNCTIONS, Form.REVISION):
-        exec(compile(tree, "<snippet>", "exec"), names)
+        exec(_code(text), names)
         up, down = names.get("upgrade"), names.get("downgrade")
         if callable(up):
             return Script(
@@ -57,19 +59,20 @@ def script(
         if callable(down):
             # Shown alone, a way down is a way like any other.
             return Script(down, None, idle=False)
-    code = compile(tree, "<snippet>", "exec")
+    code = _code(text)
     return Script(lambda: exec(code, names), None, idle=_only_definitions(tree))
 
 
+@functools.lru_cache(maxsize=64)
 def parse(text: str) -> ast.Module:
-    """The text as Python, wherever it was cut out: indented, or from within a function."""
+    """The text as Python, wherever it was cut out: indented, or from within a function. Don't change it."""
     try:
         return ast.parse(textwrap.dedent(text))
     except SyntaxError as error:
         with contextlib.suppress(SyntaxError):
             # A body with `return` in it, or a first line at column 0 and the rest indented.
             return ast.parse(textwrap.dedent(text.lstrip("\n")).strip())
-        raise NotPython(f"SyntaxError: {error.msg} (line {error.lineno})") from None
+        raise NotPython(f"{error.msg} (line {error.lineno})") from None
 
 
 def statements(sql: str) -> list[str]:
@@ -105,10 +108,15 @@ def _each(sql: str, run_sql: Callable[[str], None]) -> None:
 
 def _define(form: Form, text: str, names: dict[str, Any]) -> None:
     """Only what an earlier snippet defines; what it did has no place here."""
-    tree = parse(text)
+    body = parse(text).body
     if form is Form.OPERATIONS:
-        tree.body = [node for node in tree.body if not isinstance(node, ast.Expr | ast.With)]
-    exec(compile(tree, "<earlier snippet>", "exec"), names)
+        body = [node for node in body if not isinstance(node, ast.Expr | ast.With)]
+    exec(compile(ast.Module(body, []), "<earlier snippet>", "exec"), names)
+
+
+@functools.lru_cache(maxsize=64)
+def _code(text: str) -> CodeType:
+    return compile(parse(text), "<snippet>", "exec")
 
 
 def _only_definitions(tree: ast.Module) -> bool:

@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 #: Worlds that are tried before the last answer counts.
 _ATTEMPTS = 10
 #: What a transaction of ours can't hold.
-_ENDS_TRANSACTIONS = (
-    "commit", "rollback", "vacuum", "add value", "autocommit", "isolation_level", "begin", "dispose",
-)  # fmt: skip
+_ENDS_TRANSACTIONS = re.compile(
+    r"\b(commit|rollback|vacuum|add value|dispose|isolation_level|begin\s*;)|autocommit|\.begin\(|[\"']begin[\"']",
+    re.IGNORECASE,
+)
 #: What Alembic and we say about transactions; the snippet's own is a statement like any other.
 _OURS = re.compile(r"(BEGIN|COMMIT|ROLLBACK|SET CONSTRAINTS ALL IMMEDIATE)\b|PRAGMA", re.IGNORECASE)
 #: SQLSTATEs and words for "not within a transaction".
@@ -138,7 +139,7 @@ def _grow(
         if attempt.trial.refusal is None or text.given is not None:
             break
         before = draft.signature()
-        tale = Tale(draft, hints=attempt.hints)
+        tale = Tale(draft, hints=_hints(text, kind))
         for operation in attempt.told:
             with contextlib.suppress(Exception):
                 _learn(operation, tale)
@@ -153,7 +154,6 @@ class _Attempt:
     trial: Trial
     #: Operations and statements in the order in which they came.
     told: list[Any] = field(default_factory=list)
-    hints: Hints | None = None
 
 
 def _learn(operation: Any, tale: Tale) -> None:
@@ -203,9 +203,12 @@ def _guessing(text: Text, kind: Kind, tell: Callable[[Any], None]) -> Iterator[S
     yield Script(lambda: None, None, idle=False)
 
 
+@functools.lru_cache(maxsize=8)
 def _hints(text: Text, kind: Kind) -> Hints:
     """What the way down says."""
     told: list[MigrateOperation] = []
+    if "def downgrade" not in text.text:
+        return Hints()
     with contextlib.suppress(Exception), _guessing(text, kind, told.append) as made:
         if made.down is not None:
             made.down()
@@ -253,7 +256,7 @@ def _attempt(
     apart: bool = False,
 ) -> _Attempt:
     world = draft.statements(kind)
-    found = _Attempt(Trial("up", assumed=world), hints=_hints(text, kind) if text.given is None else None)
+    found = _Attempt(Trial("up", assumed=world))
     try:
         with (
             recording() as recorder,
@@ -274,30 +277,12 @@ def _place(
     if url is None:
         with places.in_memory(world) as ground:
             yield ground
-    elif committed or kind is Kind.SQLITE or _ends_transactions(text.text):
-        with places.in_database(places.engine(url), world, keep=own) as ground:
+    elif committed or kind is Kind.SQLITE or _ENDS_TRANSACTIONS.search(text.text):
+        with places.in_database(url, world, keep=own) as ground:
             yield ground
     else:
-        with places.in_transaction(_connection(url), world) as ground:
+        with places.in_transaction(url, world) as ground:
             yield ground
-
-
-def _ends_transactions(text: str) -> bool:
-    lower = text.lower()
-    return any(word in lower for word in _ENDS_TRANSACTIONS)
-
-
-_kept: dict[sa.URL, sa.Connection] = {}
-
-
-def _connection(url: sa.URL) -> sa.Connection:
-    """One connection for all trials in this process."""
-    known = _kept.get(url)
-    if known is None or known.closed or known.invalidated:
-        known = _kept[url] = places.connected(url)
-    if known.in_transaction():
-        known.rollback()
-    return known
 
 
 class _Run:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migration_cookbook import __version__
@@ -169,6 +170,19 @@ def practice(options: argparse.Namespace) -> int:
     return practice_in_terminal(open_workspace(), options.id, answer, fresh=options.fresh)
 
 
+def verify(options: argparse.Namespace) -> int:
+    """Say of each snippet of your pages whether it does what it says, on each database."""
+    from migration_cookbook.databases.environment import clean_environment
+    from migration_cookbook.databases.kinds import BOTH, Kind
+    from migration_cookbook.verify import command
+    from migration_cookbook.verify.checking import Settings
+
+    clean_environment()
+    kinds = (Kind(options.on),) if options.on else BOTH
+    settings = Settings(open_workspace(), kinds)
+    return command.verify(options.paths, settings, options.format, show_sql=options.show == "sql")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cookbook", description="The Migration Cookbook.")
     parser.add_argument("--version", action="version", version=f"cookbook {__version__}")
@@ -207,6 +221,17 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("answer", nargs="*", help="the answer of an exercise that asks you to predict")
     one.add_argument("--fresh", action="store_true", help="begin it again; files that you changed are kept")
     one.set_defaults(run=practice)
+
+    one = commands.add_parser("verify", help=verify.__doc__)
+    one.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="Markdown, notebooks, Python, SQL; or a folder"
+    )
+    one.add_argument("--on", choices=["sqlite", "postgres"], help="one database only; both if none is named")
+    one.add_argument(
+        "--format", choices=["json", "markdown", "html", "junit"], help="a report to keep, on stdout"
+    )
+    one.add_argument("--show", choices=["sql"], help="the SQL of each snippet, and the world it was sent to")
+    one.set_defaults(run=verify)
 
     commands.add_parser("stop", help=stop.__doc__).set_defaults(run=stop)
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.verify.reading import PageMistake, read
+from migration_cookbook.verify.reading import read
+from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.snippet import Form
 from migration_cookbook.workspace import CookbookError
 

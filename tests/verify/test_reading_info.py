@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.verify.reading import PageMistake, read
+from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.reading.info import Declared, InfoMistake, read_info
+from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.snippet import Expected
 from migration_cookbook.verify.verdict import Verdict
 from migration_cookbook.workspace import CookbookError

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.verify.reading import PageMistake, read
+from migration_cookbook.verify.reading import read
+from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.snippet import Form
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def test_a_snippet_keeps_its_inner_lines(page: Page) -> None:
 )
 def test_a_fence_that_is_never_closed_is_said(page: Page, text: str, line: int) -> None:
     with pytest.raises(
-        PageMistake, match=rf"page\.md:{line}: this fence is never closed; close it with [`~]+$"
+        PageMistake, match=rf"page\.md:{line}: this fence is never closed; close it with [`~]+\.$"
     ):
         page(text)
 

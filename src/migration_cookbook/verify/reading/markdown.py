@@ -115,7 +115,7 @@ def _fence(file: str, passage: Passage, token: Token) -> Iterator[Piece]:
     try:
         yield from _told(file, token.info.strip(), inner)
     except InfoMistake as mistake:
-        raise PageMistake(file, passage.numbers[opening], f"{mistake}.") from None
+        raise PageMistake(file, passage.numbers[opening], str(mistake)) from None
 
 
 def _told(file: str, info: str, inner: Passage) -> Iterator[Piece]:

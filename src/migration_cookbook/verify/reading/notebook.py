@@ -42,7 +42,7 @@ def pieces(file: str, text: str) -> Iterator[Piece]:
             try:
                 yield replace(piece_of_cell(source, language), title=f"cell {number}")
             except InfoMistake as mistake:
-                raise PageMistake(file, source.line, f"{mistake}.") from None
+                raise PageMistake(file, source.line, str(mistake)) from None
 
 
 def _content(file: str, text: str) -> Any:

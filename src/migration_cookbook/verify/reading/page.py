@@ -21,7 +21,7 @@ class PageMistake(CookbookError):
     """What is wrong in a page, with the place and the remedy in one line."""
 
     def __init__(self, file: str, line: int, sentence: str) -> None:
-        super().__init__(f"{file}:{line}: {sentence}")
+        super().__init__(f"{file}:{line}: {sentence}{'' if sentence.endswith(('.', '?')) else '.'}")
 
 
 @dataclass(frozen=True)

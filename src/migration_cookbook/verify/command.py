@@ -1,0 +1,85 @@
+"""What does `cookbook verify` do? It reads the pages, checks their snippets and tells how they stand."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from migration_cookbook.databases import server
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.verify.checking import Settings, check
+from migration_cookbook.verify.expecting import held_to_declaration
+from migration_cookbook.verify.reading import read
+from migration_cookbook.verify.reading.files import files_of
+from migration_cookbook.verify.reading.page import PageMistake
+from migration_cookbook.verify.report import FORMATS, terminal
+from migration_cookbook.verify.report.run import Run
+from migration_cookbook.verify.snippet import Form
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from migration_cookbook.verify.snippet import Snippet
+
+
+@dataclass(frozen=True)
+class Found:
+    """What stands in the pages."""
+
+    #: Those that Alembic or a database can run.
+    snippets: tuple[Snippet, ...]
+    mistakes: tuple[str, ...]
+    foreign: int
+
+
+def verify(paths: Sequence[Path], settings: Settings, form: str | None, *, show_sql: bool) -> int:
+    """Check and tell; 0 if at least one snippet was found and each is as declared, else 1."""
+    found = find(paths, settings)
+    with terminal.progress(len(found.snippets)) as tell:
+        checked = tuple(check(found.snippets, settings, tell)) if found.snippets else ()
+    versions = versions_of(settings)
+    run = Run(
+        tuple(held_to_declaration(one, versions) for one in checked),
+        versions,
+        found.mistakes,
+        found.foreign,
+        show_sql=show_sql,
+    )
+    if form is None:
+        terminal.tell(run)
+    else:
+        sys.stdout.write(FORMATS[form](run) + "\n")
+    return 0 if run.good else 1
+
+
+def find(paths: Sequence[Path], settings: Settings) -> Found:
+    """The snippets of all files, each file once; a page with a mistake does not keep the others from being read."""
+    files = dict.fromkeys(file for path in paths for file in files_of(path))
+    snippets: list[Snippet] = []
+    mistakes: list[str] = []
+    for file in files:
+        try:
+            snippets += read(file)
+        except PageMistake as mistake:
+            mistakes.append(str(mistake))
+    ours = [one for one in snippets if one.form is not Form.FOREIGN]
+    asked = tuple(one for one in ours if set(one.on) & set(settings.kinds))
+    return Found(asked, tuple(mistakes), len(snippets) - len(ours))
+
+
+def versions_of(settings: Settings) -> dict[Kind, str]:
+    """The versions of the databases that are asked; empty where one is not to be had."""
+    versions: dict[Kind, str] = {}
+    for kind in settings.kinds:
+        if kind is Kind.SQLITE:
+            versions[kind] = sqlite3.sqlite_version
+        else:
+            try:
+                versions[kind] = server.attach(settings.workspace).version
+            except CookbookError:
+                versions[kind] = ""
+    return versions

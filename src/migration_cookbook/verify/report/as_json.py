@@ -1,0 +1,67 @@
+"""How is a run told to a program? As JSON, in the order of the pages."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from migration_cookbook.verify.report.run import Mark
+
+if TYPE_CHECKING:
+    from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.snippet import Snippet
+    from migration_cookbook.verify.verdict import Checked, Finding
+
+
+def told(run: Run) -> str:
+    """The whole run as one object."""
+    content = {
+        "good": run.good,
+        "summary": run.count_line(),
+        "databases": {kind.value: run.versions[kind] for kind in run.kinds},
+        "mistakes": list(run.mistakes),
+        "snippets": [_snippet(run, checked) for checked in run.checked],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def _snippet(run: Run, checked: Checked) -> dict[str, Any]:
+    snippet = checked.snippet
+    return {
+        "file": snippet.file,
+        "line": snippet.line,
+        "name": snippet.name,
+        "language": snippet.language,
+        "form": snippet.form.value,
+        "text": snippet.text,
+        "declared": _declared(snippet),
+        "leans_on": [earlier.place for earlier in snippet.leans_on],
+        "as_declared": not checked.complaints,
+        "complaints": list(checked.complaints),
+        "findings": {
+            finding.kind.value: _finding(run, checked, finding) for finding in run.findings(checked)
+        },
+    }
+
+
+def _declared(snippet: Snippet) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        kind.value: {"verdict": one.verdict.value, "message": one.message, "until": one.until}
+        for kind, one in snippet.expected.items()
+    }
+    for key in ("skip", "given"):
+        if (value := getattr(snippet, key)) is not None:
+            said[key] = value
+    return said | ({"shows": list(snippet.shows)} if snippet.shows else {})
+
+
+def _finding(run: Run, checked: Checked, finding: Finding) -> dict[str, Any]:
+    content = asdict(finding)
+    content["kind"] = finding.kind.value
+    content["verdict"] = finding.verdict.value
+    mark = run.mark(checked, finding.kind)
+    return {
+        "as_declared": mark is not Mark.NOT_AS_DECLARED,
+        **{k: v for k, v in content.items() if k != "kind"},
+    }

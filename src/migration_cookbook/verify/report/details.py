@@ -1,0 +1,108 @@
+"""What is told of one snippet beyond its line in the table?
+
+What is the same on both databases is told once, under both names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from migration_cookbook.verify.expecting import complaint
+from migration_cookbook.verify.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.snippet import Snippet
+    from migration_cookbook.verify.verdict import Checked, Finding, Lock
+
+_STATEMENTS: tuple[tuple[str, Callable[[Finding], tuple[str, ...]]], ...] = (
+    ("SQL sent", lambda finding: finding.sent),
+    ("SQL sent on the way down", lambda finding: finding.sent_down),
+    ("Assumed world", lambda finding: finding.assumed),
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """What was seen on one database, or on both alike."""
+
+    #: `SQLite and PostgreSQL`.
+    databases: str
+    #: What is not as declared, else the verdict.
+    sentence: str
+    warnings: tuple[str, ...]
+    better: tuple[str, ...]
+    #: Statements under the words that say what they are.
+    statements: tuple[tuple[str, tuple[str, ...]], ...]
+    locks: tuple[str, ...]
+
+
+def sections(run: Run, checked: Checked, *, sql: bool) -> tuple[Section, ...]:
+    """What was seen, with or without the SQL and the world it was sent to."""
+
+    def sentence(finding: Finding) -> str:
+        version = run.versions.get(finding.kind)
+        return complaint(checked.snippet, finding, version) or _verdict(finding)
+
+    def told(finding: Finding) -> object:
+        return sentence(finding), finding.warnings, finding.better, finding.locks
+
+    return tuple(
+        Section(
+            names([finding.kind for finding in group]),
+            sentence(group[0]),
+            group[0].warnings,
+            group[0].better,
+            tuple(_statements(group)) if sql else (),
+            tuple(lock_line(lock) for lock in group[0].locks if not lock.made),
+        )
+        for group in _alike(run.findings(checked), told)
+    )
+
+
+def grounds(snippet: Snippet) -> str:
+    """Which earlier snippets ran before it; empty if none did."""
+    places = ", ".join(earlier.place for earlier in snippet.leans_on)
+    return f"runs after {places}" if places else ""
+
+
+def names(kinds: Sequence[Kind]) -> str:
+    """`SQLite and PostgreSQL`."""
+    return " and ".join(kind.title for kind in kinds)
+
+
+def lock_line(lock: Lock) -> str:
+    """`ACCESS EXCLUSIVE on books, rewritten: SELECT, INSERT and UPDATE wait`."""
+    rewritten = ", rewritten" if lock.rewritten else ""
+    *others, last = lock.waiting or ("nobody",)
+    waiting = f"{', '.join(others)} and {last} wait" if others else f"{last} waits"
+    return f"{lock.mode} on {lock.relation}{rewritten}: {waiting}"
+
+
+def _verdict(finding: Finding) -> str:
+    word = finding.verdict.value
+    message = " ".join(finding.message.split())
+    if finding.verdict is Verdict.WORKS or not message:
+        return word
+    return f"{word}: {message}"
+
+
+def _statements(group: Sequence[Finding]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for label, of in _STATEMENTS:
+        parts = _alike(group, of)
+        for part in parts:
+            if statements := of(part[0]):
+                where = f", {names([finding.kind for finding in part])}" if len(parts) > 1 else ""
+                yield f"{label}{where}", tuple(f"{one.rstrip().rstrip(';')};" for one in statements)
+
+
+def _alike(findings: Sequence[Finding], told: Callable[[Finding], object]) -> list[list[Finding]]:
+    """Findings of which the same is told, together."""
+    groups: dict[object, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(told(finding), []).append(finding)
+    return list(groups.values())

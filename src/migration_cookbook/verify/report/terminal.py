@@ -1,0 +1,113 @@
+"""How is a run told in a terminal? A table, and in full what is not as declared."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from textwrap import indent
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from migration_cookbook.verify.report.details import grounds, sections
+from migration_cookbook.verify.report.run import Mark
+from migration_cookbook.verify.report.titles import shortened, title
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from migration_cookbook.verify.report.run import Part, Run
+    from migration_cookbook.verify.verdict import Checked
+
+#: Colors of the terminal's own theme; the sign says the same.
+_STYLES = {
+    Mark.AS_DECLARED: "green",
+    Mark.NOT_AS_DECLARED: "bold red",
+    Mark.WARNED: "yellow",
+    Mark.SKIPPED: "dim",
+}
+#: How wide lines may be in a file or a pipe, where nothing cuts them.
+_WIDTH_OF_A_FILE = 240
+_WIDTH_OF_A_TITLE = 48
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr that hears how many snippets are done; none where stderr is no terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("Checking"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def tell(run: Run) -> None:
+    """Write the report to stdout."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+    if run.checked:
+        console.print(Text(f"Snippets on {run.databases}", "bold"))
+        console.print(_table(run))
+        console.print(Text(", ".join(f"{mark.sign} {mark.meaning}" for mark in _marks(run))))
+    if run.skipped:
+        console.print(Text("\nSkipped:\n", "bold"))
+        for line in run.skipped:
+            console.print(Text(f"  {line}"), soft_wrap=True)
+        console.print()
+    # What needs the reader most stands last, above the count.
+    for part in reversed(run.parts):
+        _tell_part(console, run, part)
+    for mistake in run.mistakes:
+        console.print(Text(mistake, "bold red"))
+    console.print(Text(run.count_line(), "bold green" if run.good else "bold red"))
+
+
+def _table(run: Run) -> Table:
+    table = Table()
+    table.add_column("place", overflow="fold")
+    table.add_column("snippet", overflow="ellipsis", no_wrap=True)
+    for kind in run.kinds:
+        table.add_column(kind.title, no_wrap=True)
+    for checked in run.checked:
+        words = (
+            Text(
+                f"{run.mark(checked, kind).sign} {run.word(checked, kind)}", _STYLES[run.mark(checked, kind)]
+            )
+            for kind in run.kinds
+        )
+        words_of_it = Text(shortened(title(checked.snippet), _WIDTH_OF_A_TITLE))
+        table.add_row(Text(checked.snippet.place), words_of_it, *words)
+    return table
+
+
+def _marks(run: Run) -> list[Mark]:
+    seen = {run.mark(checked, kind) for checked in run.checked for kind in run.kinds}
+    return [mark for mark in Mark if mark in seen]
+
+
+def _tell_part(console: Console, run: Run, part: Part) -> None:
+    console.print(Text(f"\n{part.heading}:", "bold"))
+    for checked in part.checked:
+        console.print(Text(f"\n{checked.snippet.place}", "bold"))
+        for line in _detail(run, checked, sql=part.sql):
+            # What is copied from here must not have line ends of ours in it.
+            console.print(Text(line), soft_wrap=True)
+    console.print()
+
+
+def _detail(run: Run, checked: Checked, *, sql: bool) -> Iterator[str]:
+    yield indent(checked.snippet.text, "    ")
+    if after := grounds(checked.snippet):
+        yield f"  {after}"
+    found = sections(run, checked, sql=sql)
+    for section in found:
+        yield f"  {section.databases}: {section.sentence}"
+        notes = (("warning", section.warnings), ("better", section.better), ("lock", section.locks))
+        yield from (f"    {word}: {line}" for word, lines in notes for line in lines)
+        for label, statements in section.statements:
+            yield f"    {label}:"
+            yield indent("\n".join(statements), "      ")
+    if not found:
+        yield from (f"  {one}" for one in checked.complaints)

@@ -1,0 +1,27 @@
+"""Which words tell a reader which snippet this is?"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migration_cookbook.verify.snippet import Snippet
+
+#: Lines with which many snippets begin.
+_COMMON = re.compile(
+    r"\s*(?:$|#|--|@|from\s|import\s|(?:async\s+)?def\s+(?:up|down)grade\w*\(|\"\"\"|'''|(?:down_)?revision\b"
+    r"|branch_labels\b|depends_on\b|with\s+op\.(?:batch_alter_table|get_context)\(|BEGIN;|\[alembic\]\s*$)"
+)
+
+
+def title(snippet: Snippet) -> str:
+    """The name that its author gave it, else the first line that says something."""
+    lines = snippet.text.splitlines()
+    first = next((line for line in lines if not _COMMON.match(line)), None)
+    return snippet.name or " ".join((first or next(iter(lines), "")).split())
+
+
+def shortened(text: str, width: int) -> str:
+    """Its begin, in at most so many characters."""
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"

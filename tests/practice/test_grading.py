@@ -67,6 +67,23 @@ def test_the_order_of_columns_does_not_count(workspace: Workspace, subtitle: Exe
     assert practice.check_steps(workspace, only_sqlite, swapped).passed
 
 
+@pytest.mark.parametrize(
+    ("default", "passed"),
+    (
+        ('sa.text("CURRENT_TIMESTAMP")', True),
+        ('sa.text("NOW()")', False),
+        ('sa.text("(CURRENT_TIMESTAMP)")', True),
+    ),
+)
+def test_both_words_for_now_pass_where_the_database_knows_them(
+    workspace: Workspace, default: str, passed: bool
+) -> None:
+    exercise = practice.exercise("e23-1")
+    (known,) = exercise.solution_steps
+    other = replace(known, text=known.text.replace("sa.func.now()", default))
+    assert practice.check_steps(workspace, exercise, [other]).passed is passed
+
+
 UP = 'op.add_column("books", sa.Column("subtitle", sa.String(200), nullable=False, server_default=""))'
 DOWN = 'op.drop_column("books", "subtitle")'
 

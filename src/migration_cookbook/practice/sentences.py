@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from migration_cookbook import schema as schemas
+from migration_cookbook.databases.kinds import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +22,27 @@ def differences(wanted: State, found: State, names: frozenset[str], leftover: st
     content counts. `leftover` says what is wrong with a thing that should not be there.
     """
     # What is missing is nearer to the task than what is too much.
-    said = _tables(wanted.schema, found.schema, names, leftover)
+    said = _tables(_one_word_for_now(wanted.schema), _one_word_for_now(found.schema), names, leftover)
     yield from sorted(said, key=lambda sentence: sentence.endswith(leftover))
     yield from _others(wanted.schema, found.schema, leftover)
     for table in wanted.schema.tables:
         if table.name in found.rows:
             yield from _row_differences(table, wanted.rows[table.name], found.rows[table.name])
+
+
+def _one_word_for_now(schema: Schema) -> Schema:
+    """To PostgreSQL, CURRENT_TIMESTAMP and now() are the same default, and either is a right answer."""
+    if schema.kind is not Kind.POSTGRES:
+        return schema
+    return replace(schema, tables=tuple(_with_now(table) for table in schema.tables))
+
+
+def _with_now(table: Table) -> Table:
+    columns = (
+        replace(column, default="now()") if column.default == "CURRENT_TIMESTAMP" else column
+        for column in table.columns
+    )
+    return replace(table, columns=tuple(columns))
 
 
 def _tables(wanted: Schema, found: Schema, names: frozenset[str], leftover: str) -> Iterator[str]:
@@ -150,8 +166,6 @@ def _bare(table: Table) -> Table:
 
 
 def _alone(table: Table) -> Schema:
-    from migration_cookbook.databases.kinds import Kind
-
     return schemas.Schema(Kind.POSTGRES, tables=(table,))
 
 

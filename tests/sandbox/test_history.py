@@ -39,3 +39,10 @@ def test_a_missing_parent_is_an_error_and_no_warning(project: Path) -> None:
         warnings.simplefilter("error")
         with pytest.raises(CookbookError, match="KeyError 'gone'"):
             history.entries(project)
+
+
+def test_a_wrong_script_location_is_named_as_seen_from_the_project(project: Path) -> None:
+    ini = project / "alembic.ini"
+    ini.write_text(ini.read_text().replace(str(project / "migrations"), "%(here)s/elsewhere"))
+    with pytest.raises(CookbookError, match=r"^Path doesn't exist: elsewhere\."):
+        history.entries(project)

@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from migration_cookbook.sandbox.commandline import describe, fresh_logging, importing_from
+from migration_cookbook.sandbox.commandline import describe, fresh_logging, importing_from, tidy
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def script_directory(folder: Path) -> ScriptDirectory:
                 Config(file_=str(folder / "alembic.ini"), toml_file=str(folder / "pyproject.toml"))
             )
     except CommandError as error:
-        raise CookbookError(str(error)) from None
+        raise CookbookError(tidy(str(error), folder)) from None
 
 
 def place(connection: sa.Connection) -> tuple[str, ...]:

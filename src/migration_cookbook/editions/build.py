@@ -47,6 +47,8 @@ _T = TypeVar("_T")
 #: Kernels at the same time.
 PARALLEL = 2
 CELL_SECONDS = 120
+#: By then a kernel that was told to end has ended.
+_SHUTDOWN_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -303,9 +305,11 @@ def _in_a_thread(work: Callable[[list[Chapter]], Coroutine[Any, Any, _T]], chapt
         try:
             return outcome.result()
         except BaseException:
-            for loop, task in running:
-                # The loop may have come to its end by itself.
-                with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(task.cancel)
-            wait([outcome])
+            # Again after a while: a library in between may take the cancellation for its own.
+            while not outcome.done():
+                for loop, task in running:
+                    # The loop may have come to its end by itself.
+                    with contextlib.suppress(RuntimeError):
+                        loop.call_soon_threadsafe(task.cancel)
+                wait([outcome], timeout=_SHUTDOWN_SECONDS)
             raise

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _GRACE_S = 2.0
 _OUTPUT_KEPT = 20_000
 _OUTPUT_LIMIT = 100_000_000
+#: Nothing that a job is asked for is as long.
+_ANSWER_LIMIT = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,9 @@ class Ended:
 class Worker:
     """A warm process, started with the first job and ended with this one."""
 
-    def __init__(self, *preload: str) -> None:
+    def __init__(self, *preload: str, environment: Mapping[str, str] | None = None) -> None:
         self._preload = preload
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -70,6 +73,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 cwd="/",
+                env=self._environment,
                 # An interrupt is for the caller, who then closes this process.
                 start_new_session=True,
             )
@@ -161,16 +165,21 @@ def _supervise(job: dict[str, Any], requests: int) -> Ended:
         output.seek(end)
         printed = output.read().decode(errors="replace")
     if answer.endswith(b"\n"):
-        return Ended(**json.loads(answer), output=printed)
+        try:
+            return Ended(**json.loads(answer), output=printed)
+        except (ValueError, TypeError, RecursionError):
+            return Ended("died", error="its answer can't be read", output=printed)
+    if len(answer) > _ANSWER_LIMIT:
+        return Ended("died", error="its answer has no end", output=printed)
     if not in_time or _signal(status) == signal.SIGXCPU:
         return Ended("too long", error=f"it ran for more than {limits.seconds:g} seconds", output=printed)
     return Ended("died", error=_death(status), output=printed)
 
 
-def _answer(receiving: int, requests: int, seconds: float) -> tuple[bytes, bool]:
+def _answer(receiving: int, requests: int, seconds: float) -> tuple[bytearray, bool]:
     """What the child wrote, and whether it was done in time."""
     deadline = time.monotonic() + seconds
-    answer = b""
+    answer = bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(receiving, selectors.EVENT_READ)
         selector.register(requests, selectors.EVENT_READ)
@@ -181,7 +190,7 @@ def _answer(receiving: int, requests: int, seconds: float) -> tuple[bytes, bool]
                     raise SystemExit
                 received = os.read(receiving, 65536)
                 answer += received
-                if not received or answer.endswith(b"\n"):
+                if not received or answer.endswith(b"\n") or len(answer) > _ANSWER_LIMIT:
                     return answer, True
     return answer, False
 
@@ -200,6 +209,9 @@ def _work(job: dict[str, Any], limits: Limits, sending: int, output: int) -> NoR
         os.setsid()
         os.dup2(output, 1)
         os.dup2(output, 2)
+        # Whoever writes to the caller's pipes would speak for this process.
+        os.closerange(3, sending)
+        os.closerange(sending + 1, os.sysconf("SC_OPEN_MAX"))
         _limit(limits)
         _write(sending, json.dumps(_call(job)).encode() + b"\n")
         sys.stdout.flush()

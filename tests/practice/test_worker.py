@@ -81,6 +81,32 @@ def test_a_process_that_dies_is_told(worker: Worker, code: str, error: str) -> N
     assert run(worker, "1").how == "returned"
 
 
+@pytest.mark.parametrize(
+    ("said", "error"),
+    (
+        ("b'nothing of sense\\n'", "its answer can't be read"),
+        ('b\'{"how": "returned", "more": 1}\\n\'', "its answer can't be read"),
+        ("b'x' * 60_000_000", "its answer has no end"),
+    ),
+)
+def test_an_answer_that_is_none(worker: Worker, said: str, error: str) -> None:
+    code = (
+        f"import os; [os.write(fd, {said}) for fd in range(3, 20) if os.path.exists(f'/proc/self/fd/{{fd}}')]"
+    )
+    ended = run(worker, code)
+    assert (ended.how, ended.error) == ("died", error)
+    assert run(worker, "1").how == "returned"
+
+
+def test_the_environment_can_be_another() -> None:
+    worker = Worker(environment={"ONLY": "this"})
+    assert (
+        run(worker, "import os; assert list(os.environ) in (['ONLY'], ['ONLY', 'LC_CTYPE'])").how
+        == "returned"
+    )
+    worker.close()
+
+
 def test_a_warm_process_that_was_killed_is_started_again() -> None:
     worker = Worker()
     parent = worker.run("os:getppid", {}).value

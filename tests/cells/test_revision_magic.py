@@ -111,6 +111,17 @@ def test_a_text_that_a_database_has_already_run_is_said(shop: Desk) -> None:
     assert [shop.sandbox.place(kind) for kind in BOTH] == [("0005",), ("0005",)]
 
 
+def test_a_file_that_can_not_be_read_is_mended_by_its_own_cell(shop: Desk) -> None:
+    shop.run(f'%%revision 0004 "add isbn to books"\n{CODE}')
+    for name in ('0004 "add isbn to books"', '"add isbn to books"'):
+        broken = shop.run(f"%%revision {name}\nfrom bookshop import lost\n\n{CODE}")
+        assert broken.lines[0] == "rewrote migrations/versions/0004_add_isbn_to_books.py"
+        assert "Alembic can't read the revisions: ImportError cannot import name 'lost'" in broken.text
+        mended = shop.run(f"%%revision {name}\n{CODE}")
+        assert mended.lines == ["rewrote migrations/versions/0004_add_isbn_to_books.py"]
+    shop.run("%alembic upgrade head")
+
+
 def test_a_missing_downgrade_is_said(shop: Desk) -> None:
     ran = shop.run('%%revision 0004 "one way"\ndef upgrade():\n    pass')
     assert ran.lines[1].startswith("There is no downgrade()")

@@ -81,7 +81,13 @@ def _checked(cell: str) -> list[Part]:
 
 def _find(notebook: Notebook, name: str | None, message: str) -> Entry | None:
     """The file that the same cell made before: of this id, else of this message."""
-    for entry in history.entries(notebook.sandbox.folder):
+    folder = notebook.sandbox.folder
+    try:
+        entries = history.entries(folder)
+    except CookbookError:
+        # The file that can't be read may be the one that this cell mends.
+        entries = history.by_their_text(folder)
+    for entry in entries:
         if entry.id == name or (name is None and entry.message == message):
             return entry
     return None
@@ -99,7 +105,10 @@ def _generate(notebook: Notebook, name: str | None, message: str, options: list[
 
 
 def _already_run(notebook: Notebook, revision_id: str) -> list[Part]:
-    stand = [kind for kind in BOTH if revision_id in notebook.sandbox.applied(kind)]
+    try:
+        stand = [kind for kind in BOTH if revision_id in notebook.sandbox.applied(kind)]
+    except CookbookError as error:
+        return [Note(str(error))]
     if not stand:
         return []
     names = " and ".join(kind.title for kind in stand)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -62,6 +63,17 @@ def entries_or_none(folder: Path) -> tuple[Entry, ...]:
         return entries(folder)
     except CookbookError:
         return ()
+
+
+def by_their_text(folder: Path) -> tuple[Entry, ...]:
+    """The revisions that the files name. Where one file can't be run, Alembic reads none of them."""
+    found = []
+    for path in sorted(folder.glob("*/versions/*.py")):
+        text = path.read_text(encoding="utf-8")
+        if revision := re.search(r"""^revision\b[^=\n]*=\s*['"]([^'"]+)['"]""", text, re.MULTILINE):
+            message = re.match(r'"""([^\n]*)', text)
+            found.append(Entry(revision[1], message[1] if message else "", (), (), path))
+    return tuple(found)
 
 
 def script_directory(folder: Path) -> ScriptDirectory:

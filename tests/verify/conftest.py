@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from trying import Desk
 
 from migration_cookbook.databases import cluster, postgres, server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
@@ -45,3 +46,11 @@ def database(verify_server: Server) -> Iterator[Database]:
     made = postgres.create(verify_server, "test")
     yield made
     postgres.drop(verify_server, made)
+
+
+@pytest.fixture(scope="session")
+def desk(verify_server: Server) -> Iterator[Desk]:
+    """Where single snippets are tried out."""
+    scratch = postgres.create(verify_server, "desk")
+    yield Desk(scratch)
+    postgres.drop(verify_server, scratch)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from migration_cookbook.verify.world import ColumnDraft, Draft, Sure, TableDraft
+from migration_cookbook.verify.world import Sure
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
+
+    from migration_cookbook.verify.world import ColumnDraft, Draft, TableDraft
 
 
 @dataclass
@@ -44,15 +45,14 @@ class Tale:
         return table
 
     def column(
-        self, table: str, name: str, type_: TypeEngine[object] | str | None = None, sure: Sure | None = None
+        self, table: str, name: str, type_: TypeEngine[object] | str | None = None, sure: Sure = Sure.BY_USE
     ) -> ColumnDraft | None:
-        from migration_cookbook.verify.world import Sure as Sureness
-
         found = self.table(table)
         if found is None or f"column {self.original(table)}.{name}" in self.made:
             return None
         new = name not in found.columns
-        column = self.draft.column(found.name, name, type_, sure if sure is not None else Sureness.BY_USE)
+        # The way down speaks of columns as they are then.
+        column = self.draft.column(found.name, name, None if self.down and not new else type_, sure)
         if new and self.hints is not None:
             self.hints.describe_column(found.name, column)
         return column

@@ -1,0 +1,286 @@
+"""What comes of a snippet: the verdict on each database, in a world that was made for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from migration_cookbook.databases import engines
+from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.verdict import Verdict
+
+if TYPE_CHECKING:
+    from trying import Desk
+
+    from migration_cookbook.verify.tale import Tale
+
+WORKS, FAILS, OUTSIDE = Verdict.WORKS, Verdict.FAILS, Verdict.OUTSIDE
+BATCH = 'with op.batch_alter_table("books") as batch:\n    '
+PAIR = "def upgrade():\n    {}\n\n\ndef downgrade():\n    {}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sqlite", "postgres"),
+    (
+        ('op.add_column("books", sa.Column("isbn", sa.String(13)))', WORKS, WORKS),
+        ('op.add_column("books", sa.Column("isbn", sa.String(13), nullable=False))', FAILS, FAILS),
+        ('op.drop_column("books", "isbn")', WORKS, WORKS),
+        ('op.alter_column("books", "title", nullable=False)', FAILS, WORKS),
+        (f'{BATCH}batch.alter_column("title", nullable=False)', WORKS, WORKS),
+        ('op.alter_column("books", "pages", type_=sa.BigInteger())', FAILS, WORKS),
+        ('op.alter_column("books", "title", new_column_name="name")', WORKS, WORKS),
+        ('op.create_unique_constraint("uq_books_isbn", "books", ["isbn"])', FAILS, WORKS),
+        (f'{BATCH}batch.drop_constraint("uq_books_isbn", type_="unique")', WORKS, WORKS),
+        ('op.drop_constraint("ck_books_price", "books", type_="check")', FAILS, WORKS),
+        ('op.create_check_constraint("ck_books_price", "books", "price > 100")', FAILS, WORKS),
+        ('op.drop_constraint("fk_books_author_id", "books", type_="foreignkey")', FAILS, WORKS),
+        ('op.drop_index("ix_books_title", "books")', WORKS, WORKS),
+        ('op.drop_index("ix_books_title")', WORKS, WORKS),
+        ('op.create_index("ix", "books", [sa.text("lower(title)")])', WORKS, WORKS),
+        ('op.create_index("ix", "books", ["data"], postgresql_using="gin")', WORKS, WORKS),
+        (
+            'op.create_index("ix", "b", ["title"], postgresql_using="gin",'
+            ' postgresql_ops={"title": "gin_trgm_ops"})',
+            WORKS,
+            WORKS,
+        ),
+        ('op.rename_table("books", "volumes")', WORKS, WORKS),
+        ('op.drop_table("books")', WORKS, WORKS),
+        ('op.execute("UPDATE books SET price = price * 2 WHERE title LIKE \'%a%\'")', WORKS, WORKS),
+        ('op.execute("DELETE FROM sessions WHERE expires_at < now()")', FAILS, WORKS),
+        ('op.execute("CREATE INDEX CONCURRENTLY ix ON books (title)")', FAILS, OUTSIDE),
+        (
+            "with op.get_context().autocommit_block():\n"
+            '    op.create_index("ix", "books", ["title"], postgresql_concurrently=True)',
+            WORKS,
+            WORKS,
+        ),
+        ('op.execute("VACUUM")', WORKS, OUTSIDE),
+        ("op.execute(\"ALTER TYPE genre ADD VALUE 'poetry'\")", FAILS, WORKS),
+        (
+            "op.execute(\"ALTER TYPE genre ADD VALUE 'poetry'\")\n"
+            "op.execute(\"UPDATE books SET genre = 'poetry'\")",
+            FAILS,
+            WORKS,
+        ),
+        (
+            'op.execute("ALTER TABLE b ADD EXCLUDE USING gist (room_id WITH =, period WITH &&)")',
+            FAILS,
+            FAILS,
+        ),
+        ('op.execute("CREATE TRIGGER t BEFORE UPDATE ON books FOR EACH ROW EXECUTE FUNCTION f()")', FAILS, WORKS),
+        ('op.execute("ALTER TABLE books VALIDATE CONSTRAINT fk_books_author_id")', FAILS, WORKS),
+        (
+            'op.execute("COMMIT")\nop.execute("CREATE INDEX CONCURRENTLY ix ON books (title)")\nop.execute("BEGIN")',
+            FAILS,
+            OUTSIDE,
+        ),
+        ('op.add_column("books", sa.Column("g", sa.Enum("a", "b", name="genre")))', WORKS, FAILS),
+        ('op.add_colum("books", sa.Column("isbn", sa.String(13)))', FAILS, FAILS),
+        (
+            'op.bulk_insert(sa.table("roles", sa.column("name", sa.String)), [{"name": "editor"}])',
+            WORKS,
+            WORKS,
+        ),
+        (
+            'bind = op.get_bind()\nif "isbn" in {c["name"] for c in sa.inspect(bind).get_columns("books")}:\n'
+            '    op.drop_column("books", "isbn")',
+            WORKS,
+            WORKS,
+        ),
+    ),
+)  # fmt: skip
+def test_operations(desk: Desk, text: str, sqlite: Verdict, postgres: Verdict) -> None:
+    found = {kind: desk.finding(text, kind) for kind in BOTH}
+    assert (found[Kind.SQLITE].verdict, found[Kind.POSTGRES].verdict) == (sqlite, postgres), [
+        finding.message for finding in found.values()
+    ]
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    ("up", "down", "message"),
+    (
+        ('op.add_column("b", sa.Column("isbn", sa.Text))', 'op.drop_column("b", "isbn")', ""),
+        (
+            'op.add_column("b", sa.Column("isbn", sa.Text))',
+            "pass",
+            "after the downgrade b.isbn is still there",
+        ),
+        ('op.drop_column("b", "isbn")', "pass", "after the downgrade b.isbn is missing"),
+        ('op.drop_column("b", "n")', 'op.add_column("b", sa.Column("n", sa.SmallInteger))', ""),
+        ('op.drop_index("ix_b", "b")', 'op.create_index("ix_b", "b", ["x", "y"], unique=True)', ""),
+        ('op.create_index("ix_b", "b", ["x"])', 'op.drop_index("ix_c", "b")', "the downgrade fails: "),
+        ('op.drop_table("b")', 'op.create_table("b", sa.Column("code", sa.String(9), primary_key=True))', ""),
+        ('op.rename_table("a", "b")', 'op.rename_table("b", "a")', ""),
+        ('op.add_column("b", sa.Column("isbn", sa.Text))', "raise NotImplementedError", ""),
+        ('op.execute("UPDATE b SET n = n + 1")', 'op.execute("UPDATE b SET n = n - 1")', ""),
+    ),
+)
+def test_up_down_and_up(desk: Desk, kind: Kind, up: str, down: str, message: str) -> None:
+    found = desk.finding(PAIR.format(up, down), kind, Form.FUNCTIONS)
+    assert found.verdict is (FAILS if message else WORKS), found.message
+    assert found.message.startswith(message)
+
+
+def test_the_world_agrees_with_the_way_down(desk: Desk) -> None:
+    text = PAIR.format(
+        'op.alter_column("books", "title", type_=sa.Text(), existing_type=sa.String(80), nullable=False)',
+        'op.alter_column("books", "title", type_=sa.String(80), existing_type=sa.Text(), nullable=True)',
+    )
+    found = desk.finding(text, Kind.POSTGRES, Form.FUNCTIONS)
+    assert found.verdict is WORKS, found.message
+    assert "title VARCHAR(80)" in found.assumed[0]
+    assert found.sent_down[0].startswith("ALTER TABLE books ALTER COLUMN title TYPE VARCHAR(80)")
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    ("sql", "verdict"),
+    (
+        (
+            "UPDATE orders AS o SET total = 0 WHERE o.status = 'open'; DELETE FROM orders WHERE total = 0",
+            WORKS,
+        ),
+        ("SELECT b.title, a.name FROM books b JOIN authors a ON a.id = b.author_id", WORKS),
+        ("INSERT INTO books (title, author_id) VALUES ('x', 1)", WORKS),
+        ("CREATE VIEW cheap AS SELECT title FROM books WHERE price < 5", WORKS),
+        ("SELEC 1", FAILS),
+        ("SELECT lowr(title) FROM books", FAILS),
+        ("-- nothing but words", Verdict.NOTHING_RAN),
+    ),
+)
+def test_sql(desk: Desk, kind: Kind, sql: str, verdict: Verdict) -> None:
+    found = desk.finding(sql, kind, Form.SQL)
+    assert found.verdict is verdict, found.message
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    ("text", "form", "verdict", "message"),
+    (
+        ("add_audit_columns('books')", Form.OPERATIONS, Verdict.NEEDS_CONTEXT, "the name add_audit_columns"),
+        ("from shop.models import Book", Form.OPERATIONS, Verdict.NEEDS_CONTEXT, "No module named 'shop'"),
+        ("import os\nos.environ['SHOP_URL']", Form.OPERATIONS, Verdict.NEEDS_CONTEXT, "variable 'SHOP_URL'"),
+        ("def helper():\n    op.drop_table('x')", Form.OPERATIONS, Verdict.NOTHING_RAN, "only defines"),
+        ("x = 1", Form.OPERATIONS, Verdict.NOTHING_RAN, "no operation"),
+        ("from alembic import op", Form.OPERATIONS, WORKS, ""),
+        ("op.add_column(", Form.OPERATIONS, FAILS, "SyntaxError"),
+        ("    op.drop_table('x')", Form.OPERATIONS, WORKS, ""),
+    ),
+)
+def test_what_is_no_plain_success(
+    desk: Desk, kind: Kind, text: str, form: Form, verdict: Verdict, message: str
+) -> None:
+    found = desk.finding(text, kind, form)
+    assert found.verdict is verdict, found.message
+    assert message in found.message
+
+
+def test_a_role_or_a_function_of_the_authors_is_context(desk: Desk) -> None:
+    for text, missing in (
+        ('op.execute("GRANT SELECT ON books TO reporting")', "the role reporting"),
+        ('op.execute("SELECT shop_total(id) FROM orders")', "the function shop_total"),
+    ):
+        found = desk.finding(text, Kind.POSTGRES)
+        assert (found.verdict, found.message) == (Verdict.NEEDS_CONTEXT, missing)
+
+
+def test_what_is_stated_is_all_that_is_there(desk: Desk) -> None:
+    given = "CREATE TABLE shelves (code VARCHAR(3)); INSERT INTO shelves VALUES ('A1')"
+    for kind in BOTH:
+        found = desk.finding('op.drop_column("shelves", "code")', kind, given=given)
+        assert found.assumed == (
+            "CREATE TABLE shelves (code VARCHAR(3))",
+            "INSERT INTO shelves VALUES ('A1')",
+        )
+        missing = desk.finding('op.drop_table("books")', kind, given=given)
+        assert missing.verdict is FAILS
+
+
+def test_earlier_definitions_are_there_and_earlier_operations_are_not(desk: Desk) -> None:
+    before = (
+        (Form.OPERATIONS, 'members = sa.table("members", sa.column("name"))\nop.drop_table("members")'),
+    )
+    for kind in BOTH:
+        found = desk.finding("op.execute(members.delete())", kind, before=before)
+        assert found.verdict is WORKS, found.message
+        assert found.sent == ("DELETE FROM members",)
+
+
+def test_rows_stand_in_the_world(desk: Desk) -> None:
+    for kind in BOTH:
+        found = desk.finding('op.drop_column("books", "title")', kind)
+        assert any("INSERT INTO books" in statement and "title 3" in statement for statement in found.assumed)
+
+
+def test_nothing_stays_in_the_database(desk: Desk) -> None:
+    for text in (
+        'op.create_table("kept", sa.Column("id", sa.Integer))',
+        'with op.get_context().autocommit_block():\n    op.execute("CREATE TABLE kept (id int)")',
+        'op.execute("CREATE TABLE kept (id int)")\nop.execute("COMMIT")',
+        "op.get_bind().commit()",
+    ):
+        desk.finding(text, Kind.POSTGRES)
+        with engines.engine(desk.scratch).connect() as connection:
+            assert sa.inspect(connection).get_table_names() == []
+
+
+def test_an_operation_of_somebody_elses_can_say_what_it_needs(desk: Desk) -> None:
+    from alembic.operations import MigrateOperation, Operations
+
+    from migration_cookbook.verify import needs
+
+    @Operations.register_operation("empty_table")
+    class EmptyTable(MigrateOperation):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @classmethod
+        def empty_table(cls, operations: Operations, name: str) -> None:
+            operations.invoke(cls(name))
+
+    @Operations.implementation_for(EmptyTable)
+    def _empty(operations: Operations, operation: EmptyTable) -> None:
+        operations.execute(f"DELETE FROM {operation.name} WHERE shelf_code IS NOT NULL")
+
+    @needs.needs_of(EmptyTable)
+    def _needs(operation: EmptyTable, tale: Tale) -> None:
+        tale.column(operation.name, "shelf_code", "CHAR(4)")
+
+    for kind in BOTH:
+        found = desk.finding('op.empty_table("shelves")', kind)
+        assert found.verdict is WORKS, found.message
+        assert "shelf_code CHAR(4)" in found.assumed[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "warning"),
+    (
+        ('op.create_index("ix", "b", ["n"], postgresql_where=sa.text("n > 1"))', Kind.SQLITE, "holds all rows"),
+        ('op.create_table("b", sa.Column("at", sa.DateTime, server_default=sa.text("NOW()")))', Kind.SQLITE, "first INSERT"),
+        ('op.bulk_insert(sa.table("r", sa.column("name")), [{"nmae": "x"}])', Kind.POSTGRES, "'nmae'"),
+        ('op.add_column("members", sa.Column("x", sa.Text))\nop.drop_column("membres", "y")', Kind.SQLITE, "nearly the same"),
+        ('op.get_bind().execute(sa.text("DELETE FROM b WHERE id = :n"), {"n": 3})', Kind.POSTGRES, "printed as NULL"),
+    ),
+)  # fmt: skip
+def test_warnings(desk: Desk, text: str, kind: Kind, warning: str) -> None:
+    found = desk.finding(text, kind)
+    assert any(warning in one for one in found.warnings), (found.verdict, found.message, found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "better"),
+    (
+        ('op.execute("CREATE INDEX CONCURRENTLY i ON b (n)")', Kind.POSTGRES, "autocommit_block"),
+        ('op.alter_column("b", "n", nullable=False)', Kind.SQLITE, "batch_alter_table"),
+        ('op.execute("ALTER TABLE b ADD EXCLUDE USING gist (room_id WITH =)")', Kind.POSTGRES, "btree_gist"),
+        ('op.add_column("b", sa.Column("n", sa.Integer, nullable=False))', Kind.POSTGRES, "server_default"),
+    ),
+)
+def test_better_ways(desk: Desk, text: str, kind: Kind, better: str) -> None:
+    assert any(better in one for one in desk.finding(text, kind).better)
+    assert desk.finding('op.add_column("b", sa.Column("n", sa.Integer))', kind).better == ()

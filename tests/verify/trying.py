@@ -1,0 +1,45 @@
+"""Tries one snippet out for a test, in this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.verify.judge import judge
+from migration_cookbook.verify.snippet import Form, Snippet
+from migration_cookbook.verify.trial import Text, trial
+
+if TYPE_CHECKING:
+    from migration_cookbook.databases.database import Database
+    from migration_cookbook.verify.trial import Trial
+    from migration_cookbook.verify.verdict import Finding
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A scratch database for PostgreSQL; SQLite's are in memory."""
+
+    scratch: Database
+
+    def trial(
+        self,
+        text: str,
+        kind: Kind,
+        form: Form = Form.OPERATIONS,
+        before: tuple[tuple[Form, str], ...] = (),
+        given: str | None = None,
+    ) -> Trial:
+        url = self.scratch.url if kind is Kind.POSTGRES else None
+        return trial(Text(form, text, before, given), kind, url)
+
+    def finding(
+        self,
+        text: str,
+        kind: Kind,
+        form: Form = Form.OPERATIONS,
+        before: tuple[tuple[Form, str], ...] = (),
+        given: str | None = None,
+    ) -> Finding:
+        snippet = Snippet("page.md", 1, "python", form, text)
+        return judge(snippet, kind, self.trial(text, kind, form, before, given))

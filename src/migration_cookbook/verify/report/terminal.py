@@ -91,13 +91,14 @@ def _tell_part(console: Console, run: Run, part: Part) -> None:
     console.print(Text(f"\n{part.heading}:", "bold"))
     for checked in part.checked:
         console.print(Text(f"\n{checked.snippet.place}", "bold"))
-        for line in _detail(run, checked, sql=part.sql):
+        for line in detail(run, checked, sql=part.sql):
             # What is copied from here must not have line ends of ours in it.
             console.print(Text(line), soft_wrap=True)
     console.print()
 
 
-def _detail(run: Run, checked: Checked, *, sql: bool) -> Iterator[str]:
+def detail(run: Run, checked: Checked, *, sql: bool) -> Iterator[str]:
+    """The lines in which one snippet is told in full."""
     yield indent(checked.snippet.text, "    ")
     if after := grounds(checked.snippet):
         yield f"  {after}"

@@ -279,3 +279,15 @@ def test_another_sandboxes_modules_do_not_stand_in(desk: Desk) -> None:
     assert "removed" not in ran.text
     desk.run("import bookshop.models")
     assert "orders" not in sys.modules["bookshop.models"].Base.metadata.tables
+
+
+def test_a_projects_modules_are_found_only_where_it_says_so(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", ["", *sys.path])  # as in a kernel
+    desk.run("%sandbox page --bare", "%alembic init migrations", "%%file models.py\nmetadata = None")
+    desk.run('%%file migrations/env.py --after "config = context.config"\nimport models')
+    assert "No module named 'models'" not in desk.attempt("%alembic current").text
+    desk.run('%%file alembic.ini --instead-of "prepend_sys_path ="\n# no path')
+    assert "No module named 'models'" in desk.attempt("%alembic current").text
+    assert sys.path[0] == ""

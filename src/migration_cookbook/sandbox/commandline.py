@@ -155,6 +155,7 @@ def _surroundings(run: Run, out: io.StringIO) -> Iterator[None]:
         stack.enter_context(contextlib.chdir(run.folder))
         stack.enter_context(_variables(run.databases))
         stack.enter_context(_fresh_modules(run.folder))
+        _forget_the_kernels_own_folder(run.folder)
         stack.enter_context(fresh_logging())
         stack.enter_context(_no_running_loop())
         stack.enter_context(alembic_private.steady(run.new_id, run.now))
@@ -199,6 +200,11 @@ def _fresh_modules(folder: Path) -> Iterator[None]:
         sys.path[:] = path
         sys.dont_write_bytecode = bytecode
         forget_modules(folder)
+
+
+def _forget_the_kernels_own_folder(folder: Path) -> None:
+    """A kernel imports from the folder it is in; the command `alembic` does only where it is told to."""
+    sys.path[:] = [each for each in sys.path if each not in ("", os.curdir, str(folder))]
 
 
 @contextlib.contextmanager

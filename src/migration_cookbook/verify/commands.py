@@ -6,14 +6,17 @@ page shows as an answer must be among the lines that were printed.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shlex
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.sandbox import alembic_private
 from migration_cookbook.sandbox.command import Command, parse
 from migration_cookbook.verify import places
-from migration_cookbook.verify.project import Project, project, write_revisions
+from migration_cookbook.verify.project import IDS, Project, project, write_revisions
 from migration_cookbook.verify.trial import Refusal, Trial
 from migration_cookbook.workspace import CookbookError
 
@@ -43,12 +46,23 @@ def trial(lines: str, answers: Sequence[str], kind: Kind, url: sa.URL | None) ->
         commands = [_without_shell(line) for line in texts]
         parsed = [parse(line) for line in commands]
     except CookbookError as error:
-        return Trial("up", Refusal("", str(error).replace("%alembic", "alembic")), ran=1)
+        return Trial("up", Refusal("", _usage(texts) or str(error)), ran=1)
     if url is not None and kind is Kind.POSTGRES:
         places.wipe(url)
     with project(kind, url) as made:
         assumed = _prepare(made, parsed, answers)
         return _run(made, commands, answers, assumed)
+
+
+def _usage(lines: Sequence[str]) -> str | None:
+    """What Alembic's own command line says of the first line that it does not understand."""
+    for line in lines:
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), contextlib.suppress(SystemExit, ValueError):
+            alembic_private.parser().parse_args(shlex.split(_without_shell(line))[1:])
+        if said.getvalue():
+            return re.sub(r" \(choose from.*", "", said.getvalue().strip().splitlines()[-1])
+    return None
 
 
 def _without_shell(line: str) -> str:
@@ -68,7 +82,10 @@ def _prepare(made: Project, commands: Sequence[Command], answers: Sequence[str])
             _empty(made)
             return ("an empty folder",)
         return ("a project without revisions",)
-    fork = any(command.name in ("merge", "branches") or "heads" in command.arguments for command in commands)
+    fork = any(
+        command.name in ("merge", "branches") or "heads" in _revision_arguments(command)
+        for command in commands
+    )
     label = _label(commands)
     ids = write_revisions(made, _ids(commands, answers), fork=fork, label=label)
     for command in commands:
@@ -98,12 +115,14 @@ def _start(first: Command, ids: Sequence[str], *, fork: bool) -> str | None:
 def _ids(commands: Sequence[Command], answers: Sequence[str]) -> list[str]:
     """Ids that the lines speak of, the older first where a page shows which that is."""
     order: list[str] = []
+    heads: list[str] = []
     for answer in answers:
         for line in reversed(answer.splitlines()):
             for older, newer in _ARROW.findall(line):
                 order += [one for one in (older, newer) if one not in order]
             for groups in _ANSWERED_ID.findall(line):
-                order += [one for one in groups if one and one not in order]
+                found = [one for one in groups if one and one not in order]
+                (heads if "(head)" in line else order).extend(found)
     named: list[str] = []
     for command in commands:
         for text in _revision_arguments(command):
@@ -111,8 +130,15 @@ def _ids(commands: Sequence[Command], answers: Sequence[str]) -> list[str]:
                 step = _STEP.fullmatch(part)
                 if step and not _SYMBOLIC.fullmatch(part) and not _is_label(text, part):
                     named.append(step["id"])
-    known = [one for one in named if not any(other.startswith(one) for other in order)]
-    return [one for one in dict.fromkeys([*order, *known]) if one not in ("base", "head", "heads", "current")]
+    known = [one for one in named if not any(other.startswith(one) for other in (*order, *heads))]
+    between = [one for one in (*order, *known) if one not in heads]
+    # What is said to be the head comes last, behind as many as a project has.
+    filling = [one for one in IDS if one not in between][: max(0, 4 - len(between) - 1)] if heads else []
+    return [
+        one
+        for one in dict.fromkeys([*between, *filling, *heads])
+        if one not in ("base", "head", "heads", "current")
+    ]
 
 
 def _is_label(text: str, part: str) -> bool:

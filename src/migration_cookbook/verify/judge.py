@@ -94,7 +94,8 @@ def _spoken(text: str) -> str:
 
 def _verdict(snippet: Snippet, trial: Trial) -> tuple[Verdict, str]:
     if trial.refusal is not None:
-        words = f"{trial.refusal.kind}: {trial.refusal.message}"
+        kind = trial.refusal.kind
+        words = f"{kind}: {trial.refusal.message}" if kind else trial.refusal.message
         if trial.outside:
             return Verdict.OUTSIDE, words
         missing = missing_context(trial.refusal)

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from sqlalchemy.sql import visitors
 
@@ -258,11 +259,12 @@ def _drop_index(operation: ops.DropIndexOp, tale: Tale) -> None:
 
 def need_index(name: str, table: str | None, tale: Tale) -> None:
     """An index of this name, on the table that it seems to be on."""
-    if any(name in one.indexes for one in tale.draft.tables.values()):
+    # Arguments the wrong way round are a mistake, and none that a world could mend.
+    if any(name in one.indexes for one in tale.draft.tables.values()) or tale.has_made(f"index {table}"):
         return
     table = table or table_in_name(name, tale.draft.tables) or "books"
     found = tale.table(table)
-    if found is None or name in found.names():
+    if found is None or name in found.names() or name in tale.draft.tables:
         return
     hint = tale.hints.indexes.get(name) if tale.hints else None
     if hint is not None:
@@ -320,7 +322,7 @@ def _primary_key(operation: ops.CreatePrimaryKeyOp, tale: Tale) -> None:
     name = _name_of(operation)
     tale.make(f"constraint {operation.constraint_name}")
     found = tale.table(name)
-    if found is not None and not tale.down and found.key is None:
+    if found is not None and not tale.down and found.key is None and found.key_name is None:
         found.key = ()
     for column in operation.columns:
         tale.column(name, str(column))
@@ -333,6 +335,18 @@ def _check(operation: ops.CreateCheckConstraintOp, tale: Tale) -> None:
     tale.make(f"constraint {operation.constraint_name}")
     _expression(operation.condition, name, tale)
     sql_needs.satisfy(str(operation.condition), name, tale)
+
+
+@needs_of(CreateExcludeConstraintOp)
+def _exclude(operation: CreateExcludeConstraintOp, tale: Tale) -> None:
+    name = _name_of(operation)
+    tale.table(name)
+    tale.make(f"constraint {operation.constraint_name}")
+    for part, operator in operation.elements:
+        _expression(part, name, tale)
+        column = tale.column(name, str(getattr(part, "name", part)))
+        if column is not None and operator == "&&":
+            sql_needs.suggest(column, "TSTZRANGE")
 
 
 @needs_of(ops.CreateForeignKeyOp)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 #: As Alembic gives them: twelve hex digits.
-_IDS = ("5c7d2f1a9b40", "8e13b0c4d6a2", "b3f9a7e25c18", "d04e6c81f7b9")
+IDS = ("5c7d2f1a9b40", "8e13b0c4d6a2", "b3f9a7e25c18", "d04e6c81f7b9")
 _MOMENT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
 MODELS = '''\
@@ -126,7 +126,7 @@ def write_revisions(
     made: Project, ids: Sequence[str], *, fork: bool, label: str | None = None
 ) -> tuple[str, ...]:
     """Four revisions, under these ids as far as they go; with `fork` the last two stand beside each other."""
-    names = (*ids, *(one for one in _IDS if one not in ids))[: max(len(_IDS), len(ids))]
+    names = (*ids, *(one for one in IDS if one not in ids))[: max(len(IDS), len(ids))]
     for number, id_ in enumerate(names):
         down = names[number - 1] if number else None
         if fork and number == len(names) - 1:
@@ -137,7 +137,7 @@ def write_revisions(
         if not number:
             columns = 'sa.Column("id", sa.Integer, primary_key=True), sa.Column("title", sa.String(200), nullable=False)'
             up, back = f'op.create_table("books", {columns})', 'op.drop_table("books")'
-        elif number >= len(_IDS):
+        elif number >= len(IDS):
             up = back = "pass"
         text = _REVISION.format(
             message=f"step {number + 1}",

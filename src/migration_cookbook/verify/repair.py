@@ -64,7 +64,7 @@ def _qualified(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale)
 
 
 def _bare_column(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
-    name = match[1]
+    name = match[1].strip('"')
     if "." in name:
         _qualified(match, refusal, draft, tale)
         return

@@ -32,6 +32,8 @@ class NotPython(Exception):
 class Script:
     """A snippet that can be run."""
 
+    #: Defines what it leans on; comes first.
+    before: Callable[[], None]
     up: Callable[[], None]
     down: Callable[[], None] | None
     #: Whether `up` is only definitions that nobody calls.
@@ -41,26 +43,39 @@ class Script:
 def script(
     form: Form, text: str, before: Sequence[tuple[Form, str]], run_sql: Callable[[str], None]
 ) -> Script:
-    """The snippet as functions; the definitions of what it leans on are made when `up` begins."""
+    """The snippet as functions."""
     if form is Form.SQL:
-        return Script(lambda: _each(text, run_sql), None, idle=False)
+        return Script(_nothing, lambda: _each(text, run_sql), None, idle=False)
     names: dict[str, Any] = {**PRELUDE, "__name__": "snippet"}
-    for other, earlier in before:
-        if other is not Form.SQL:
-            _define(other, earlier, names)
     tree = parse(text)
-    if form in (Form.FUNCTIONS, Form.REVISION):
-        exec(_code(text), names)
-        up, down = names.get("upgrade"), names.get("downgrade")
-        if callable(up):
-            return Script(
-                up, down if callable(down) and not _refuses(tree, "downgrade") else None, idle=False
-            )
-        if callable(down):
-            # Shown alone, a way down is a way like any other.
-            return Script(down, None, idle=False)
-    code = _code(text)
-    return Script(lambda: exec(code, names), None, idle=_only_definitions(tree))
+    ways = _functions(tree) & {"upgrade", "downgrade"} if form in (Form.FUNCTIONS, Form.REVISION) else set()
+
+    def define() -> None:
+        for other, earlier in before:
+            if other is not Form.SQL:
+                _define(other, earlier, names)
+        if ways:
+            exec(_code(text), names)
+
+    if "upgrade" in ways:
+        down = None if _refuses(tree, "downgrade") or "downgrade" not in ways else _call(names, "downgrade")
+        return Script(define, _call(names, "upgrade"), down, idle=False)
+    if ways:
+        # Shown alone, a way down is a way like any other.
+        return Script(define, _call(names, "downgrade"), None, idle=False)
+    return Script(define, lambda: exec(_code(text), names), None, idle=_only_definitions(tree))
+
+
+def _functions(tree: ast.Module) -> set[str]:
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def _call(names: dict[str, Any], name: str) -> Callable[[], None]:
+    return lambda: names[name]()
+
+
+def _nothing() -> None:
+    return None
 
 
 @functools.lru_cache(maxsize=64)

@@ -110,10 +110,20 @@ def _walk(node: Any) -> Iterator[tuple[str, Any]]:
             yield from _walk(one)
 
 
-def _query(node: dict[str, Any], tale: Tale, target: dict[str, Any] | None = None) -> None:
-    """SELECT, INSERT, UPDATE, DELETE: tables, then columns."""
+def _query(
+    node: dict[str, Any],
+    tale: Tale,
+    target: dict[str, Any] | None = None,
+    defined: frozenset[str] = frozenset(),
+) -> None:
+    """SELECT, INSERT, UPDATE, DELETE: tables, then columns. What WITH defines is a query by itself."""
     scope = _Scope()
-    defined = {one["ctename"] for key, one in _walk(node) if key == "common_table_expr"}
+    ctes = [one["common_table_expr"] for one in node.get("with_clause", {}).get("ctes", ())]
+    defined |= {one["ctename"] for one in ctes}
+    for one in ctes:
+        for query in one.get("ctequery", {}).values():
+            _query(query, tale, defined=defined)
+    node = {key: value for key, value in node.items() if key != "with_clause"}
     for key, one in _walk(node):
         if key in ("range_var", "relation") and isinstance(one, dict) and "relname" in one:
             name = relation_name(one)
@@ -160,7 +170,7 @@ def _insert(node: dict[str, Any], tale: Tale) -> None:
         if (None, columns) not in found.uniques:
             found.uniques.append((None, columns))
     if not rows:
-        _query(values, tale)
+        _query({**values, "with_clause": node.get("with_clause", {})}, tale)
 
 
 def _update(node: dict[str, Any], tale: Tale) -> None:
@@ -213,13 +223,16 @@ def _compare(node: dict[str, Any], scope: _Scope, tale: Tale) -> None:
         if column is None:
             continue
         if operator in ("->", "->>", "#>", "#>>", "@>", "<@", "?") and one is left:
-            _suggest(column, "JSONB")
+            suggest(column, "JSONB")
         elif operator == "@@" and one is left:
-            _suggest(column, "TSVECTOR")
+            suggest(column, "TSVECTOR")
+        elif node.get("kind") in ("AEXPR_BETWEEN", "AEXPR_IN"):
+            for item in other.get("list", {}).get("items", ()):
+                _typed(column, item)
         elif operator in _COMPARISONS and isinstance(other, dict):
             _typed(column, other)
         elif operator in ("~~", "~~*", "~"):
-            _suggest(column, "TEXT")
+            suggest(column, "TEXT")
 
 
 def _call(node: dict[str, Any], scope: _Scope, tale: Tale) -> None:
@@ -230,20 +243,21 @@ def _call(node: dict[str, Any], scope: _Scope, tale: Tale) -> None:
         if column is None:
             continue
         if name in _TEXT_FUNCTIONS:
-            _suggest(column, "TEXT")
+            suggest(column, "TEXT")
         elif name in _TIME_FUNCTIONS:
-            _suggest(column, INSTANT)
+            suggest(column, INSTANT)
         elif name in _NUMBER_FUNCTIONS and not _counts(column):
-            _suggest(column, "NUMERIC")
+            suggest(column, "NUMERIC")
         elif name.startswith("jsonb_"):
-            _suggest(column, "JSONB")
+            suggest(column, "JSONB")
 
 
 def _counts(column: ColumnDraft) -> bool:
     return isinstance(column.type, str) and column.type.startswith(("INT", "NUM", "BIGINT", "SMALL"))
 
 
-def _suggest(column: ColumnDraft, type_: str) -> None:
+def suggest(column: ColumnDraft, type_: str) -> None:
+    """A type that its use suggests, stronger than what its name does."""
     if column.sure < Sure.BY_USE:
         column.type, column.sure = type_, Sure.BY_USE
 
@@ -251,34 +265,36 @@ def _suggest(column: ColumnDraft, type_: str) -> None:
 def _typed(column: ColumnDraft, value: dict[str, Any]) -> None:
     """The type of what it is compared with or set to, if that says more than the column's name."""
     constant = value.get("a_const", {})
+    if "sval" in constant:
+        column.literals.add(constant["sval"].get("sval", ""))
     if "sval" in constant and isinstance(column.type, str):
         if column.type.startswith(("INT", "BOOL", "NUM")) and not re.fullmatch(
             r"-?[\d.]+|true|false|t|f", constant["sval"].get("sval", ""), re.IGNORECASE
         ):
-            _suggest(column, "TEXT")
+            suggest(column, "TEXT")
     elif "boolval" in constant:
-        _suggest(column, "BOOLEAN")
+        suggest(column, "BOOLEAN")
     elif "fval" in constant:
-        _suggest(column, "NUMERIC")
+        suggest(column, "NUMERIC")
     elif "ival" in constant:
         if column.sure is Sure.BY_NAME and not _counts(column):
-            _suggest(column, "INTEGER")
+            suggest(column, "INTEGER")
     elif "type_cast" in value:
         names = value["type_cast"].get("type_name", {})
         if names and "arg" in value["type_cast"]:
-            _suggest(column, type_text(names))
+            suggest(column, type_text(names))
     elif "func_call" in value:
         name = value["func_call"]["funcname"][-1]["string"]["sval"].lower()
         if name in ("now", "clock_timestamp"):
-            _suggest(column, INSTANT)
+            suggest(column, INSTANT)
         elif name == "to_tsvector":
-            _suggest(column, "TSVECTOR")
+            suggest(column, "TSVECTOR")
         elif name == "gen_random_uuid":
-            _suggest(column, "UUID")
+            suggest(column, "UUID")
         elif name.startswith("jsonb_"):
-            _suggest(column, "JSONB")
+            suggest(column, "JSONB")
     elif "sql_value_function" in value:
-        _suggest(column, INSTANT)
+        suggest(column, INSTANT)
 
 
 def _satisfy(node: dict[str, Any], table: str, tale: Tale) -> None:
@@ -296,6 +312,9 @@ def _satisfy(node: dict[str, Any], table: str, tale: Tale) -> None:
     if expression.get("kind") == "AEXPR_IN":
         values = [_literal(item) for item in right.get("list", {}).get("items", ())]
         column.values = tuple(value for value in values if value is not None)
+    elif expression.get("kind") == "AEXPR_BETWEEN":
+        least = _number((right.get("list", {}).get("items") or [{}])[0])
+        column.values = () if least is None else (str(least),)
     elif expression.get("kind") == "AEXPR_OP" and operator in (">", ">="):
         number = _number(right)
         if number is not None:
@@ -399,7 +418,7 @@ def _exclusion(node: dict[str, Any], table: str, tale: Tale) -> None:
         if name:
             column = tale.column(table, name)
             if column is not None and "&&" in operators:
-                _suggest(column, "TSTZRANGE")
+                suggest(column, "TSTZRANGE")
 
 
 def _strings(nodes: list[dict[str, Any]] | None) -> list[str]:
@@ -457,6 +476,7 @@ def _change_type(definition: dict[str, Any], table: str, name: str, tale: Tale) 
     if using is not None:
         column.type, column.looks_like = "TEXT", new
         column.sure = Sure.BY_USE
+        column.values = tuple(quoted(label) for label in tale.labels.get(new, ()))
     elif new.upper().startswith(("VARCHAR", "TEXT")):
         column.type, column.sure = "VARCHAR(50)", Sure.BY_USE
     elif new.upper().startswith(("BIGINT", "NUMERIC", "DOUBLE", "REAL")):
@@ -614,8 +634,9 @@ def _labels(name: str, tale: Tale) -> tuple[str, ...]:
 def _create_enum(node: dict[str, Any], tale: Tale) -> None:
     name = ".".join(_strings(node.get("type_name")))
     tale.make(f"type {name}")
+    tale.labels[name] = tuple(_strings(node.get("vals")))
     if tale.down and tale.hints is not None:
-        tale.hints.enums[name] = tuple(_strings(node.get("vals")))
+        tale.hints.enums[name] = tale.labels[name]
 
 
 def _alter_enum(node: dict[str, Any], tale: Tale) -> None:
@@ -625,6 +646,8 @@ def _alter_enum(node: dict[str, Any], tale: Tale) -> None:
     needed = [node[key] for key in ("old_val", "new_val_neighbor") if node.get(key)]
     known = tale.draft.enums.get(name, ("first", "second"))
     tale.draft.enums[name] = (*(one for one in known if one not in needed), *needed)
+    if node.get("new_val"):
+        tale.draft.new_labels.add(node["new_val"])
 
 
 def _create_trigger(node: dict[str, Any], tale: Tale) -> None:

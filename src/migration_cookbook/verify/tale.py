@@ -28,6 +28,8 @@ class Tale:
     renamed: dict[str, str] = field(default_factory=dict)
     #: How things looked that the snippet drops: from its own way down.
     hints: Hints | None = None
+    #: Of the enum types that the snippet makes.
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: On the way down only tables and columns are assumed: what it drops must be what went up.
     down: bool = False
 

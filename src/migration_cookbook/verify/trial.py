@@ -46,7 +46,7 @@ _ENDS_TRANSACTIONS = re.compile(
 #: What Alembic and we say about transactions; the snippet's own is a statement like any other.
 _OURS = re.compile(r"(BEGIN|COMMIT|ROLLBACK|SET CONSTRAINTS ALL IMMEDIATE)\b|PRAGMA", re.IGNORECASE)
 #: SQLSTATEs and words for "not within a transaction".
-_NEEDS_NO_TRANSACTION = ("25001", "from within a transaction")
+_NEEDS_NO_TRANSACTION = ("25001", "55P04", "from within a transaction")
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,8 @@ def _guess(text: Text, kind: Kind) -> Draft:
     tell = functools.partial(_learn_quietly, tale=tale)
     with _guessing(text, kind, tell) as made:
         with contextlib.suppress(Exception):
+            made.before()
+        with contextlib.suppress(Exception):
             made.up()
         if made.down is not None:
             tale.down = True
@@ -200,7 +202,7 @@ def _guessing(text: Text, kind: Kind, tell: Callable[[Any], None]) -> Iterator[S
     with contextlib.suppress(NotPython, Exception), installed(Guessing(context, tell, tell)):
         yield script(text.form, text.text, text.before, tell)
         return
-    yield Script(lambda: None, None, idle=False)
+    yield Script(lambda: None, lambda: None, None, idle=False)
 
 
 @functools.lru_cache(maxsize=8)
@@ -211,6 +213,8 @@ def _hints(text: Text, kind: Kind) -> Hints:
         return Hints()
     with contextlib.suppress(Exception), _guessing(text, kind, told.append) as made:
         if made.down is not None:
+            made.before()
+            told.clear()
             made.down()
     hints = Hints()
     with contextlib.suppress(Exception):
@@ -351,12 +355,14 @@ def _run(one: _Run, found: _Attempt) -> None:
     left: tuple[str, ...] = ()
     world = found.trial.assumed
     try:
-        before = one.look()
         made = script(one.text.form, one.text.text, one.text.before, one.send)
+        one.way(made.before)
+        before = one.look()
         sent = one.way(made.up)
         after = one.look()
         changes = _words(before, after)
-        ran = len(found.told) or len(sent)
+        # An operation that sends nothing did nothing: a misspelled option is passed over in silence.
+        ran = len(sent) + sum(isinstance(one, str) for one in found.told) + len(changes)
         idle = made.idle
         unusable = tuple(_unusable(one, before, after))
         if made.down is not None:
@@ -386,7 +392,9 @@ def _run(one: _Run, found: _Attempt) -> None:
 
 
 def _words(before: schema.Schema, after: schema.Schema) -> tuple[str, ...]:
-    return tuple(str(change) for change in schema.difference(before, after))
+    """What differs, but for the order of columns, which no ALTER can bring back."""
+    words = (str(change) for change in schema.difference(before, after))
+    return tuple(one for one in words if not one.startswith("~ order of columns"))
 
 
 def _unusable(run_: _Run, before: schema.Schema, after: schema.Schema) -> Iterator[str]:

@@ -47,6 +47,8 @@ class ColumnDraft:
     #: Literals to take instead of samples.
     values: tuple[str, ...] = ()
     comment: str | None = None
+    #: Texts that the snippet compares it with or sets it to.
+    literals: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,8 @@ class Draft:
     extensions: list[str] = field(default_factory=list)
     #: Built last, by `CREATE …` statements of PostgreSQL: sequences, functions, views, triggers.
     others: dict[str, str] = field(default_factory=dict)
-    #: What must be created before the tables: domains.
-    first: dict[str, str] = field(default_factory=dict)
+    #: Labels that the snippet adds to an enum type.
+    new_labels: set[str] = field(default_factory=set)
     #: What the author states, instead of all else.
     given: str | None = None
 
@@ -130,7 +132,7 @@ class Draft:
 
     def signature(self) -> str:
         """Changes whenever the draft does."""
-        return repr((self.tables, self.enums, self.schemas, self.extensions, self.others, self.first))
+        return repr((self.tables, self.enums, self.schemas, self.extensions, self.others))
 
     def statements(self, kind: Kind) -> tuple[str, ...]:
         """What builds it on that database, rows and all."""
@@ -143,11 +145,11 @@ class Draft:
     def _on_postgres(self) -> Iterator[str]:
         kind = Kind.POSTGRES
         self._agree(kind)
+        self._typed_by_enums()
         yield from (f"CREATE SCHEMA {quote(name, kind)}" for name in self.schemas)
         yield from (f'CREATE EXTENSION IF NOT EXISTS "{name}"' for name in self.extensions)
         for name, labels in self.enums.items():
             yield f"CREATE TYPE {quote(name, kind)} AS ENUM ({', '.join(map(quoted, labels))})"
-        yield from self.first.values()
         for table in self.tables.values():
             yield _create(table, kind, keys=False)
             yield from self._rows(table, kind)
@@ -188,6 +190,16 @@ class Draft:
                 if key.targets != (target.key or ("id",)) and (None, key.targets) not in target.uniques:
                     target.uniques.append((None, key.targets))
 
+    def _typed_by_enums(self) -> None:
+        """A column is of the enum type that is called like it: `role` of `user_role`, `shirt` of `shirt_size`."""
+        for name, labels in self.enums.items():
+            for table in self.tables.values():
+                for column in table.columns.values():
+                    if column.type == TEXT and _belongs(column.name, name):
+                        used = column.literals - self.new_labels - set(labels)
+                        column.type, column.sure = name, Sure.STATED
+                        labels = self.enums[name] = (*labels, *sorted(used))
+
     def _rows(self, table: TableDraft, kind: Kind) -> Iterator[str]:
         if table.empty:
             return
@@ -219,10 +231,16 @@ class Draft:
                 if target is not table or other != column.name:
                     return self._value(target, _columns(target)[other], row, kind)
         type_ = spelled(column.type, kind)
-        if (column.name == "id" or (column.name,) == table.key) and is_whole(type_):
+        # Whatever a key refers to, the rows of all tables have the same ids.
+        is_key = column.name == "id" or column.name.endswith("_id") or (column.name,) == table.key
+        if is_key and is_whole(type_) and column.looks_like is None:
             return str(FIRST_ID - 1 + row)
         labels = getattr(column.type, "enums", None) or self.enums.get(type_) or ()
         return sample(column.looks_like or type_, column.name, row, kind, labels)
+
+
+def _belongs(column: str, enum: str) -> bool:
+    return column == enum or enum.startswith(f"{column}_") or enum.endswith(f"_{column}")
 
 
 def quote(name: str, kind: Kind) -> str:

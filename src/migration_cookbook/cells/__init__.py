@@ -10,6 +10,7 @@ from migration_cookbook.cells import (
     fails_magic,
     file_magics,
     locks_magic,
+    op_magic,
     practice_magics,
     revision_magic,
     revisions_magic,
@@ -30,6 +31,7 @@ _MAGICS = (
     + alembic_magic.MAGICS
     + revision_magic.MAGICS
     + fails_magic.MAGICS
+    + op_magic.MAGICS
     + sql_magic.MAGICS
     + schema_magic.MAGICS
     + revisions_magic.MAGICS

@@ -98,9 +98,7 @@ def _sentence(failure: CellFailed) -> str:
 def _worked(notebook: Notebook, announced: list[Announcement]) -> None:
     """Nothing failed. That passes only where the version at hand is another than the one announced."""
     versions = _other_versions(notebook, announced)
-    absent = [
-        each.kind for each in announced if notebook.has_sandbox and notebook.database(each.kind) is None
-    ]
+    absent = [each.kind for each in announced if notebook.version(each.kind) is None]
     excused = [kind for kind in BOTH if kind in versions or kind in absent]
     if announced and all(each.kind in excused for each in announced):
         lines = [
@@ -118,9 +116,9 @@ def _other_versions(notebook: Notebook, announced: list[Announcement]) -> dict[K
     """One line for each database whose version is not one of those announced."""
     lines = {}
     for each in announced:
-        if each.before is None or notebook.database(each.kind) is None:
+        version = notebook.version(each.kind)
+        if each.before is None or version is None:
             continue
-        version = notebook.sandbox.version(each.kind)
         if _numbers(version) >= _numbers(each.before):
             lines[each.kind] = (
                 f"{each.kind.title} {version} does this. The text is about versions before {each.before}, which refuse."

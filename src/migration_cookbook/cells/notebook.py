@@ -11,6 +11,7 @@ from IPython.display import display
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.display.answers import Answer, combine
 from migration_cookbook.display.parts import Note, Part
+from migration_cookbook.verify.versions import versions
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -93,6 +94,12 @@ class Notebook:
         """The sandbox's database, None where PostgreSQL is not to be had."""
         databases = self.sandbox.databases.get(kind)
         return databases[0] if databases else None
+
+    def version(self, kind: Kind) -> str | None:
+        """Of the database that a cell runs on, also where there is no sandbox; None if it is not to be had."""
+        if self._sandbox is None:
+            return versions(self.workspace, (kind,))[kind] or None
+        return self.sandbox.version(kind) if self.database(kind) is not None else None
 
     def not_run(self, kind: Kind) -> Answer:
         """The answer of a database that was not asked: it is not to be had, or an interrupt came first."""

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 #: Snippets that one child tries one after the other, so that they share a connection.
 _CHUNK = 24
 _LIMITS = Limits(seconds=10.0)
-_RUN = "migration_cookbook.verify.jobs:run_all"
+#: What a warm process must have imported.
+RUNNER = "migration_cookbook.verify.jobs"
+_RUN = f"{RUNNER}:run_all"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,15 @@ def check(
                 yield _used(checked, used)
 
 
+def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
+    """The same for one snippet, in a process that the caller keeps warm."""
+    with ExitStack() as stack:
+        host, unavailable = _server(settings)
+        benches = SimpleQueue[_Bench]()
+        benches.put(_Bench(worker, _scratch(stack, host)))
+        return _chunk([snippet], settings, benches, unavailable)[0]
+
+
 def _server(settings: Settings) -> tuple[Server | None, str]:
     if Kind.POSTGRES not in settings.kinds:
         return None, ""
@@ -82,14 +93,19 @@ def _server(settings: Settings) -> tuple[Server | None, str]:
 
 
 def _bench(stack: ExitStack, host: Server | None) -> _Bench:
-    worker = Worker("migration_cookbook.verify.jobs")
+    worker = Worker(RUNNER)
     worker.start()
     stack.callback(worker.close)
+    return _Bench(worker, _scratch(stack, host))
+
+
+def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
+    """A database that goes with the stack."""
     if host is None:
-        return _Bench(worker, None)
+        return None
     database = postgres.create(host, "verify")
     stack.callback(postgres.drop, host, database)
-    return _Bench(worker, database.url)
+    return database.url
 
 
 def _chunk(

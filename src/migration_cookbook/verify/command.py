@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases import server
-from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify.checking import Settings, check
 from migration_cookbook.verify.expecting import held_to_declaration
 from migration_cookbook.verify.reading import read
@@ -17,7 +14,7 @@ from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.report import FORMATS, terminal
 from migration_cookbook.verify.report.run import Run
 from migration_cookbook.verify.snippet import Form
-from migration_cookbook.workspace import CookbookError
+from migration_cookbook.verify.versions import versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,10 +38,10 @@ def verify(paths: Sequence[Path], settings: Settings, form: str | None, *, show_
     found = find(paths, settings)
     with terminal.progress(len(found.snippets)) as tell:
         checked = tuple(check(found.snippets, settings, tell)) if found.snippets else ()
-    versions = versions_of(settings)
+    asked = versions(settings.workspace, settings.kinds)
     run = Run(
-        tuple(held_to_declaration(one, versions) for one in checked),
-        versions,
+        tuple(held_to_declaration(one, asked) for one in checked),
+        asked,
         found.mistakes,
         found.foreign,
         show_sql=show_sql,
@@ -69,17 +66,3 @@ def find(paths: Sequence[Path], settings: Settings) -> Found:
     ours = [one for one in snippets if one.form is not Form.FOREIGN]
     asked = tuple(one for one in ours if set(one.on) & set(settings.kinds))
     return Found(asked, tuple(mistakes), len(snippets) - len(ours))
-
-
-def versions_of(settings: Settings) -> dict[Kind, str]:
-    """The versions of the databases that are asked; empty where one is not to be had."""
-    versions: dict[Kind, str] = {}
-    for kind in settings.kinds:
-        if kind is Kind.SQLITE:
-            versions[kind] = sqlite3.sqlite_version
-        else:
-            try:
-                versions[kind] = server.attach(settings.workspace).version
-            except CookbookError:
-                versions[kind] = ""
-    return versions

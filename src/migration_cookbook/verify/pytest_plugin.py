@@ -118,9 +118,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 def _checked(items: list[SnippetItem]) -> dict[str, Run]:
     from migration_cookbook.databases.kinds import BOTH
     from migration_cookbook.verify.checking import Settings, check
-    from migration_cookbook.verify.command import versions_of
     from migration_cookbook.verify.expecting import held_to_declaration
     from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.versions import versions
     from migration_cookbook.workspace import open_workspace
 
     # Whole pages: whether a helper ran is seen at the snippets that use it.
@@ -129,8 +129,8 @@ def _checked(items: list[SnippetItem]) -> dict[str, Run]:
     with _clean_environment():
         settings = Settings(open_workspace(), BOTH)
         checked = list(check(snippets, settings))
-        versions = versions_of(settings)
-    return {one.snippet.place: Run((held_to_declaration(one, versions),), versions) for one in checked}
+        asked = versions(settings.workspace, settings.kinds)
+    return {one.snippet.place: Run((held_to_declaration(one, asked),), asked) for one in checked}
 
 
 @contextmanager

@@ -1,0 +1,133 @@
+"""`%%op`: one snippet in a world that is made for it and gone afterwards, on each database."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic
+from migration_cookbook.cells.options import read
+from migration_cookbook.display.answers import Answer
+from migration_cookbook.display.parts import Code, Lines, Note, Part
+from migration_cookbook.verify.snippet import Form, Snippet
+from migration_cookbook.verify.verdict import Finding, Verdict
+from migration_cookbook.worker import Worker
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from migration_cookbook.cells.notebook import Notebook
+
+_USAGE = "Write %%op or %%op --on sqlite, and op.… lines below it."
+_FORMS = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION)
+#: In a migration these end in an exception.
+_FAILS = (Verdict.FAILS, Verdict.OUTSIDE)
+
+_TABLE = re.compile(r"CREATE TABLE (?P<name>\S+) \((?P<columns>.*)\)", re.DOTALL)
+_MADE = re.compile(r"CREATE (?:UNIQUE )?(?P<what>[A-Z]+)(?: IF NOT EXISTS)? (?P<name>[^\s(]+)")
+_NO_COLUMN = ("PRIMARY", "FOREIGN", "UNIQUE", "CHECK", "CONSTRAINT", "EXCLUDE")
+
+
+def op(notebook: Notebook, line: str, cell: str) -> None:
+    """Try the snippet, and show what came of it and what was sent."""
+    # Not at the top: a notebook without such a cell would load twice as long.
+    from migration_cookbook.verify.checking import Settings, check_one
+
+    options = read("%%op", line, named=("--on",), usage=_USAGE)
+    snippet = _snippet(cell)
+    kinds = notebook.databases(options.on)
+    checked = check_one(snippet, Settings(notebook.workspace, tuple(kinds)), _worker())
+    findings = [checked.findings[kind] for kind in kinds]
+    notebook.publish_answers(
+        [Answer(finding.kind, tuple(_parts(finding))) for finding in findings],
+        sent={finding.kind: finding.sent + finding.sent_down for finding in findings},
+    )
+    _raise_unless_it_worked(snippet, findings)
+
+
+@cache
+def _worker() -> Worker:
+    """Warm from the first cell on."""
+    from migration_cookbook.verify.checking import RUNNER
+
+    return Worker(RUNNER)
+
+
+def _snippet(cell: str) -> Snippet:
+    from migration_cookbook.verify.reading.forms import classify
+    from migration_cookbook.verify.reading.page import Passage
+
+    known = classify("python", Passage.of(cell, 2))
+    try:
+        compile(known.passage.text, "<cell>", "exec")
+    except SyntaxError as error:
+        line = known.passage.numbers[(error.lineno or 1) - 1] if known.passage.numbers else 2
+        raise CookbookError(f"The code has a syntax error in line {line}: {error.msg}.") from None
+    if known.form not in _FORMS:
+        raise CookbookError(f"%%op takes what stands in an upgrade(). {_USAGE}")
+    return Snippet("cell", known.passage.line, "python", known.form, known.passage.text)
+
+
+def _parts(finding: Finding) -> Iterator[Part]:
+    yield Lines((_headline(finding),))
+    yield from _code("", finding.sent)
+    yield from _code("On the way down:", finding.sent_down)
+    yield from (Note(f"But: {warning}.") for warning in finding.warnings)
+    yield from (Note(f"Better: {better}.") for better in finding.better)
+    if world := _world(finding.assumed):
+        yield Note(f"Assumed: {world}.")
+
+
+def _headline(finding: Finding) -> str:
+    message = " ".join(finding.message.split())
+    if finding.verdict is Verdict.FAILS:
+        return f"FAILED  {message}"
+    if finding.verdict is Verdict.WORKS or not message:
+        return finding.verdict.value
+    return f"{finding.verdict.value}: {message}"
+
+
+def _code(caption: str, statements: Sequence[str]) -> Iterator[Part]:
+    if statements:
+        yield Code(caption, "\n".join(f"{one.rstrip().rstrip(';')};" for one in statements), "sql")
+
+
+def _world(statements: Sequence[str]) -> str:
+    """Tables with their columns, and what else there was: `books (id, title)`."""
+    things = []
+    for statement in statements:
+        if table := _TABLE.match(statement):
+            columns = ", ".join(_columns(table["columns"]))
+            things.append(f"`{table['name']} ({columns})`")
+        elif made := _MADE.match(statement):
+            things.append(f"{made['what'].lower()} `{made['name']}`")
+    return ", ".join(things)
+
+
+def _columns(text: str) -> Iterator[str]:
+    depth, start = 0, 0
+    for position, character in enumerate(f"{text},"):
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            word = text[start:position].split()[:1]
+            start = position + 1
+            if word and word[0].upper() not in _NO_COLUMN:
+                yield word[0]
+
+
+def _raise_unless_it_worked(snippet: Snippet, findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        # Neither works nor fails: nobody can announce that.
+        if finding.verdict not in (Verdict.WORKS, Verdict.NOT_RUN, *_FAILS):
+            raise CellError(f"{finding.kind.title}: {_headline(finding)}.")
+    failed = tuple(finding.kind for finding in findings if finding.verdict in _FAILS)
+    if failed:
+        from migration_cookbook.verify.report.titles import title
+
+        worked = tuple(finding.kind for finding in findings if finding.verdict is Verdict.WORKS)
+        raise CellFailed(title(snippet), failed, worked)
+
+
+MAGICS = (CellMagic("op", op),)

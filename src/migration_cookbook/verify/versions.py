@@ -1,0 +1,29 @@
+"""Of which version are the databases that are asked?"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from migration_cookbook.databases import server
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from migration_cookbook.workspace import Workspace
+
+
+def versions(workspace: Workspace, kinds: Iterable[Kind]) -> dict[Kind, str]:
+    """By kind; empty where a database is not to be had."""
+    return {
+        kind: sqlite3.sqlite_version if kind is Kind.SQLITE else _of_postgres(workspace) for kind in kinds
+    }
+
+
+def _of_postgres(workspace: Workspace) -> str:
+    try:
+        return server.attach(workspace).version
+    except CookbookError:
+        return ""

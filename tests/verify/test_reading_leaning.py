@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook.verify.reading import read
+from migration_cookbook.verify.snippet import Form
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +91,15 @@ def test_the_latest_definition_counts(tmp_path: Path) -> None:
 def test_a_skipped_helper_is_still_ground(tmp_path: Path) -> None:
     skipped = HELPER.replace("python", 'python {skip="used below"}')
     assert leans(tmp_path, skipped, USE) == [[], [0]]
+
+
+def test_what_calls_a_helper_that_operates_does_operate(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text(f"```{HELPER}\n```\n\n```{USE}\n```\n\n```python\nprint('b')\n```\n")
+    assert [each.form for each in read(tmp_path / "page.md")] == [
+        Form.OPERATIONS,
+        Form.OPERATIONS,
+        Form.PYTHON,
+    ]
 
 
 def test_grounds_of_grounds_come_first(tmp_path: Path) -> None:

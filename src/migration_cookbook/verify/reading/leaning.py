@@ -58,9 +58,16 @@ def with_grounds(snippets: Sequence[Snippet], continues: Sequence[bool]) -> tupl
         if snippet.form is not Form.FOREIGN:
             before = place
     return tuple(
-        replace(snippet, leans_on=tuple(snippets[place] for place in places)) if places else snippet
+        _leaning(snippet, tuple(snippets[place] for place in places)) if places else snippet
         for snippet, places in zip(snippets, leans, strict=True)
     )
+
+
+def _leaning(snippet: Snippet, grounds: tuple[Snippet, ...]) -> Snippet:
+    """What only calls helpers that operate does operate."""
+    operates = any(ground.form in (Form.OPERATIONS, Form.FUNCTIONS) for ground in grounds)
+    form = Form.OPERATIONS if operates and snippet.form is Form.PYTHON else snippet.form
+    return replace(snippet, form=form, leans_on=grounds)
 
 
 def _grounds(snippet: Snippet, ground: _Ground) -> Iterator[int]:

@@ -33,8 +33,8 @@ _HOOKS = frozenset(
     ]
 )
 #: What only an env.py asks of `context`.
-_OF_ENVIRONMENT = frozenset(
-    [
+_OF_CONTEXT = frozenset(
+    {
         "configure",
         "run_migrations",
         "begin_transaction",
@@ -42,7 +42,11 @@ _OF_ENVIRONMENT = frozenset(
         "get_tag_argument",
         "config",
         "script",
-    ]
+    }
+)
+#: What it asks of its `config`.
+_OF_CONFIG = frozenset(
+    {"set_main_option", "get_main_option", "get_section", "config_ini_section", "config_file_name"}
 )
 _MIGRATES = re.compile(r"(?:up|down)grade(?:_\w+)?")
 _OPERATES = frozenset({"op", "batch_op"})
@@ -60,9 +64,9 @@ def form_of(text: str) -> Form | None:
         return Form.REVISION
     if migrates:
         return Form.FUNCTIONS
-    if defined & _HOOKS or "target_metadata" in assigned or "context" in _attributes_of_environment(module):
+    if defined & _HOOKS or "target_metadata" in assigned or _asks_the_environment(module):
         return Form.ENVIRONMENT
-    if _OPERATES & set(_attributes(module)):
+    if any(isinstance(node, ast.Name) and node.id in _OPERATES for node in ast.walk(module)):
         return Form.OPERATIONS
     return None
 
@@ -111,18 +115,13 @@ def _assigned(module: ast.Module) -> Iterator[str]:
         yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
-def _attributes(module: ast.Module) -> Iterator[str]:
-    """The names of which an attribute is taken."""
-    for node in ast.walk(module):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            yield node.value.id
-
-
-def _attributes_of_environment(module: ast.Module) -> Iterator[str]:
-    for node in ast.walk(module):
-        if (
-            isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name)
-            and node.attr in _OF_ENVIRONMENT
-        ):
-            yield node.value.id
+def _asks_the_environment(module: ast.Module) -> bool:
+    """Whether it takes something of `context`, or of a `config` that it did not make itself."""
+    asked = {
+        (node.value.id, node.attr)
+        for node in ast.walk(module)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    if asked & {("context", name) for name in _OF_CONTEXT}:
+        return True
+    return "config" not in _assigned(module) and bool(asked & {("config", name) for name in _OF_CONFIG})

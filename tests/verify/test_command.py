@@ -56,6 +56,12 @@ def test_all_as_declared_is_0(verify: Verify) -> None:
     assert "✓ fails" in out
 
 
+def test_what_the_readme_shows_is_so(verify: Verify) -> None:
+    status, out, _ = verify(str(Path(__file__).parents[2] / "README.md"))
+    assert status == 0
+    assert "1 snippet in 1 file: 1 as declared." in out
+
+
 @pytest.mark.parametrize(
     ("page", "said"),
     [

@@ -94,6 +94,8 @@ def test_a_known_wrong_prediction_gets_its_message(exercise: Exercise, workspace
         ("c01-2", ("0002",)),
         ("c01-6", ("alter table BOOKS add column stock integer default '0' not null ;",)),
         ("e07-3", ("sqlite", "SQLite")),
+        ("e08-1", ("sqlite",)),
+        ("e21-1", ("ALTER TABLE members ADD COLUMN newsletter BOOLEAN DEFAULT 0 NOT NULL",)),
     ),
 )
 def test_predictions_are_compared_with_a_run(

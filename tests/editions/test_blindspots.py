@@ -11,8 +11,8 @@ from nbformat.v4 import new_code_cell, new_output
 
 from migration_cookbook.editions.blindspots import book_problems
 from migration_cookbook.editions.build import build
-from migration_cookbook.editions.chapter import read_chapters
 from migration_cookbook.editions.compare import check_notebooks
+from migration_cookbook.editions.pages import read_pages
 from migration_cookbook.editions.reference import read_reference
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def desk(built: Desk) -> Iterator[Desk]:
 
 
 def problems(desk: Desk) -> list[str]:
-    return book_problems(desk.book, read_chapters(desk.book.chapters), read_reference(desk.book))
+    return book_problems(desk.book, read_pages(desk.book.chapters), read_reference(desk.book))
 
 
 def spoil(desk: Desk, change: Callable[[Any], None]) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from migration_cookbook.editions.blindspots import book_problems, recorded_notebooks
 from migration_cookbook.editions.book import this_book
-from migration_cookbook.editions.chapter import read_chapters
 from migration_cookbook.editions.examples import examples_table
 from migration_cookbook.editions.facts import check_facts, load_facts
 from migration_cookbook.editions.index import book_index
+from migration_cookbook.editions.pages import read_pages
 from migration_cookbook.editions.reference import read_reference
 
 
 def test_the_notebooks_are_what_the_chapters_say() -> None:
     book = this_book()
-    assert book_problems(book, read_chapters(book.chapters), read_reference(book)) == []
+    assert book_problems(book, read_pages(book.chapters), read_reference(book)) == []
 
 
 def test_each_fact_is_seen_where_it_is_said() -> None:

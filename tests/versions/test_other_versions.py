@@ -24,7 +24,7 @@ from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
 from migration_cookbook.editions.book import Book
 from migration_cookbook.editions.build import build
-from migration_cookbook.editions.chapter import read_chapters
+from migration_cookbook.editions.pages import read_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ ALTER TABLE books ALTER COLUMN title SET NOT NULL
 def run_the_book(book: Book, workspace: Workspace) -> None:
     built = build(book, workspace)
     assert [str(failure) for failure in built.failures] == []
-    assert set(built.written) == set(read_chapters(book.chapters)), "not every chapter ran"
+    assert set(built.written) == set(read_pages(book.chapters)), "not every chapter ran"
 
 
 def newest_sqlite() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 _USAGE = "Write %%op or %%op --on sqlite, and op.… lines below it."
 _FORMS = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION)
+#: What is no Python, for the pages that are made of a cheatsheet.
+_LANGUAGES = {
+    "sql": Form.SQL,
+    "bash": Form.COMMANDS,
+    "ini": Form.INI,
+    "toml": Form.PYPROJECT,
+    "env": Form.ENVIRONMENT,
+}
 #: In a migration these end in an exception.
 _FAILS = (Verdict.FAILS, Verdict.OUTSIDE)
 
@@ -35,8 +44,9 @@ def op(notebook: Notebook, line: str, cell: str) -> None:
     # Not at the top: a notebook without such a cell would load twice as long.
     from migration_cookbook.verify.checking import Settings, check_one
 
-    options = read("%%op", line, named=("--on",), usage=_USAGE)
-    snippet = _snippet(cell)
+    options = read("%%op", line, named=("--on", "--as", "--given"), usage=_USAGE)
+    language = options.named.get("--as")
+    snippet = replace(_snippet(cell, language), given=options.named.get("--given"))
     kinds = notebook.databases(options.on)
     checked = check_one(snippet, Settings(notebook.workspace, tuple(kinds)), _worker())
     findings = [checked.findings[kind] for kind in kinds]
@@ -55,10 +65,14 @@ def _worker() -> Worker:
     return Worker(RUNNER)
 
 
-def _snippet(cell: str) -> Snippet:
+def _snippet(cell: str, language: str | None) -> Snippet:
     from migration_cookbook.verify.reading.forms import classify
     from migration_cookbook.verify.reading.page import Passage
 
+    if language is not None:
+        if language not in _LANGUAGES:
+            raise CookbookError(f"%%op: --as takes one of {', '.join(_LANGUAGES)}.")
+        return Snippet("cell", 2, language, _LANGUAGES[language], cell)
     known = classify("python", Passage.of(cell, 2))
     try:
         compile(known.passage.text, "<cell>", "exec")
@@ -72,8 +86,12 @@ def _snippet(cell: str) -> Snippet:
 
 def _parts(finding: Finding) -> Iterator[Part]:
     yield Lines((_headline(finding),))
-    yield from _code("", finding.sent)
-    yield from _code("On the way down:", finding.sent_down)
+    if finding.printed:
+        # What commands print says what they do; their SQL is every project's.
+        yield Lines(finding.printed)
+    else:
+        yield from _code("", finding.sent)
+        yield from _code("On the way down:", finding.sent_down)
     yield from (Note(f"But: {warning}.") for warning in finding.warnings)
     yield from (Note(f"Better: {better}.") for better in finding.better)
     if world := _world(finding.assumed):

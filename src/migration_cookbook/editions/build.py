@@ -22,8 +22,8 @@ from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelE
 from traitlets import default
 
 from migration_cookbook.editions import blindspots
-from migration_cookbook.editions.chapter import read_chapters
 from migration_cookbook.editions.notebook import KERNEL, to_notebook, write_notebook
+from migration_cookbook.editions.pages import read_pages
 from migration_cookbook.editions.reference import require_reference, this_environment
 from migration_cookbook.workspace import (
     HOME_VARIABLE,
@@ -131,7 +131,7 @@ def _texts(
     book: Book, workspace: Workspace, names: tuple[str, ...], progress: Progress | None
 ) -> tuple[dict[str, str], tuple[Failure, ...]]:
     require_reference(book)
-    chapters = choose(read_chapters(book.chapters), names)
+    chapters = choose(read_pages(book.chapters), names)
     if not chapters:
         raise CookbookError(f"There is no chapter below {book.chapters}.")
     with workspace.lock("build"):

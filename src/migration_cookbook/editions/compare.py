@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 from migration_cookbook.editions.blindspots import book_problems, notebook_paths, read_notebook
 from migration_cookbook.editions.build import PARALLEL, kernel_environment
-from migration_cookbook.editions.chapter import read_chapters
+from migration_cookbook.editions.pages import read_pages
 from migration_cookbook.editions.reference import differences, read_reference, require_reference
 from migration_cookbook.workspace import open_workspace
 
@@ -36,7 +36,7 @@ def check_notebooks(book: Book, workspace: Workspace, say: Callable[[str], None]
     """
     require_reference(book)
     other = differences(book)
-    problems = book_problems(book, read_chapters(book.chapters), read_reference(book))
+    problems = book_problems(book, read_pages(book.chapters), read_reference(book))
     expected = code_cells(book)
     if not expected:
         problems.append(f"There are no notebooks below {book.notebooks}; run `cookbook build`.")

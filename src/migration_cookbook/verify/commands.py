@@ -186,16 +186,25 @@ def _configuration_of(made: Project, command: Command) -> None:
 
 def _run(made: Project, commands: Sequence[str], answers: Sequence[str], assumed: tuple[str, ...]) -> Trial:
     sent: list[str] = []
+    shown: list[str] = []
     for number, line in enumerate(commands):
         printed = made.alembic(line)
         sent += printed.sent
+        shown += [f"$ {line}", *printed.lines]
         if printed.failure is not None:
-            return Trial("up", _refusal(printed.failure), tuple(sent), assumed=assumed, ran=number + 1)
+            return Trial(
+                "up",
+                _refusal(printed.failure),
+                tuple(sent),
+                assumed=assumed,
+                printed=tuple(shown),
+                ran=number + 1,
+            )
         missing = _not_printed(answers[number] if number < len(answers) else "", printed.lines)
         if missing is not None:
             words = f"`{line}` does not print {missing!r}"
             return Trial("up", Refusal("", words), tuple(sent), assumed=assumed, ran=number + 1)
-    return Trial("done", None, tuple(sent), assumed=assumed, ran=len(commands))
+    return Trial("done", None, tuple(sent), assumed=assumed, printed=tuple(shown), ran=len(commands))
 
 
 def _refusal(failure: Failure) -> Refusal:

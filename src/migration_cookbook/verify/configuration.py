@@ -59,18 +59,21 @@ def trial(form: Form, text: str, kind: Kind, url: sa.URL | None) -> Trial:
 
 def _work(made: Project, commands: tuple[str, ...], doubtful: tuple[str, ...]) -> Trial:
     sent: list[str] = []
+    shown: list[str] = []
     for line in commands:
         printed = made.alembic(line)
         sent += printed.sent
+        shown += [f"$ alembic {line}", *(one for one in printed.lines if not one.startswith("INFO"))]
         if printed.failure is not None:
             failure = printed.failure
             words = Refusal(failure.kind, " ".join(failure.message), None, failure.sql)
-            return Trial("up", words, tuple(sent), ran=1, doubtful=doubtful)
+            return Trial("up", words, tuple(sent), ran=1, doubtful=doubtful, printed=tuple(shown))
     return Trial(
         "done",
         None,
         tuple(sent),
         ran=len(commands),
+        printed=tuple(shown),
         doubtful=doubtful,
         assumed=("a project with four revisions",),
     )

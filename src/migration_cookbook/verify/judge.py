@@ -81,6 +81,7 @@ def judge(snippet: Snippet, kind: Kind, trial: Trial) -> Finding:
         message=message,
         sent=trial.sent,
         sent_down=trial.sent_down,
+        printed=trial.printed,
         warnings=tuple(dict.fromkeys(warnings)),
         better=tuple(dict.fromkeys(advice.better_ways(text, kind, message))),
         assumed=trial.assumed,

@@ -69,6 +69,8 @@ class Trial:
     sent: tuple[str, ...] = ()
     sent_down: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    #: What command lines printed, each behind its prompt.
+    printed: tuple[str, ...] = ()
     #: How many operations and statements were seen.
     ran: int = 0
     #: Only definitions that nobody calls.
@@ -374,9 +376,17 @@ def _run(one: _Run, found: _Attempt) -> None:
                 stage = "up again"
                 one.way(made.up)
         found.trial = Trial(
-            "done", None, sent, sent_down, world, ran, idle, changes, left,
-            unusable=unusable, fingerprint=schema.fingerprint(after),
-        )  # fmt: skip
+            "done",
+            sent=sent,
+            sent_down=sent_down,
+            assumed=world,
+            ran=ran,
+            idle=idle,
+            changes=changes,
+            left=left,
+            unusable=unusable,
+            fingerprint=schema.fingerprint(after),
+        )
     except OwnDatabaseNeeded:
         raise
     except Exception as error:

@@ -52,6 +52,8 @@ class Finding:
     #: The SQL of the way up, and of the way down where there is one.
     sent: tuple[str, ...] = ()
     sent_down: tuple[str, ...] = ()
+    #: What command lines printed, each behind its prompt.
+    printed: tuple[str, ...] = ()
     #: Where it runs, but does something else than it says.
     warnings: tuple[str, ...] = ()
     #: A better way, in one line.

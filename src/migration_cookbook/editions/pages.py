@@ -1,0 +1,17 @@
+"""Which pages does the book have? Its chapters and its cheatsheets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from migration_cookbook.editions.chapter import Chapter, read_chapters
+from migration_cookbook.editions.cheatsheet import cheatsheet_paths, read_cheatsheet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_pages(root: Path) -> dict[str, Chapter]:
+    """All pages below `root`, by slug."""
+    sheets = [read_cheatsheet(path, root) for path in cheatsheet_paths(root)]
+    return read_chapters(root) | {sheet.slug: sheet for sheet in sheets}

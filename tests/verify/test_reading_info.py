@@ -77,10 +77,30 @@ def test_a_verdict_may_name_a_part_of_the_message(value: str, expected: Expected
         ("{python}", "python"),
         ("{python, echo=FALSE}", "python"),
         ("python,ignore", "python,ignore"),
+        ('python {filename="encode.py"}', "python"),
+        ("python {hl_lines=[2], linenos=inline}", "python"),
+        ("python {4,8} theme={null}", "python"),
+        ("python {all|4-9|10-13|all}", "python"),
+        ("python {all}{maxHeight:'350px'}", "python"),
+        ("python {it's}", "python"),
+        ('sql {"type":"show","option":{"height":"520px"}}', "sql"),
+        ("python {tier=A name=features}", "python"),
+        ('py {title="a.py" test="skip" lint="skip"}', "py"),
+        ("py { lineNos='true' wrap='true' }", "py"),
+        ("{.python .echo #lst:one caption='One'}", "python"),
+        ("bash { interactive=false }", "bash"),
+        ("sql { #modal_ }", "sql"),
+        ("python name=one", "python"),
     ],
 )
 def test_what_other_tools_write_declares_nothing(info: str, language: str) -> None:
     assert read_info(info) == (language, Declared())
+
+
+def test_ours_may_stand_beside_theirs() -> None:
+    declared = Declared(expected={Kind.SQLITE: Expected(Verdict.FAILS)})
+    assert read_info('python {.annotate #a title="x" sqlite=fails 1,3-5}') == ("python", declared)
+    assert read_info("python {1,4-6} {sqlite=fails} theme={null}") == ("python", declared)
 
 
 def test_a_declaration_needs_no_language() -> None:
@@ -92,7 +112,13 @@ def test_a_declaration_needs_no_language() -> None:
     ("info", "said"),
     [
         ("{sqlight=fails}", "there is no `sqlight` to declare; did you mean `sqlite`?"),
-        ("{mood=good}", "there is no `mood` to declare; known are sqlite, postgres"),
+        ("{sqlite=fails mood=good}", "there is no `mood` to declare; known are sqlite, postgres"),
+        ("{mysql=fails}", "there is no `mysql` to declare; "),
+        ("{on=sqlite}", "there is no `on` to declare; "),
+        ("{reason='why'}", "there is no `reason` to declare; "),
+        ("{.annotate} {sqlite=failes}", "declares no verdict"),
+        ("{sqlite=fails} {sqlite=works}", "`sqlite` is declared twice"),
+        ("{postgress_until=18}", "did you mean `postgres_until`?"),
         ("{sqlite=fails sqlite=works}", "`sqlite` is declared twice"),
         ("{continue continue}", "`continue` is declared twice"),
         ('{sqlite="fails}', 'the quotation mark " is never closed'),
@@ -108,8 +134,8 @@ def test_a_declaration_needs_no_language() -> None:
         ("{continue=yes}", "`continue` takes no value; write it alone"),
         ("{sqlite_until=3.53}", "`sqlite_until` says until when, and nothing says what; add sqlite=fails"),
         ("{sqlite=fails sqlite_until=soon}", "`sqlite_until=soon` is no version; write it like 3.53"),
-        ("sqlite=fails", "put `sqlite=…` in braces"),
-        ('{="x"}', "is not understood"),
+        ("sqlite=fails", "put what is declared in braces: {sqlite=fails}"),
+        ('{sqlite=fails ="x"}', "is not understood"),
     ],
 )
 def test_a_mistake_is_said(info: str, said: str, tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
     python {sqlite="fails: near \\"ALTER\\"" sqlite_until=3.53 continue shows="X-E18"}
 
-The attributes of other tools (`title="…"`, `hl_lines="2"`, `.annotate`, `1,3-5`) may stand
-beside ours. Anything else is a mistake: a misspelled declaration would declare nothing.
+Braces in which nothing of ours is meant are another tool's (`{hl_lines=[2,3]}`, `{.annotate}`, `{1,4-6}`),
+and there are many. In ours, what is not understood is a mistake: a misspelled declaration would
+declare nothing.
 """
 
 from __future__ import annotations
@@ -34,52 +35,24 @@ _UNTIL = {f"{kind}_until": kind for kind in BOTH}
 _VALUED = (*BOTH, *_UNTIL, "skip", "given", "shows", "name")
 #: All that can be declared.
 KEYS = (*_VALUED, "continue")
-#: Attributes by which other tools lay out a fence; they say nothing to us.
-_OF_OTHERS = frozenset(
-    [
-        "title",
-        "caption",
-        "filename",
-        "file",
-        "label",
-        "linenums",
-        "linenos",
-        "lineno",
-        "lineno-start",
-        "hl_lines",
-        "emphasize-lines",
-        "highlight",
-        "start",
-        "startfrom",
-        "startline",
-        "numberlines",
-        "shownumbers",
-        "showlinenumbers",
-        "copy",
-        "select",
-        "wrap",
-        "nowrap",
-        "tab",
-        "group",
-        "class",
-        "id",
-        "style",
-        "width",
-        "height",
-        "theme",
-        "render",
-        "diff",
-        "focus",
-        "collapse",
-        "force",
-        "dedent",
-    ]
-)
+#: Attributes of other tools that may stand beside ours.
+_BESIDE = frozenset({"title", "caption", "filename", "linenums", "linenos", "hl_lines", "highlight", "copy"})
 
 #: Quarto and R Markdown write `{python, echo=FALSE}`.
 _LANGUAGE_IN_BRACES = re.compile(r"\s*([A-Za-z]\w*)(?:\s*,|\s*$)")
+_CLASS = re.compile(r"\s*\.([\w-]+)")
 _WORD = re.compile(r"[^\s{}=\"']+")
 _LINES = re.compile(r"\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*,?")
+
+#: No other tool has these, and whoever writes them means us.
+_UNMISTAKABLE = re.compile(
+    rf"(?<![\w.#-])(?:{'|'.join((*BOTH, *_UNTIL, 'given'))})\s*=|(?<![\w.#=-])continue(?![\w-])"
+)
+#: A verdict for something, or a word for one of our keys that is not the right one.
+_MEANT = re.compile(
+    rf"""=\s*["']?(?:{"|".join(VERDICT_WORDS)})\b|=\s*["']?(?:sqlite|postgres)|(?<![\w.#-])(?:skip|reason|until|expect\w*)\s*="""
+)
+_KEY = re.compile(r"(?<![\w.#-])([A-Za-z]\w*)\s*=")
 
 
 class InfoMistake(Exception):
@@ -106,37 +79,80 @@ class Declared:
 
 def read_info(info: str) -> tuple[str, Declared]:
     """The language in lower case, and what is declared."""
-    outside, inside = _parts(info.strip())
+    outside, groups = _parts(info.strip())
     words = outside.split()
-    language = words[0] if words else ""
-    if not words and (bare := _LANGUAGE_IN_BRACES.match(inside)) and bare[1] not in KEYS:
-        return bare[1].lower(), Declared()
-    for word in words[1:]:
-        key, equals, _ = word.partition("=")
-        if equals and key in KEYS:
-            raise InfoMistake(f"put `{key}=…` in braces, as in {{{key}=…}}")
+    if misplaced := next((word for word in words[1:] if _UNMISTAKABLE.match(word) and "=" in word), None):
+        raise InfoMistake(f"put what is declared in braces: {{{misplaced}}}")
     attributes: dict[str, str | None] = {}
-    for key, value in _attributes(inside):
-        if key.startswith(".") and not language:
-            language = key[1:]
-        if key in attributes:
-            raise InfoMistake(f"`{key}` is declared twice")
-        if _is_ours(key):
+    for group in groups:
+        for key, value in _ours(group):
+            if key in attributes:
+                raise InfoMistake(f"`{key}` is declared twice")
             attributes[key] = value
+    language = words[0] if words else next(map(_language_in, groups), "")
     return language.lower(), _declared(attributes)
 
 
-def _parts(info: str) -> tuple[str, str]:
-    """What stands outside of the braces, and what stands in them."""
-    start = info.find("{")
-    if start < 0:
-        return info, ""
-    position = start + 1
-    while position < len(info) and info[position] != "}":
-        position = _quoted_end(info, position) if info[position] in "\"'" else position + 1
-    if position >= len(info):
+def _language_in(group: str) -> str:
+    """`{.python .annotate}`, `{python, echo=FALSE}`."""
+    if found := _CLASS.match(group) or _LANGUAGE_IN_BRACES.match(group):
+        return "" if found[1] in KEYS else found[1]
+    return ""
+
+
+def _parts(info: str) -> tuple[str, tuple[str, ...]]:
+    """What stands outside of braces, and what stands in each pair of them."""
+    outside, groups, position = "", [], 0
+    while (start := info.find("{", position)) >= 0:
+        end = _group_end(info, start)
+        outside += info[position:start] + " "
+        groups.append(info[start + 1 : end])
+        position = end + 1
+    return outside + info[position:], tuple(groups)
+
+
+def _group_end(info: str, start: int) -> int:
+    """The place of the brace that closes the one at `start`."""
+    try:
+        position = start + 1
+        while position < len(info) and info[position] != "}":
+            position = _quoted_end(info, position) if info[position] in "\"'" else position + 1
+        if position < len(info):
+            return position
         raise InfoMistake("the { is never closed; end the declaration with }")
-    return f"{info[:start]} {info[position + 1 :]}", info[start + 1 : position]
+    except InfoMistake:
+        if _is_meant(info[start + 1 :]):
+            raise
+        # Another tool's affair.
+        end = info.find("}", start)
+        return end if end >= 0 else len(info)
+
+
+def _is_meant(group: str) -> bool:
+    """Whether somebody wanted to declare something here."""
+    return (
+        _UNMISTAKABLE.search(group) is not None
+        or _MEANT.search(group) is not None
+        or any(_near(key) for key in _KEY.findall(group) if key not in KEYS)
+    )
+
+
+def _near(key: str) -> str | None:
+    """The key that was meant, if it is one of those that only we have."""
+    near = difflib.get_close_matches(key, (*BOTH, *_UNTIL, "given"), n=1, cutoff=0.75)
+    return near[0] if near else None
+
+
+def _ours(group: str) -> list[tuple[str, str | None]]:
+    """The attributes of a group that are for us."""
+    if _is_meant(group):
+        return [(key, value) for key, value in _attributes(group) if _is_ours(key)]
+    try:
+        found = list(_attributes(group))
+    except InfoMistake:
+        return []
+    # `name` alone is ours; beside what we don't know it is not.
+    return found if all(key in KEYS for key, _ in found) else []
 
 
 def _quoted_end(text: str, start: int) -> int:
@@ -180,7 +196,7 @@ def _value(text: str, start: int, key: str) -> tuple[str, int]:
 def _is_ours(key: str) -> bool:
     if key in KEYS:
         return True
-    if key[0] in ".#" or key.lower() in _OF_OTHERS or key.startswith("data-") or _LINES.fullmatch(key):
+    if key[0] in ".#" or key in _BESIDE or _LINES.fullmatch(key):
         return False
     near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.6)
     remedy = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(KEYS)}"

@@ -173,6 +173,9 @@ def test_the_number_of_revisions_counts_where_it_is_the_point(
     one = replace(subtitle, revisions=1)
     grade = practice.check_steps(workspace, one, [known, more])
     assert grade.sentence == "It does what it should, in 2 new revisions; it should be 1."
+    two = replace(subtitle, id="in-two", revisions=2, solution_steps=(known, more))
+    grade = practice.check_steps(workspace, two, [known])
+    assert grade.sentence == "It does what it should, in 1 new revision; it should be 2."
 
 
 def test_a_name_counts_where_the_prompt_gives_it(workspace: Workspace, subtitle: Exercise) -> None:

@@ -155,7 +155,10 @@ def _count(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade | None:
     if exercise.revisions is None or len(found.revisions) == len(wanted.revisions):
         return None
     new = len(found.revisions) - len(wanted.revisions) + exercise.revisions
-    return Grade(False, f"It does what it should, in {new} new revisions; it should be {exercise.revisions}.")
+    revisions = "revision" if new == 1 else "revisions"
+    return Grade(
+        False, f"It does what it should, in {new} new {revisions}; it should be {exercise.revisions}."
+    )
 
 
 def _fault_of_trial(wanted: Outcome, found: Outcome, names: frozenset[str]) -> _Fault | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from migration_cookbook.cells.notebook import Notebook
 
 _USAGE = "Write %%op or %%op --on sqlite, and op.… lines below it."
-_FORMS = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION)
+_FORMS = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION, Form.PYTHON)
 #: What is no Python, for the pages that are made of a cheatsheet.
 _LANGUAGES = {
     "sql": Form.SQL,
@@ -136,7 +136,11 @@ def _columns(text: str) -> Iterator[str]:
 
 
 def _raise_unless_it_worked(snippet: Snippet, findings: Sequence[Finding]) -> None:
+    worked_somewhere = any(finding.verdict is Verdict.WORKS for finding in findings)
     for finding in findings:
+        # It asked which database this is, and had nothing to do on this one.
+        if finding.verdict is Verdict.NOTHING_RAN and worked_somewhere:
+            continue
         # Neither works nor fails: nobody can announce that.
         if finding.verdict not in (Verdict.WORKS, Verdict.NOT_RUN, *_FAILS):
             raise CellError(f"{finding.kind.title}: {_headline(finding)}.")

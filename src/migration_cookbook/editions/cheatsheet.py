@@ -119,6 +119,6 @@ def _announced(snippet: Snippet) -> Iterator[str]:
     for kind in BOTH:
         expected = snippet.expected.get(kind)
         if expected is not None and expected.verdict in _REFUSED:
-            parts.append(f"{kind}[<{expected.until}]" if expected.until else str(kind))
+            parts.append(f"{kind}<{expected.until}" if expected.until else str(kind))
     if parts:
         yield " ".join(["%%fails", *parts])

@@ -364,4 +364,9 @@ def tidy(text: str, folder: Path, databases: Sequence[Database] = ()) -> str:
     for position, database in enumerate(served):
         text = text.replace(f"?{database.url.render_as_string().partition('?')[2]}", "")
         text = text.replace(database.name, f"bookshop_{position + 1}" if position else "bookshop")
-    return re.sub(r" at 0x[0-9a-f]+", "", text).rstrip()
+    return without_addresses(text).rstrip()
+
+
+def without_addresses(text: str) -> str:
+    """Without the memory addresses by which Python tells its objects apart."""
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

@@ -90,7 +90,6 @@ _IGNORED = (
     (Kind.POSTGRES, r"mysql_\w+", None, "mysql_ options are ignored"),
     (Kind.SQLITE, r"mysql_\w+", None, "mysql_ options are ignored"),
 )
-_PARAMETERS = re.compile(r"\.execute\(\s*(?:sa\.)?text\(.*?\)\s*,\s*[{\[]", re.DOTALL)
 
 
 def better_ways(text: str, kind: Kind, message: str) -> Iterator[str]:
@@ -111,5 +110,3 @@ def ignored(text: str, kind: Kind) -> Iterator[str]:
     for where, pattern, instead, sentence in _IGNORED:
         if where is kind and re.search(pattern, text) and not (instead and instead in text):
             yield sentence
-    if _PARAMETERS.search(text):
-        yield "with --sql these parameters are printed as NULL: bind them in the text with bindparams()"

@@ -74,7 +74,7 @@ def judge(snippet: Snippet, kind: Kind, trial: Trial) -> Finding:
     text = _spoken(snippet.text)
     warnings: list[str] = [*trial.unusable, *trial.doubtful]
     if verdict in (Verdict.WORKS, Verdict.OUTSIDE):
-        warnings += advice.ignored(text, kind)
+        warnings += [*advice.ignored(text, kind), *trial.offline]
     return Finding(
         kind=kind,
         verdict=verdict,

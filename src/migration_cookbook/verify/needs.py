@@ -16,6 +16,7 @@ from sqlalchemy.sql import visitors
 
 from migration_cookbook.verify import sql_needs
 from migration_cookbook.verify.columns import TEXT, type_by_name
+from migration_cookbook.verify.recording import Dropped
 from migration_cookbook.verify.tale import Hints, Tale
 from migration_cookbook.verify.world import ColumnDraft, ForeignKey, Sure, TableDraft
 
@@ -508,12 +509,24 @@ def _execute(operation: ops.ExecuteSQLOp, tale: Tale) -> None:
 
 def learn_statement(statement: Any, tale: Tale) -> None:
     """What a statement needs, be it text or built of SQLAlchemy's parts."""
-    if isinstance(statement, str):
+    if isinstance(statement, Dropped):
+        _dropped(statement.element, tale)
+    elif isinstance(statement, sa.Enum):
+        tale.make(f"type {statement.name}")
+    elif isinstance(statement, str):
         sql_needs.learn(statement, tale)
     elif isinstance(statement, sa.TextClause):
         sql_needs.learn(statement.text.replace("\\:", ":"), tale)
     elif isinstance(statement, sa.sql.ClauseElement):
         _construct(statement, tale)
+
+
+def _dropped(element: Any, tale: Tale) -> None:
+    if isinstance(element, sa.Enum) and element.name and not tale.down:
+        if not tale.has_made(f"type {element.name}"):
+            tale.draft.enums.setdefault(element.name, tuple(element.enums) or ("first", "second"))
+    elif isinstance(element, sa.Table) and not tale.down:
+        tale.table(full_name(element.name, element.schema))
 
 
 def _construct(statement: sa.sql.ClauseElement, tale: Tale) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import alembic.op
@@ -84,6 +85,13 @@ class Guessing(Recording):
         return self._bind
 
 
+@dataclass(frozen=True)
+class Dropped:
+    """A type or a table that is dropped by its own method."""
+
+    element: Any
+
+
 class NoConnection:
     """Takes statements and answers nothing; what needs an answer ends the guess."""
 
@@ -96,6 +104,10 @@ class NoConnection:
         return _NoResult()
 
     scalars = scalar = exec_driver_sql = execute
+
+    def _run_ddl_visitor(self, visitor: Any, element: Any, **given: Any) -> None:
+        # What `Enum.create` and `Enum.drop` call, and those of a table. Read in SQLAlchemy 2.1.9.
+        self._tell(Dropped(element) if "Drop" in visitor.__name__ else element)
 
     def __getattr__(self, name: str) -> Any:
         raise GuessEnds(name)

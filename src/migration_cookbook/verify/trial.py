@@ -22,8 +22,9 @@ from alembic.runtime.migration import MigrationContext
 
 from migration_cookbook import schema
 from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.sandbox.recorder import Recorder, recording
-from migration_cookbook.verify import needs, places, repair, slips
+from migration_cookbook.verify import needs, offline, places, repair, slips
 from migration_cookbook.verify.columns import DIALECTS
 from migration_cookbook.verify.recording import Guessing, OwnDatabaseNeeded, Recording, installed
 from migration_cookbook.verify.script import NotPython, Script, parse, script
@@ -83,6 +84,8 @@ class Trial:
     outside: bool = False
     #: Sentences about new tables that refuse the first row.
     unusable: tuple[str, ...] = ()
+    #: What `--sql` would do otherwise.
+    offline: tuple[str, ...] = ()
     #: Names that look like slips of the pen, as sentences.
     doubtful: tuple[str, ...] = ()
     #: Of the schema after the way up, to be compared with what others read.
@@ -106,19 +109,23 @@ def trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool = False) -> T
         parse(text.text) if text.form is not Form.SQL else None
     except NotPython as error:
         return Trial("text", Refusal("SyntaxError", str(error)))
-    draft = _guess(text, kind)
+    draft, made = _guess(text, kind)
     try_once = functools.partial(_attempt, text, kind, url, own=own)
-    found, told = _grow(text, kind, draft, try_once)
+    found, told = _grow(text, kind, draft, made, try_once)
     if found.ended == "done" and not found.ran and text.given is None and text.form is not Form.SQL:
         # A condition on what is there may have been false: try it where it is true.
         _suppose(text, kind, draft)
-        again, told_again = _grow(text, kind, draft, try_once)
+        again, told_again = _grow(text, kind, draft, made, try_once)
         found, told = (again, told_again) if again.ran else (found, told)
     if found.refusal is not None and _wants_no_transaction(found.refusal):
         outside = _attempt(text, kind, url, draft, own=own, autocommit=True)
         if outside.trial.ended == "done":
             return _with(outside.trial, outside=True, refusal=found.refusal)
-    return _with(found, doubtful=tuple(slips.slips(draft, told)))
+    return _with(
+        found,
+        doubtful=tuple(slips.slips(draft, told)),
+        offline=tuple(offline.surprises(text.form, text.text, text.before, kind)),
+    )
 
 
 def _with(trial_: Trial, **changed: Any) -> Trial:
@@ -133,7 +140,7 @@ def _wants_no_transaction(refusal: Refusal) -> bool:
 
 
 def _grow(
-    text: Text, kind: Kind, draft: Draft, try_once: Callable[[Draft], _Attempt]
+    text: Text, kind: Kind, draft: Draft, made: set[str], try_once: Callable[[Draft], _Attempt]
 ) -> tuple[Trial, list[Any]]:
     """Try, learn from what fails, and try in a larger world."""
     for _ in range(_ATTEMPTS):
@@ -141,7 +148,7 @@ def _grow(
         if attempt.trial.refusal is None or text.given is not None:
             break
         before = draft.signature()
-        tale = Tale(draft, hints=_hints(text, kind))
+        tale = Tale(draft, made=set(made), hints=_hints(text, kind))
         for operation in attempt.told:
             with contextlib.suppress(Exception):
                 _learn(operation, tale)
@@ -170,11 +177,11 @@ def _learn(operation: Any, tale: Tale) -> None:
 # --- the guess -------------------------------------------------------------------------
 
 
-def _guess(text: Text, kind: Kind) -> Draft:
-    """A first world, from a run in which nothing is carried out."""
+def _guess(text: Text, kind: Kind) -> tuple[Draft, set[str]]:
+    """A first world, from a run in which nothing is carried out; and the types that the snippet makes."""
     draft = Draft(given=text.given)
     if text.given is not None:
-        return draft
+        return draft, set()
     hints = _hints(text, kind)
     tale = Tale(draft, hints=hints)
     tell = functools.partial(_learn_quietly, tale=tale)
@@ -187,7 +194,7 @@ def _guess(text: Text, kind: Kind) -> Draft:
             tale.down = True
             with contextlib.suppress(Exception):
                 made.down()
-    return draft
+    return draft, {one for one in tale.made if one.startswith("type ")}
 
 
 def _learn_quietly(operation: Any, tale: Tale) -> None:
@@ -444,6 +451,8 @@ def refusal(error: BaseException, statement: str | None = None) -> Refusal:
 
 
 def _first_line(text: str) -> str:
+    # The library's link is another one in each of its versions.
+    text = re.sub(r"\s*\(Background on this error at: \S+\)", "", without_addresses(text))
     lines = text.strip().splitlines()
     return lines[0].strip() if lines else ""
 

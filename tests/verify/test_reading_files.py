@@ -183,7 +183,7 @@ def test_docstrings_are_read_and_lines_are_the_files(tmp_path: Path) -> None:
                 """A long\
                 line.
 
-                ~~~
+                ~~~ python
                 op.escaped("\\d \"q\"")
                 ~~~
                 """
@@ -216,6 +216,27 @@ def test_line_ends_within_a_docstring_line_move_nothing(tmp_path: Path) -> None:
     (snippet,) = read(path)
     assert snippet.text.splitlines() == [f'op.drop_table("{name}")' for name in "abc"]
     assert snippet.line == 5
+
+
+def test_a_heading_underlined_with_tildes_is_no_fence(tmp_path: Path) -> None:
+    path = python(
+        tmp_path / "a.py",
+        '''
+        """Library.
+
+        Adding
+        ~~~~~~
+
+        As here::
+
+            op.drop_table("a")
+
+        ~~~~
+        """
+        ''',
+    )
+    (snippet,) = read(path)
+    assert (snippet.line, snippet.text) == (9, 'op.drop_table("a")')
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])

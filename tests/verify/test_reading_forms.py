@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from migration_cookbook.verify.reading.forms import classify
@@ -212,3 +214,15 @@ def test_what_was_typed_into_psql() -> None:
     assert found.passage.text == "SELECT a\nFROM b;\nSELECT 2;"
     assert found.passage.numbers == (1, 2, 8)
     assert found.answers[1] == " 2"
+
+
+@pytest.mark.parametrize("language", ["", "bash", "sql", "python"])
+@pytest.mark.parametrize(
+    "repeated",
+    [" ", "\n", "-", "-- a\n", "/*", "'", "SELECT ", "CREATE UNIQUE ", "$ ", "\\\n", "a@", "x = 1\n"],
+)
+def test_a_long_text_of_any_kind_is_read_at_once(language: str, repeated: str) -> None:
+    text = repeated * (100_000 // len(repeated)) + "x"
+    begun = time.process_time()
+    classify(language, Passage.of(text))
+    assert time.process_time() - begun < 5

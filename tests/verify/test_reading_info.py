@@ -114,7 +114,8 @@ def test_a_declaration_needs_no_language() -> None:
         ("{sqlight=fails}", "there is no `sqlight` to declare; did you mean `sqlite`?"),
         ("{sqlite=fails mood=good}", "there is no `mood` to declare; known are sqlite, postgres"),
         ("{mysql=fails}", "there is no `mysql` to declare; "),
-        ("{on=sqlite}", "there is no `on` to declare; "),
+        ("{only=sqlite}", "there is no `only` to declare; "),
+        ("{on=mysql sqlite=fails}", "there is no database `mysql` here; write on=sqlite or on=postgres"),
         ("{reason='why'}", "there is no `reason` to declare; "),
         ("{.annotate} {sqlite=failes}", "declares no verdict"),
         ("{sqlite=fails} {sqlite=works}", "`sqlite` is declared twice"),
@@ -177,8 +178,9 @@ def test_what_would_declare_nothing_is_said(tmp_path: Path, text: str, line: int
 def test_a_snippet_bears_what_is_declared(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
-        '```python {sqlite=fails skip="later" given="a" shows=X-1 name=first}\nop.drop_table("a")\n```\n'
+        '```python {sqlite=fails skip="later" given="a" shows=X-1 name=first on=sqlite}\nop.drop_table("a")\n```\n'
     )
     (snippet,) = read(page)
     assert snippet.expected == {Kind.SQLITE: Expected(Verdict.FAILS)}
+    assert snippet.on == (Kind.SQLITE,)
     assert (snippet.skip, snippet.given, snippet.shows, snippet.name) == ("later", "a", ("X-1",), "first")

@@ -360,6 +360,7 @@ def test_html_is_one_page_that_all_can_read() -> None:
 def test_the_words_of_a_title_say_something(text: str, words: str) -> None:
     assert title(snippet(1, text)) == words
     assert title(snippet(1, text, name="named")) == "named"
+    assert title(snippet(1, text, name="cell 3")) == f"cell 3: {words}"
 
 
 def test_a_long_title_is_shortened() -> None:

@@ -47,6 +47,7 @@ def _read_file(path: Path) -> tuple[Snippet, ...]:
 def _snippet(file: str, piece: Piece, on: tuple[Kind, ...]) -> Snippet:
     known = classify(piece.language, piece.passage)
     passage, declared = known.passage, piece.declared
+    only = piece.on or declared.on
     return Snippet(
         file=file,
         line=passage.line or piece.passage.line,
@@ -59,7 +60,7 @@ def _snippet(file: str, piece: Piece, on: tuple[Kind, ...]) -> Snippet:
         given=declared.given,
         shows=declared.shows,
         answers=known.answers if piece.form is None else (),
-        on=(piece.on,) if piece.on else on,
+        on=(only,) if only else on,
     )
 
 

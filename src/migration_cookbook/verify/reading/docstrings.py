@@ -19,7 +19,7 @@ _CODE_DIRECTIVE = re.compile(r"\s*\.\. (?:code-block|code|sourcecode)::\s*(?P<la
 _OTHER_DIRECTIVE = re.compile(r"\s*\.\. ")
 _LITERAL = re.compile(r".*::\s*$")
 _OPTION = re.compile(r"\s*:[\w-]+:")
-_FENCE = re.compile(r"\s*(```|~~~)")
+_FENCE = re.compile(r"\s*(?:```|~~~~?\s*\w)")
 
 
 def pieces(file: str, passage: Passage) -> Iterator[Piece]:

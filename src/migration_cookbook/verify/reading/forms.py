@@ -46,10 +46,9 @@ _CHANGES = frozenset({"diff", "patch"})
 #: The languages whose fences may hold snippets.
 LANGUAGES = _PYTHON | _SQL | _CONSOLE | _INI | _TOML
 
-_COMMENT = r"(?:\s+|--[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)*"
+_COMMENT = re.compile(r"\s+|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _STATEMENT = re.compile(
-    _COMMENT
-    + r"""(?:
+    r"""(?:
         SELECT\s[\s\S]*?(?:\bFROM\b|;|\() | SELECT\s+\S+\s*$ | INSERT\s+(?:OR\s+\w+\s+)?INTO\s | UPDATE\s+(?:ONLY\s+)?\S+(?:\s+(?:AS\s+)?\w+)?\s+SET\s+\S+\s*=
       | DELETE\s+FROM\s | WITH\s+(?:RECURSIVE\s+)?\w+[^\n]*\bAS\b | MERGE\s+INTO\s | TRUNCATE\s+(?:TABLE\s+)?\w+
       | (?:CREATE|ALTER|DROP)\s+(?:OR\s+REPLACE\s+)?(?:UNIQUE\s+|TEMP(?:ORARY)?\s+|UNLOGGED\s+|MATERIALIZED\s+|FOREIGN\s+)*
@@ -138,4 +137,7 @@ def _first_setting(text: str) -> str:
 
 
 def _is_sql(text: str) -> bool:
-    return _STATEMENT.match(text) is not None
+    start = 0
+    while comment := _COMMENT.match(text, start):
+        start = comment.end()
+    return _STATEMENT.match(text, start) is not None

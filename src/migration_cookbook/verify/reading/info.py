@@ -32,7 +32,7 @@ VERDICT_WORDS = {
 }
 
 _UNTIL = {f"{kind}_until": kind for kind in BOTH}
-_VALUED = (*BOTH, *_UNTIL, "skip", "given", "shows", "name")
+_VALUED = (*BOTH, *_UNTIL, "on", "skip", "given", "shows", "name")
 #: All that can be declared.
 KEYS = (*_VALUED, "continue")
 #: Attributes of other tools that may stand beside ours.
@@ -68,6 +68,8 @@ class Declared:
     given: str | None = None
     shows: tuple[str, ...] = ()
     name: str | None = None
+    #: The only database that it is for.
+    on: Kind | None = None
     #: It leans on the snippet before.
     continues: bool = False
 
@@ -219,8 +221,15 @@ def _declared(attributes: Mapping[str, str | None]) -> Declared:
         given=attributes.get("given"),
         shows=tuple(re.findall(r"[^\s,]+", attributes.get("shows") or "")),
         name=attributes.get("name"),
+        on=_on(attributes.get("on")),
         continues="continue" in attributes,
     )
+
+
+def _on(value: str | None) -> Kind | None:
+    if value is None or value in list(BOTH):
+        return None if value is None else Kind(value)
+    raise InfoMistake(f"there is no database `{value}` here; write on=sqlite or on=postgres")
 
 
 def _expectations(attributes: Mapping[str, str | None]) -> dict[Kind, Expected]:

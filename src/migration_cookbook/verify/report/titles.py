@@ -13,13 +13,21 @@ _COMMON = re.compile(
     r"\s*(?:$|#|--|@|from\s|import\s|(?:async\s+)?def\s+(?:up|down)grade\w*\(|\"\"\"|'''|(?:down_)?revision\b"
     r"|branch_labels\b|depends_on\b|with\s+op\.(?:batch_alter_table|get_context)\(|BEGIN;|\[alembic\]\s*$)"
 )
+_CELL = re.compile(r"cell \d+")
 
 
 def title(snippet: Snippet) -> str:
     """The name that its author gave it, else the first line that says something."""
-    lines = snippet.text.splitlines()
+    if snippet.name is None:
+        return _first_words(snippet.text)
+    # The number of a notebook's cell is where it stands, not what it says.
+    return f"{snippet.name}: {_first_words(snippet.text)}" if _CELL.fullmatch(snippet.name) else snippet.name
+
+
+def _first_words(text: str) -> str:
+    lines = text.splitlines()
     first = next((line for line in lines if not _COMMON.match(line)), None)
-    return snippet.name or " ".join((first or next(iter(lines), "")).split())
+    return " ".join((first or next(iter(lines), "")).split())
 
 
 def shortened(text: str, width: int) -> str:

@@ -92,8 +92,6 @@ def test_libraries_can_be_used(cage: Cage, folder: Path) -> None:
         "open(PATH + '.new', 'w')",
         "os.mkdir(PATH + '.new')",
         "os.listdir(os.path.dirname(PATH))",
-        "os.utime(PATH)",
-        "os.chmod(PATH, 0)",
         "os.chown(PATH, 1, 1)",
         "os.setxattr(PATH, 'user.mine', b'x')",
         "os.mknod('mine')",
@@ -113,6 +111,16 @@ def test_a_file_outside(cage: Cage, folder: Path, outside: Path, code: str) -> N
     assert outside.stat() == before
     assert outside.read_text() == "precious"
     assert sorted(outside.parent.iterdir()) == [outside, folder]
+
+
+def test_copying_a_file_changes_no_mode_and_no_time_elsewhere(
+    cage: Cage, folder: Path, outside: Path
+) -> None:
+    before = outside.stat()
+    code = f"import os; os.utime({str(outside)!r}); os.chmod({str(outside)!r}, 0)"
+    assert run(cage, folder, code).how == "returned"
+    assert outside.stat() == before
+    assert run(cage, folder, "import shutil; open('a', 'w'); shutil.copy2('a', 'b')").how == "returned"
 
 
 def test_what_it_may_read_it_may_not_write(cage: Cage, folder: Path) -> None:

@@ -43,6 +43,15 @@ _NO_SPACE = 16 * 2**20
 #: What sorts and compares the same on every server.
 _ENCODING = "ENCODING 'UTF8' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'"
 
+#: Only the second one the role itself may change.
+_RESTRAINTS = (
+    "CONNECTION LIMIT 12",
+    "SET statement_timeout = '8s'",
+    "SET temp_file_limit = '256MB'",
+    "SET log_min_messages = 'fatal'",
+    "SET log_min_error_statement = 'panic'",
+)
+
 
 @dataclass(frozen=True)
 class _Found:
@@ -58,6 +67,16 @@ def create(server: Server, label: str) -> Database:
     """A fresh, empty database."""
     with _administrator(server) as admin:
         return _make(admin, server, label, None)
+
+
+def create_restrained(server: Server, label: str) -> Database:
+    """The same for somebody else's code, which may use up less of the server; its role can't change that."""
+    database = create(server, label)
+    with _administrator(server) as admin, admin.transaction():
+        role = sql.Identifier(database.name)
+        for restraint in _RESTRAINTS:
+            admin.execute(sql.SQL("ALTER ROLE {} {}").format(role, sql.SQL(restraint)))
+    return database
 
 
 def clone(server: Server, template: Template, label: str) -> Database:
@@ -111,6 +130,13 @@ def template(server: Server, key: str, build: Callable[[Database], None]) -> Tem
             _drop(admin, server, name, found)
             _build(admin, server, name, build)
     return Template(Kind.POSTGRES, name)
+
+
+def calm(server: Server, database: Database) -> Database:
+    """End whoever is at work in it, and put its settings right."""
+    with _administrator(server) as admin:
+        _disconnect(admin, database.name)
+    return restore_settings(server, database)
 
 
 def restore_settings(server: Server, database: Database) -> Database:

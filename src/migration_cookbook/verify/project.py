@@ -102,7 +102,7 @@ def project(kind: Kind, url: sa.URL | None, template: str = "generic") -> Iterat
     with tempfile.TemporaryDirectory(prefix="cookbook-verify-") as name:
         folder = Path(name).resolve()
         if url is None or kind is Kind.SQLITE:
-            path = folder / "shop.db"
+            path = Path(url.database) if url is not None and url.database else folder / "shop.db"
             database = Database(kind, str(path), sa.URL.create("sqlite", database=str(path)))
         else:
             database = Database(kind, str(url.database), url)

@@ -16,7 +16,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.containment import kernel
-from migration_cookbook.verify.containment.calls import NUMBERS
+from migration_cookbook.verify.containment.calls import NUMBERS, PRETENDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +28,7 @@ _ARCHITECTURES = (0xC000003E, 0xC00000B7)
 _OTHER_NUMBERS = 0x40000000
 
 _ALLOW, _KILL, _ASK = 0x7FFF0000, 0x80000000, 0x7FC00000
+#: With the number of the error; with none, the call does nothing and says that it did.
 _REFUSE = 0x00050000
 
 _LOAD, _EQUAL, _BITS, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x54, 0x06
@@ -124,6 +125,7 @@ def _special(pid: int) -> dict[str, list[Instruction]]:
         # A thread, and no process. The newer call hides its arguments, so the older one is to be used.
         "clone": [_load(_ARGUMENTS), (_BITS, 1, 0, _THREAD), _return(_REFUSE | errno.EPERM), _return(_ALLOW)],
         "clone3": [_return(_REFUSE | errno.ENOSYS)],
+        **{name: [_return(_REFUSE)] for name in PRETENDED},
         "open": _no_cutting_of_what_is_only_read(1),
         "openat": _no_cutting_of_what_is_only_read(2),
     }

@@ -179,7 +179,7 @@ def verify(options: argparse.Namespace) -> int:
 
     clean_environment()
     kinds = (Kind(options.on),) if options.on else BOTH
-    settings = Settings(open_workspace(), kinds)
+    settings = Settings(open_workspace(), kinds, trust=options.trust)
     return command.verify(options.paths, settings, options.format, show_sql=options.show == "sql")
 
 
@@ -229,6 +229,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--on", choices=["sqlite", "postgres"], help="one database only; both if none is named")
     one.add_argument(
         "--format", choices=["json", "markdown", "html", "junit"], help="a report to keep, on stdout"
+    )
+    one.add_argument(
+        "--trust", action="store_true", help="let files from outside your checkout do what you may do"
     )
     one.add_argument("--show", choices=["sql"], help="the SQL of each snippet, and the world it was sent to")
     one.set_defaults(run=verify)

@@ -6,13 +6,16 @@ import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.databases import postgres, server
 from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.verify.foreign import foreign
 from migration_cookbook.verify.judge import judge, placeholder
+from migration_cookbook.verify.quarantine import Quarantine
 from migration_cookbook.verify.trial import Refusal, Trial
 from migration_cookbook.verify.verdict import Checked, Finding, Verdict
 from migration_cookbook.worker import Limits, Worker
@@ -41,14 +44,17 @@ class Settings:
 
     workspace: Workspace
     kinds: tuple[Kind, ...] = BOTH
+    #: Somebody else's snippets may do what the user may.
+    trust: bool = False
 
 
 @dataclass
 class _Bench:
-    """One warm process with its own scratch database."""
+    """One warm process with its own scratch database, and a place for somebody else's snippets."""
 
     worker: Worker
     url: sa.URL | None
+    quarantine: Quarantine
 
 
 def check(
@@ -75,12 +81,12 @@ def check(
 
 
 def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
-    """The same for one snippet, in a process that the caller keeps warm."""
+    """The same for one snippet of the user's own, in a process that the caller keeps warm."""
     with ExitStack() as stack:
         host, unavailable = _server(settings)
         benches = SimpleQueue[_Bench]()
-        benches.put(_Bench(worker, _scratch(stack, host)))
-        return _chunk([snippet], settings, benches, unavailable)[0]
+        benches.put(_Bench(worker, _scratch(stack, host), _quarantine(stack, host)))
+        return _chunk([snippet], replace(settings, trust=True), benches, unavailable)[0]
 
 
 def _server(settings: Settings) -> tuple[Server | None, str]:
@@ -96,7 +102,14 @@ def _bench(stack: ExitStack, host: Server | None) -> _Bench:
     worker = Worker(RUNNER)
     worker.start()
     stack.callback(worker.close)
-    return _Bench(worker, _scratch(stack, host))
+    return _Bench(worker, _scratch(stack, host), _quarantine(stack, host))
+
+
+def _quarantine(stack: ExitStack, host: Server | None) -> Quarantine:
+    """It costs nothing until somebody is put there."""
+    made = Quarantine(host)
+    stack.callback(made.close)
+    return made
 
 
 def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
@@ -123,7 +136,13 @@ def _chunk(
                 jobs.append((number, kind))
     bench = benches.get()
     try:
-        for (number, kind), trial in zip(jobs, _trials(bench, chunk, jobs), strict=True):
+        strange = set() if settings.trust else {one.file for one in chunk if foreign(Path(one.file))}
+        own = [(number, kind) for number, kind in jobs if chunk[number].file not in strange]
+        tried = dict(zip(own, _trials(bench, chunk, own), strict=True))
+        for number, kind in jobs:
+            trial = tried.get((number, kind)) or bench.quarantine.try_out(
+                _arguments(bench, chunk[number], kind), kind
+            )
             findings[number][kind] = (
                 trial if isinstance(trial, Finding) else judge(chunk[number], kind, trial)
             )

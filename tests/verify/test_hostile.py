@@ -1,0 +1,437 @@
+"""Somebody else's snippet may try what it likes: it gets a verdict, the run goes on, nothing outside has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cages import cage_or_skip
+
+from migration_cookbook.databases import cluster
+from migration_cookbook.databases.connections import connect
+from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.ownership import prefix
+from migration_cookbook.verify import quarantine
+from migration_cookbook.verify.checking import Settings, check
+from migration_cookbook.verify.snippet import Form, Snippet
+from migration_cookbook.verify.verdict import Finding, Verdict
+from migration_cookbook.worker import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from migration_cookbook.databases.server import Server
+
+SQLITE, POSTGRES = Kind.SQLITE, Kind.POSTGRES
+FAILS, NOT_DECIDED = (Verdict.FAILS,), (Verdict.NOT_DECIDED,)
+NO_PASS = (Verdict.FAILS, Verdict.NOT_DECIDED, Verdict.NEEDS_CONTEXT)
+
+GOOD = 'op.add_column("books", sa.Column("isbn", sa.Text))'
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A snippet of which something bad is to be feared."""
+
+    text: str
+    verdicts: tuple[Verdict, ...]
+    #: A part of the message.
+    message: str = ""
+    form: Form = Form.OPERATIONS
+    kinds: tuple[Kind, ...] = BOTH
+
+
+#: Words in capitals between § stand for what the test knows of the outside.
+ATTACKS = {
+    "endless loop": Attack("while True: pass", NOT_DECIDED, "it ran for more than 3 seconds"),
+    "endless loop that nothing stops": Attack(
+        "while True:\n    try:\n        while True: pass\n    except BaseException: pass", NOT_DECIDED
+    ),
+    "memory": Attack("held = []\nwhile True: held.append(bytearray(2**24))", NO_PASS),
+    "shared memory": Attack(
+        "import mmap\nheld = []\nwhile True:\n    held.append(mmap.mmap(-1, 2**28))", FAILS, "allocate memory"
+    ),
+    "output without end": Attack("while True: print('x' * 100_000)", NO_PASS),
+    "a disk full": Attack("file = open('x', 'wb')\nwhile True: file.write(b'x' * 2**20)", FAILS, "too large"),
+    "folders without end": Attack("import os\nwhile True:\n    os.mkdir('x')\n    os.chdir('x')", NO_PASS),
+    "os.system": Attack("import os\nassert os.system('touch §OUTSIDE§.new') == 0", FAILS, "AssertionError"),
+    "subprocess": Attack(
+        "import subprocess\nsubprocess.run(['touch', '§OUTSIDE§.new'])", FAILS, "not permitted"
+    ),
+    "subclasses": Attack(
+        "found = [one for one in ().__class__.__base__.__subclasses__() if one.__name__ == 'Popen']\n"
+        "found[0](['touch', '§OUTSIDE§.new'])",
+        FAILS,
+        "not permitted",
+    ),
+    "builtins of a frame": Attack(
+        "import sys\nframe = sys._getframe()\nwhile frame.f_back: frame = frame.f_back\n"
+        "frame.f_builtins['open']('§OUTSIDE§', 'w')",
+        FAILS,
+        "Permission denied",
+    ),
+    "machine code": Attack(
+        "import ctypes\nassert ctypes.CDLL(None).system(b'touch §OUTSIDE§.new') == 0", FAILS, "AssertionError"
+    ),
+    "another user": Attack(
+        "url = op.get_bind().engine.url.set(username='postgres')\n"
+        "sa.create_engine(url).connect().exec_driver_sql('CREATE ROLE mine SUPERUSER')",
+        FAILS,
+        "password authentication failed",
+        kinds=(POSTGRES,),
+    ),
+    "another database": Attack(
+        "url = op.get_bind().engine.url.set(database='postgres')\n"
+        "sa.create_engine(url).connect().exec_driver_sql('CREATE TABLE mine (id integer)')",
+        FAILS,
+        "permission denied for database",
+        kinds=(POSTGRES,),
+    ),
+    "another snippet's database": Attack(
+        "names = op.get_bind().exec_driver_sql(\"SELECT datname FROM pg_database WHERE datname LIKE '%%verify%%'\")\n"
+        "url = op.get_bind().engine.url.set(database=names.scalar())\n"
+        "sa.create_engine(url).connect()",
+        FAILS,
+        "permission denied for database",
+        kinds=(POSTGRES,),
+    ),
+    "another server": Attack(
+        "import socket\nsocket.create_connection(('127.0.0.1', 5432))",
+        FAILS,
+        "not permitted",
+    ),
+    "a socket elsewhere": Attack(
+        "import socket\none = socket.socket(socket.AF_UNIX)\none.connect('§SOCKET§')\none.send(b'x')\n"
+        "import time\ntime.sleep(0.2)\none.recv(1)\nraise AssertionError('somebody answered')",
+        FAILS,
+    ),
+    "a connection of SQLite's": Attack(
+        "import sqlite3\nsqlite3.connect('§OUTSIDE§.new').execute('CREATE TABLE mine (id integer)')",
+        FAILS,
+        "unable to open",
+    ),
+    "ATTACH": Attack(
+        "op.execute(\"ATTACH '§OUTSIDE§.new' AS mine\")", FAILS, "unable to open", kinds=(SQLITE,)
+    ),
+    "ATTACH in SQL": Attack(
+        "ATTACH '§OUTSIDE§' AS mine; CREATE TABLE mine.x (id integer)", FAILS, form=Form.SQL, kinds=(SQLITE,)
+    ),
+    "RESET ROLE": Attack("RESET ROLE; CREATE ROLE mine SUPERUSER", FAILS, "ermission", Form.SQL, (POSTGRES,)),
+    "SET SESSION AUTHORIZATION": Attack(
+        "SET SESSION AUTHORIZATION postgres", FAILS, "permission denied", Form.SQL, (POSTGRES,)
+    ),
+    "variables of libpq": Attack(
+        "import os, psycopg\nos.environ |= {'PGUSER': 'postgres', 'PGDATABASE': 'postgres', 'PGHOST': '§SOCKETS§'}\n"
+        "psycopg.connect()",
+        FAILS,
+        "no password supplied",
+        kinds=(POSTGRES,),
+    ),
+    ".pgpass": Attack(
+        "import os, psycopg\nos.environ['PGPASSFILE'] = '§OUTSIDE§'\n"
+        "psycopg.connect('host=§SOCKETS§ user=postgres dbname=postgres')",
+        FAILS,
+        "no password supplied",
+        kinds=(POSTGRES,),
+    ),
+    "the environment": Attack("import os\nraise Exception(os.environ['COOKBOOK_HOME'])", NO_PASS),
+    "the server's password": Attack(
+        "open('§WORKSPACE§/databases/server.json').read()", FAILS, "Permission denied"
+    ),
+    "the journal": Attack("import os\nos.listdir('§WORKSPACE§/databases')", FAILS, "Permission denied"),
+    "the keys of SSH": Attack("import os\nos.listdir('§HOME§')", FAILS, "Permission denied"),
+    "a secret": Attack("raise Exception(open('§OUTSIDE§').read())", FAILS, "Permission denied"),
+    "pg_hba.conf": Attack(
+        "open('§DATA§/pg_hba.conf', 'a').write('local all all trust')", FAILS, "Permission denied"
+    ),
+    "the checkout": Attack("open('§CHECKOUT§/README.md', 'a').write('mine')", FAILS, "Permission denied"),
+    "a library": Attack(
+        "import alembic\nopen(alembic.__file__, 'a').write('mine')", FAILS, "Permission denied"
+    ),
+    "killing the server": Attack("import os\nos.kill(§POSTMASTER§, 9)", FAILS, "not permitted"),
+    "killing the parent": Attack("import os\nos.kill(os.getppid(), 9)", FAILS, "not permitted"),
+    "killing the run": Attack("import os, signal\nos.kill(§RUN§, signal.SIGKILL)", FAILS, "not permitted"),
+    "killing all": Attack("import os\nos.kill(-1, 9)", FAILS, "not permitted"),
+    "its own end": Attack("import os\nos._exit(0)", NOT_DECIDED, "can't be read"),
+    "its own violent end": Attack("import os\nos.kill(os.getpid(), 9)", NOT_DECIDED, "SIGKILL"),
+    "a forged verdict": Attack(
+        """
+import json, os, stat
+report = dict(ended="done", refusal=None, sent=["DROP TABLE x"], sent_down=[], assumed=[], ran=1, idle=False,
+    changes=["- table x"], left=[], outside=False, unusable=[], doubtful=[], fingerprint="0" * 64)
+for fd in range(3, 128):
+    try: os.write(fd, json.dumps({"how": "returned", "value": report}).encode() + b"\\n")
+    except OSError: pass
+os._exit(0)
+""",
+        NOT_DECIDED,
+        "is not what stands in the database",
+    ),
+    "a forged verdict of another form": Attack(
+        """
+import os
+for fd in range(3, 128):
+    try: os.write(fd, b'{"how": "returned", "value": {"ended": "done", "ran": 1}}\\n')
+    except OSError: pass
+os._exit(0)
+""",
+        NOT_DECIDED,
+        "its report can't be read",
+    ),
+    "a report that was bent": Attack(
+        "from migration_cookbook.verify import trial\n"
+        "trial.schema.fingerprint = lambda schema: 'f' * 64\n" + GOOD,
+        NOT_DECIDED,
+        "is not what stands in the database",
+    ),
+    "work that is taken back": Attack(
+        """
+import gc, sqlalchemy as sa
+from migration_cookbook import schema
+from migration_cookbook.verify import trial
+honest = schema.fingerprint
+def fingerprint(found):
+    mark = honest(found)
+    for one in gc.get_objects():
+        if isinstance(one, sa.Connection) and not one.closed:
+            one.exec_driver_sql("DROP TABLE shelves")
+            one.commit()
+    return mark
+trial.schema.fingerprint = fingerprint
+op.create_table("shelves", sa.Column("id", sa.Integer, primary_key=True))
+""",
+        NO_PASS,
+    ),
+    "escapes for the terminal": Attack("raise Exception('\\x1b[2J\\x1b]0;mine\\x07')", FAILS, "\ufffd[2J"),
+    "poison": Attack(
+        "import alembic.op, sqlalchemy\nfor module in (alembic.op, sqlalchemy):\n"
+        "    for name in list(vars(module)):\n        setattr(module, name, None)",
+        (*NO_PASS, Verdict.NOTHING_RAN),
+    ),
+    "no timeout": Attack(
+        "SET statement_timeout = 0; SELECT pg_sleep(60)", NOT_DECIDED, "3 sec", Form.SQL, (POSTGRES,)
+    ),
+    "a lock that stays": Attack(
+        "import os, time\nop.execute('CREATE TABLE x (id integer)')\n"
+        "op.execute('LOCK TABLE x')\nop.execute('SELECT pg_sleep(60)')",
+        NOT_DECIDED,
+        kinds=(POSTGRES,),
+    ),
+    "COPY TO PROGRAM": Attack(
+        "COPY (SELECT 1) TO PROGRAM 'touch §OUTSIDE§.new'", FAILS, "ermission denied", Form.SQL, (POSTGRES,)
+    ),
+    "COPY TO a file": Attack(
+        "COPY (SELECT 1) TO '§OUTSIDE§.new'", FAILS, "ermission denied", Form.SQL, (POSTGRES,)
+    ),
+    "a file by SQL": Attack(
+        "SELECT pg_read_file('pg_hba.conf')", FAILS, "permission denied", Form.SQL, (POSTGRES,)
+    ),
+    "a language without limits": Attack(
+        "CREATE FUNCTION f() RETURNS text LANGUAGE plpython3u AS 'return 1'", FAILS, "", Form.SQL, (POSTGRES,)
+    ),
+    "DROP DATABASE": Attack("DROP DATABASE postgres WITH (FORCE)", FAILS, "", Form.SQL, (POSTGRES,)),
+    "DROP DATABASE of its own": Attack(
+        "name = op.get_bind().engine.url.database\n"
+        "with op.get_context().autocommit_block(): op.execute(f'DROP DATABASE \"{name}\"')",
+        FAILS,
+        "currently open",
+        kinds=(POSTGRES,),
+    ),
+    "ending others' sessions": Attack(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'",
+        FAILS,
+        "ermission denied",
+        Form.SQL,
+        (POSTGRES,),
+    ),
+}
+
+#: What it may do to its own database must not keep the run from going on.
+MISCHIEF = {
+    "its password": "ALTER ROLE CURRENT_USER PASSWORD 'another'",
+    "its database's settings": (
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());"
+        " EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database());"
+        " EXECUTE format('REVOKE ALL ON DATABASE %I FROM %I', current_database(), current_user); END $$"
+    ),
+    "the path of names": (
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database());"
+        " END $$; CREATE FUNCTION public.format_type(oid, integer) RETURNS text LANGUAGE plpgsql AS"
+        " $$ BEGIN CREATE ROLE mine SUPERUSER; RETURN 'x'; END $$"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What must be as before."""
+
+    words: Mapping[str, str]
+    files: tuple[Path, ...]
+    server: Server
+
+    def mark(self) -> str:
+        """Another one whenever something has changed."""
+        seen = hashlib.sha256()
+        for file in self.files:
+            seen.update(f"{file} {file.exists()}".encode())
+            if file.is_file():
+                seen.update(file.read_bytes())
+        with connect(self.server.url) as connection:
+            query = "SELECT rolname, rolsuper FROM pg_roles UNION ALL SELECT datname, false FROM pg_database ORDER BY 1"
+            seen.update(repr(connection.execute(query.encode()).fetchall()).encode())
+            count = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
+            seen.update(repr(connection.execute(count.encode()).fetchall()).encode())
+        return seen.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def outside(verify_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
+    cage_or_skip(tmp_path_factory.mktemp("cage")).close()
+    folder = tmp_path_factory.mktemp("outside")
+    secret = folder / "secret"
+    secret.write_text("*:*:*:postgres:precious\n")
+    secret.chmod(0o600)
+    known = cluster.known(verify_server.workspace)
+    assert known is not None
+    checkout = Path(__file__).parents[2]
+    words = {
+        "OUTSIDE": str(secret),
+        "WORKSPACE": str(verify_server.workspace.root),
+        "HOME": str(Path.home()),
+        "DATA": str(known.data),
+        "CHECKOUT": str(checkout),
+        "SOCKETS": str(known.sockets),
+        "SOCKET": str(folder / "socket"),
+        "POSTMASTER": str(known.pid()),
+        "RUN": str(os.getpid()),
+    }
+    import alembic
+
+    files = (
+        secret,
+        secret.with_name("secret.new"),
+        Path("/tmp/mine"),
+        verify_server.workspace.databases / "server.json",
+        known.data / "pg_hba.conf",
+        checkout / "README.md",
+        Path(alembic.__file__),
+    )
+    yield Outside(words, files, verify_server)
+    shutil.rmtree(folder)
+
+
+def tried(outside: Outside, folder: Path, *snippets: tuple[str, Form]) -> list[Mapping[Kind, Finding]]:
+    """What came of them on a page that lies in nobody's checkout."""
+    page = folder / "somebody's page.md"
+    made = []
+    for number, (text, form) in enumerate(snippets, 1):
+        for word, meaning in outside.words.items():
+            text = text.replace(f"§{word}§", meaning)
+        assert "§" not in text
+        made.append(Snippet(str(page), number, "", form, text))
+    settings = Settings(outside.server.workspace)
+    return [checked.findings for checked in check(made, settings)]
+
+
+@dataclass(frozen=True)
+class Survived:
+    """What came of all attacks in one run, a good snippet after each."""
+
+    findings: Mapping[str, Mapping[Kind, Finding]]
+    good: Mapping[str, Mapping[Kind, Finding]]
+    before: str
+    after: str
+
+
+@pytest.fixture(scope="module")
+def survived(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Survived:
+    names, snippets = [*ATTACKS, *MISCHIEF], []
+    for attack in (*ATTACKS.values(), *(Attack(text, (), form=Form.SQL) for text in MISCHIEF.values())):
+        snippets += [(attack.text, attack.form), (GOOD, Form.OPERATIONS)]
+    before = outside.mark()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quarantine, "_LIMITS", Limits(seconds=3, memory=300 * 2**20))
+        found = tried(outside, tmp_path_factory.mktemp("page"), *snippets)
+    return Survived(
+        dict(zip(names, found[::2], strict=True)),
+        dict(zip(names, found[1::2], strict=True)),
+        before,
+        outside.mark(),
+    )
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_gets_a_verdict_that_is_no_pass(name: str, survived: Survived) -> None:
+    attack, found = ATTACKS[name], survived.findings[name]
+    for kind in attack.kinds:
+        assert found[kind].verdict in attack.verdicts, found[kind]
+        assert attack.message in found[kind].message
+
+
+@pytest.mark.parametrize("name", MISCHIEF)
+def test_mischief_in_its_own_database_is_its_own_business(name: str, survived: Survived) -> None:
+    assert survived.findings[name][POSTGRES].verdict in (Verdict.WORKS, *NO_PASS)
+
+
+@pytest.mark.parametrize("name", [*ATTACKS, *MISCHIEF])
+def test_the_next_one_is_as_if_nothing_had_been(name: str, survived: Survived) -> None:
+    good = survived.good[name]
+    assert {kind: finding.verdict for kind, finding in good.items()} == dict.fromkeys(BOTH, Verdict.WORKS), (
+        good
+    )
+
+
+def test_nothing_outside_has_changed(survived: Survived, outside: Outside) -> None:
+    assert survived.after == survived.before
+    assert nobody_is_left(outside)
+
+
+def test_an_honest_snippet_gets_the_verdict_that_it_would_get_anywhere(
+    outside: Outside, tmp_path: Path
+) -> None:
+    snippets = (
+        (GOOD, Form.OPERATIONS),
+        ('op.create_index("ix", "books", ["title"], postgresql_concurrently=True)', Form.OPERATIONS),
+        ('op.alter_column("books", "title", nullable=False)', Form.OPERATIONS),
+        ("CREATE TABLE x (id integer PRIMARY KEY)", Form.SQL),
+        (
+            'def upgrade():\n    op.add_column("a", sa.Column("b", sa.Integer))\ndef downgrade():\n    pass',
+            Form.FUNCTIONS,
+        ),
+        ("def helper(): pass", Form.OPERATIONS),
+        ("alembic upgrade head", Form.COMMANDS),
+        ("[alembic]\nscript_location = migrations", Form.INI),
+    )
+    strange = tried(outside, tmp_path, *snippets)
+    own = [
+        checked.findings
+        for checked in check(
+            [Snippet(__file__, 1, "", form, text) for text, form in snippets],
+            Settings(outside.server.workspace),
+        )
+    ]
+    assert [{kind: one.verdict for kind, one in each.items()} for each in strange] == [
+        {kind: one.verdict for kind, one in each.items()} for each in own
+    ]
+    assert {finding.verdict for finding in strange[0].values()} == {Verdict.WORKS}
+    assert strange[1][POSTGRES].verdict is Verdict.OUTSIDE
+
+
+def nobody_is_left(outside: Outside) -> bool:
+    """Whether all databases, sessions and folders of strangers are gone, if not at once then in a moment."""
+    deadline = time.monotonic() + 5
+    like = f"{prefix(outside.server.workspace.installation)}stranger%"
+    query = b"SELECT FROM pg_database WHERE datname LIKE %s UNION ALL SELECT FROM pg_stat_activity WHERE datname LIKE %s"
+    while time.monotonic() < deadline:
+        with connect(outside.server.url) as connection:
+            if not connection.execute(query, [like, like]).fetchall():
+                return not list(Path(os.environ.get("TMPDIR", "/tmp")).glob("cookbook-stranger-*"))
+        time.sleep(0.05)
+    return False

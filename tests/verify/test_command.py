@@ -164,7 +164,7 @@ def test_the_bar_is_on_stderr_and_only_in_a_terminal(verify_server: Server, tmp_
         env={**os.environ, "TERM": "xterm"},
     )
     os.close(terminal)
-    shown = os.read(master, 100_000).decode()
+    shown = os.read(master, 100_000).decode(errors="replace")
     os.close(master)
     assert ended.returncode == 0
     assert json.loads(ended.stdout)["good"] is True

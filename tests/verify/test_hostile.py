@@ -162,9 +162,10 @@ ATTACKS = {
     "its own violent end": Attack("import os\nos.kill(os.getpid(), 9)", NOT_DECIDED, "SIGKILL"),
     "a forged verdict": Attack(
         """
-import json, os, stat
-report = dict(ended="done", refusal=None, sent=["DROP TABLE x"], sent_down=[], assumed=[], ran=1, idle=False,
-    changes=["- table x"], left=[], outside=False, unusable=[], doubtful=[], fingerprint="0" * 64)
+import json, os
+from dataclasses import asdict
+from migration_cookbook.verify.trial import Trial
+report = asdict(Trial("done", sent=("DROP TABLE x",), ran=1, changes=("- table x",), fingerprint="0" * 64))
 for fd in range(3, 128):
     try: os.write(fd, json.dumps({"how": "returned", "value": report}).encode() + b"\\n")
     except OSError: pass

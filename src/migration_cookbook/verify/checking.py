@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -63,13 +63,23 @@ def check(
     """Each snippet with its findings, in order; `tell` hears how many are done."""
     with ExitStack() as stack:
         host, unavailable = _server(settings)
+        files = {one.file for one in snippets}
+        strange = frozenset(file for file in files if not settings.trust and foreign(Path(file)))
         size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
         benches = SimpleQueue[_Bench]()
         for _ in range(size):
-            benches.put(_bench(stack, host))
+            bench = _bench(stack, host)
+            benches.put(bench)
+            # Let them warm up meanwhile.
+            if files - strange:
+                bench.worker.start()
+            if strange:
+                bench.quarantine.start()
         pool = stack.enter_context(ThreadPoolExecutor(size))
         chunks = [snippets[start : start + _CHUNK] for start in range(0, len(snippets), _CHUNK)]
-        futures = [pool.submit(_chunk, chunk, settings, benches, unavailable) for chunk in chunks]
+        futures = [
+            pool.submit(_chunk, chunk, settings.kinds, benches, unavailable, strange) for chunk in chunks
+        ]
         done = 0
         used = _leaned_on(snippets)
         for future in futures:
@@ -86,7 +96,7 @@ def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
         host, unavailable = _server(settings)
         benches = SimpleQueue[_Bench]()
         benches.put(_Bench(worker, _scratch(stack, host), _quarantine(stack, host)))
-        return _chunk([snippet], replace(settings, trust=True), benches, unavailable)[0]
+        return _chunk([snippet], settings.kinds, benches, unavailable, frozenset())[0]
 
 
 def _server(settings: Settings) -> tuple[Server | None, str]:
@@ -100,7 +110,6 @@ def _server(settings: Settings) -> tuple[Server | None, str]:
 
 def _bench(stack: ExitStack, host: Server | None) -> _Bench:
     worker = Worker(RUNNER)
-    worker.start()
     stack.callback(worker.close)
     return _Bench(worker, _scratch(stack, host), _quarantine(stack, host))
 
@@ -122,13 +131,17 @@ def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
 
 
 def _chunk(
-    chunk: Sequence[Snippet], settings: Settings, benches: SimpleQueue[_Bench], unavailable: str
+    chunk: Sequence[Snippet],
+    kinds: Sequence[Kind],
+    benches: SimpleQueue[_Bench],
+    unavailable: str,
+    strange: frozenset[str],
 ) -> list[Checked]:
-    """The findings of a few snippets."""
+    """The findings of a few snippets; those of the files that are `strange` are somebody else's."""
     findings: dict[int, dict[Kind, Finding]] = defaultdict(dict)
     jobs: list[tuple[int, Kind]] = []
     for number, snippet in enumerate(chunk):
-        for kind in settings.kinds:
+        for kind in kinds:
             known = _without_running(snippet, kind, unavailable)
             if known is not None:
                 findings[number][kind] = known
@@ -136,7 +149,6 @@ def _chunk(
                 jobs.append((number, kind))
     bench = benches.get()
     try:
-        strange = set() if settings.trust else {one.file for one in chunk if foreign(Path(one.file))}
         own = [(number, kind) for number, kind in jobs if chunk[number].file not in strange]
         tried = dict(zip(own, _trials(bench, chunk, own), strict=True))
         for number, kind in jobs:
@@ -149,7 +161,7 @@ def _chunk(
     finally:
         benches.put(bench)
     return [
-        Checked(snippet, {kind: findings[number][kind] for kind in settings.kinds})
+        Checked(snippet, {kind: findings[number][kind] for kind in kinds})
         for number, snippet in enumerate(chunk)
     ]
 

@@ -83,7 +83,9 @@ class Quarantine:
             trial = report(ended.value)
         except NoReportError:
             return Finding(kind, Verdict.NOT_DECIDED, "its report can't be read")
-        doubt = self._doubt(trial, folder, ground) if trial.ended == "done" and not trial.left else None
+        # All else is no pass, and needs no proof.
+        passes = trial.ended == "done" and trial.ran and not trial.idle and not trial.left
+        doubt = self._doubt(trial, folder, ground) if passes else None
         return trial if doubt is None else Finding(kind, Verdict.NOT_DECIDED, doubt)
 
     def _doubt(self, trial: Trial, folder: Path, ground: _Ground) -> str | None:

@@ -179,7 +179,7 @@ def verify(options: argparse.Namespace) -> int:
 
     clean_environment()
     kinds = (Kind(options.on),) if options.on else BOTH
-    settings = Settings(open_workspace(), kinds, trust=options.trust)
+    settings = Settings(open_workspace(), kinds, trust=options.trust, locks=options.locks)
     return command.verify(options.paths, settings, options.format, show_sql=options.show == "sql")
 
 
@@ -233,6 +233,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--trust", action="store_true", help="let files from outside your checkout do what you may do"
     )
+    one.add_argument("--locks", action="store_true", help="look at what each snippet locks on PostgreSQL")
     one.add_argument("--show", choices=["sql"], help="the SQL of each snippet, and the world it was sent to")
     one.set_defaults(run=verify)
 

@@ -56,6 +56,14 @@ def test_all_as_declared_is_0(verify: Verify) -> None:
     assert "✓ fails" in out
 
 
+def test_locks_are_looked_at_on_demand(verify: Verify) -> None:
+    line = "lock: ACCESS EXCLUSIVE on books: SELECT, INSERT and UPDATE wait"
+    assert line not in verify("good.md", good=GOOD)[1]
+    status, out, _ = verify("--locks", "good.md")
+    assert status == 0
+    assert line in out
+
+
 def test_what_the_readme_shows_is_so(verify: Verify) -> None:
     status, out, _ = verify(str(Path(__file__).parents[2] / "README.md"))
     assert status == 0

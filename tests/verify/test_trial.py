@@ -284,3 +284,40 @@ def test_warnings(desk: Desk, text: str, kind: Kind, warning: str) -> None:
 def test_better_ways(desk: Desk, text: str, kind: Kind, better: str) -> None:
     assert any(better in one for one in desk.finding(text, kind).better)
     assert desk.finding('op.add_column("b", sa.Column("n", sa.Integer))', kind).better == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "locks"),
+    (
+        ('op.add_column("books", sa.Column("isbn", sa.String(13)))', ["ACCESS EXCLUSIVE on books"]),
+        (
+            'op.alter_column("books", "id", type_=sa.BigInteger())',
+            ["ACCESS EXCLUSIVE on books, rewritten"],
+        ),
+        ('op.create_index("ix", "books", ["title"])', ["SHARE on books"]),
+        (
+            "with op.get_context().autocommit_block():\n"
+            '    op.create_index("ix", "books", ["title"], postgresql_concurrently=True)',
+            ["SHARE UPDATE EXCLUSIVE on books"],
+        ),
+        ('op.execute("CREATE INDEX CONCURRENTLY ix ON books (title)")', ["SHARE UPDATE EXCLUSIVE on books"]),
+        ('op.create_table("shelves", sa.Column("id", sa.Integer))', []),
+        ('op.add_column("books", sa.Column("isbn", sa.String(13), nullable=False))', []),
+        # Of a pair it is the way up that is watched.
+        (
+            PAIR.format('op.execute("UPDATE books SET price = 1")', 'op.drop_column("books", "price")'),
+            ["ROW EXCLUSIVE on books"],
+        ),
+    ),
+)
+def test_the_locks_on_what_others_can_see(desk: Desk, text: str, locks: list[str]) -> None:
+    form = Form.FUNCTIONS if "def " in text else Form.OPERATIONS
+    found = desk.trial(text, Kind.POSTGRES, form, locks=True)
+    told = [
+        f"{one.mode} on {one.relation}{', rewritten' if one.rewritten else ''}"
+        for one in found.locks
+        if not one.made
+    ]
+    assert told == locks
+    assert desk.trial(text, Kind.SQLITE, form, locks=True).locks == ()
+    assert desk.trial(text, Kind.POSTGRES, form).locks == ()

@@ -29,9 +29,11 @@ class Desk:
         form: Form = Form.OPERATIONS,
         before: tuple[tuple[Form, str], ...] = (),
         given: str | None = None,
+        *,
+        locks: bool = False,
     ) -> Trial:
         url = self.scratch.url if kind is Kind.POSTGRES else None
-        return trial(Text(form, text, before, given), kind, url)
+        return trial(Text(form, text, before, given), kind, url, locks=locks)
 
     def finding(
         self,

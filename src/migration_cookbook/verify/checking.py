@@ -17,7 +17,7 @@ from migration_cookbook.verify.foreign import foreign
 from migration_cookbook.verify.judge import judge, placeholder
 from migration_cookbook.verify.quarantine import Quarantine
 from migration_cookbook.verify.trial import Refusal, Trial
-from migration_cookbook.verify.verdict import Checked, Finding, Verdict
+from migration_cookbook.verify.verdict import Checked, Finding, Lock, Verdict
 from migration_cookbook.worker import Limits, Worker
 from migration_cookbook.workspace import CookbookError
 
@@ -46,6 +46,8 @@ class Settings:
     kinds: tuple[Kind, ...] = BOTH
     #: Somebody else's snippets may do what the user may.
     trust: bool = False
+    #: Look at what each snippet locks on PostgreSQL, too.
+    locks: bool = False
 
 
 @dataclass
@@ -55,6 +57,7 @@ class _Bench:
     worker: Worker
     url: sa.URL | None
     quarantine: Quarantine
+    locks: bool
 
 
 def check(
@@ -68,7 +71,7 @@ def check(
         size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
         benches = SimpleQueue[_Bench]()
         for _ in range(size):
-            bench = _bench(stack, host)
+            bench = _bench(stack, host, settings)
             benches.put(bench)
             # Let them warm up meanwhile.
             if files - strange:
@@ -95,7 +98,7 @@ def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
     with ExitStack() as stack:
         host, unavailable = _server(settings)
         benches = SimpleQueue[_Bench]()
-        benches.put(_Bench(worker, _scratch(stack, host), _quarantine(stack, host)))
+        benches.put(_Bench(worker, _scratch(stack, host), _quarantine(stack, host), settings.locks))
         return _chunk([snippet], settings.kinds, benches, unavailable, frozenset())[0]
 
 
@@ -108,10 +111,10 @@ def _server(settings: Settings) -> tuple[Server | None, str]:
         return None, str(error)
 
 
-def _bench(stack: ExitStack, host: Server | None) -> _Bench:
+def _bench(stack: ExitStack, host: Server | None, settings: Settings) -> _Bench:
     worker = Worker(RUNNER)
     stack.callback(worker.close)
-    return _Bench(worker, _scratch(stack, host), _quarantine(stack, host))
+    return _Bench(worker, _scratch(stack, host), _quarantine(stack, host), settings.locks)
 
 
 def _quarantine(stack: ExitStack, host: Server | None) -> Quarantine:
@@ -208,6 +211,7 @@ def _arguments(bench: _Bench, snippet: Snippet, kind: Kind) -> dict[str, Any]:
         "before": [[one.form.value, one.text] for one in snippet.leans_on],
         "given": snippet.given,
         "answers": list(snippet.answers),
+        "locks": bench.locks,
     }
 
 
@@ -216,6 +220,7 @@ def _trial(answer: dict[str, Any]) -> Trial:
         key: tuple(value) if isinstance(value, list) else value for key, value in answer.items()
     }
     given["refusal"] = Refusal(**answer["refusal"]) if answer["refusal"] else None
+    given["locks"] = tuple(Lock(**lock | {"waiting": tuple(lock["waiting"])}) for lock in answer["locks"])
     return Trial(**given)
 
 

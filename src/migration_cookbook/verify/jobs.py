@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def run(job: Mapping[str, Any]) -> dict[str, Any]:
-    """One trial: `kind`, `url` (None: SQLite in memory), `form`, `text`, `before`, `given`, `answers`, `own`."""
+    """One trial: `kind`, `url` (None: SQLite in memory), `form`, `text`, `before`, `given`, `answers`, `own`, `locks`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = _trial(job)
@@ -52,4 +52,4 @@ def _trial(job: Mapping[str, Any]) -> trial.Trial:
         tuple((Form(other), earlier) for other, earlier in job.get("before", ())),
         job.get("given"),
     )
-    return trial.trial(text, kind, url, own=bool(job.get("own")))
+    return trial.trial(text, kind, url, own=bool(job.get("own")), locks=bool(job.get("locks")))

@@ -85,6 +85,7 @@ def judge(snippet: Snippet, kind: Kind, trial: Trial) -> Finding:
         warnings=tuple(dict.fromkeys(warnings)),
         better=tuple(dict.fromkeys(advice.better_ways(text, kind, message))),
         assumed=trial.assumed,
+        locks=trial.locks,
     )
 
 

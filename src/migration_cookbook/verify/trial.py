@@ -21,11 +21,13 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 
 from migration_cookbook import schema
+from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.sandbox.recorder import Recorder, recording
 from migration_cookbook.verify import needs, offline, places, repair, slips
 from migration_cookbook.verify.columns import DIALECTS
+from migration_cookbook.verify.locks import watching
 from migration_cookbook.verify.recording import Guessing, OwnDatabaseNeeded, Recording, installed
 from migration_cookbook.verify.script import NotPython, Script, parse, script
 from migration_cookbook.verify.snippet import Form
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from migration_cookbook.verify.places import Ground
+    from migration_cookbook.verify.verdict import Lock
 
 #: Worlds that are tried before the last answer counts.
 _ATTEMPTS = 10
@@ -90,6 +93,8 @@ class Trial:
     doubtful: tuple[str, ...] = ()
     #: Of the schema after the way up, to be compared with what others read.
     fingerprint: str = ""
+    #: What the way up locks on PostgreSQL, if that was asked.
+    locks: tuple[Lock, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Text:
     given: str | None = None
 
 
-def trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool = False) -> Trial:
+def trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool = False, locks: bool = False) -> Trial:
     """Try the snippet out. `own`: in the database of the URL, committed, and left as it is then."""
     _quiet()
     try:
@@ -118,9 +123,13 @@ def trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool = False) -> T
         again, told_again = _grow(text, kind, draft, made, try_once)
         found, told = (again, told_again) if again.ran else (found, told)
     if found.refusal is not None and _wants_no_transaction(found.refusal):
-        outside = _attempt(text, kind, url, draft, own=own, autocommit=True)
+        outside = _attempt(text, kind, url, draft, own=own, autocommit=True, watched=locks)
         if outside.trial.ended == "done":
             return _with(outside.trial, outside=True, refusal=found.refusal)
+    if locks and found.ended == "done" and kind is Kind.POSTGRES:
+        # Once more, because nobody else saw the world before.
+        watched = _attempt(text, kind, url, draft, own=own, watched=True)
+        found = _with(found, locks=watched.trial.locks)
     return _with(
         found,
         doubtful=tuple(slips.slips(draft, told)),
@@ -267,15 +276,17 @@ def _attempt(
     own: bool = False,
     autocommit: bool = False,
     apart: bool = False,
+    watched: bool = False,
 ) -> _Attempt:
     world = draft.statements(kind)
     found = _Attempt(Trial("up", assumed=world))
+    committed = own or autocommit or apart or watched
     try:
         with (
             recording() as recorder,
-            _place(text, kind, url, world, own=own, committed=own or autocommit or apart) as ground,
+            _place(text, kind, url, world, own=own, committed=committed) as ground,
         ):
-            _run(_Run(text, kind, ground, found, recorder, autocommit=autocommit), found)
+            _run(_Run(text, kind, ground, found, recorder, autocommit=autocommit, watched=watched), found)
     except places.WorldFails as fails:
         found.trial = Trial("up", refusal(fails.error, fails.statement), assumed=world)
     except OwnDatabaseNeeded:
@@ -302,18 +313,38 @@ class _Run:
     """One snippet going up and down over one connection."""
 
     def __init__(
-        self, text: Text, kind: Kind, ground: Ground, found: _Attempt, recorder: Recorder, *, autocommit: bool
+        self,
+        text: Text,
+        kind: Kind,
+        ground: Ground,
+        found: _Attempt,
+        recorder: Recorder,
+        *,
+        autocommit: bool,
+        watched: bool,
     ) -> None:
         self.text, self.kind, self.ground, self.found, self.recorder = text, kind, ground, found, recorder
         self.connection = ground.connection
         if autocommit:
             self.connection = ground.connection.execution_options(isolation_level="AUTOCOMMIT")
         self.autocommit = autocommit
+        self.watched = watched and kind is Kind.POSTGRES
         self.statements: list[str] = []
+        self.locks: tuple[Lock, ...] = ()
 
     def send(self, statement: str) -> None:
         self.found.told.append(statement)
         places.raw(self.connection, statement)
+
+    def way_up(self, function: Callable[[], None]) -> tuple[str, ...]:
+        """The same as any way, but that others may watch what it locks."""
+        if not self.watched:
+            return self.way(function)
+        url = self.connection.engine.url
+        with watching(self.connection, Database(self.kind, str(url.database), url)) as watch:
+            sent = self.way(function)
+        self.locks = watch.locks
+        return sent
 
     def way(self, function: Callable[[], None]) -> tuple[str, ...]:
         """Run it as Alembic would, and return the SQL."""
@@ -367,7 +398,7 @@ def _run(one: _Run, found: _Attempt) -> None:
         made = script(one.text.form, one.text.text, one.text.before, one.send)
         one.way(made.before)
         before = one.look()
-        sent = one.way(made.up)
+        sent = one.way_up(made.up)
         after = one.look()
         changes = _words(before, after)
         # An operation that sends nothing did nothing: a misspelled option is passed over in silence.
@@ -393,6 +424,7 @@ def _run(one: _Run, found: _Attempt) -> None:
             left=left,
             unusable=unusable,
             fingerprint=schema.fingerprint(after),
+            locks=one.locks,
         )
     except OwnDatabaseNeeded:
         raise

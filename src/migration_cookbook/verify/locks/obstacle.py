@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from migration_cookbook.databases.connections import Connection
     from migration_cookbook.verify.locks.relations import Relation
 
-#: Longer than this no statement is held up.
-_HOLD_S = 0.15
+#: Longer than this no statement is held up. On a quiet computer it is seen at once; a busy one needs its time.
+_HOLD_S = 1.0
 _STEP_S = 0.002
 
 

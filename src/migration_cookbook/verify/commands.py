@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox import alembic_private
 from migration_cookbook.sandbox.command import Command, parse
-from migration_cookbook.verify import places
 from migration_cookbook.verify.project import IDS, Project, project, write_revisions
 from migration_cookbook.verify.trial import Refusal, Trial
 from migration_cookbook.workspace import CookbookError
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 _SYMBOLIC = re.compile(r"head|heads|base|current|[+-]\d+|")
 _STEP = re.compile(r"(?P<id>\w{3,})(?:[+-]\d+)?")
 _ANSWERED_ID = re.compile(
-    r"(?:Running (?:upgrade|downgrade)|Rev:|Revision ID:|->|,)\s*([0-9a-z]{4,32})\b|^([0-9a-f]{6,32}) \("
+    r"(?:Running (?:upgrade|downgrade) |Rev: |Revision ID: |<base> -> )([0-9a-z]{4,32})\b|^([0-9a-f]{6,32}) \("
 )
 #: The order in which a page shows revisions says which comes first.
 _ARROW = re.compile(r"\b([0-9a-z]{4,32}) -> ([0-9a-z]{4,32})\b")
@@ -47,8 +46,6 @@ def trial(lines: str, answers: Sequence[str], kind: Kind, url: sa.URL | None) ->
         parsed = [parse(line) for line in commands]
     except CookbookError as error:
         return Trial("up", Refusal("", _usage(texts) or str(error)), ran=1)
-    if url is not None and kind is Kind.POSTGRES:
-        places.wipe(url)
     with project(kind, url) as made:
         assumed = _prepare(made, parsed, answers)
         return _run(made, commands, answers, assumed)
@@ -130,6 +127,8 @@ def _ids(commands: Sequence[Command], answers: Sequence[str]) -> list[str]:
                 step = _STEP.fullmatch(part)
                 if step and not _SYMBOLIC.fullmatch(part) and not _is_label(text, part):
                     named.append(step["id"])
+    if all(any(id_.startswith(one) for id_ in IDS) for one in (*order, *heads, *named)):
+        return []
     known = [one for one in named if not any(other.startswith(one) for other in (*order, *heads))]
     between = [one for one in (*order, *known) if one not in heads]
     # What is said to be the head comes last, behind as many as a project has.
@@ -172,7 +171,9 @@ def _configuration_of(made: Project, command: Command) -> None:
     text = made.ini.read_text(encoding="utf-8")
     if name and name != "alembic":
         text = text.replace(
-            "[post_write_hooks]", f"[{name}]\nscript_location = %(here)s/migrations\n\n[post_write_hooks]", 1
+            "[post_write_hooks]",
+            f"[{name}]\nscript_location = %(here)s/migrations\nprepend_sys_path = .\n\n[post_write_hooks]",
+            1,
         )
         made.ini.write_text(text, encoding="utf-8")
     for other in getattr(command.options, "config", None) or ():

@@ -10,7 +10,6 @@ import tomllib
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.verify import places
 from migration_cookbook.verify.project import Project, project, write_revisions
 from migration_cookbook.verify.snippet import Form
 from migration_cookbook.verify.trial import Refusal, Trial, refusal
@@ -45,8 +44,6 @@ _CALLABLES = frozenset({
 
 def trial(form: Form, text: str, kind: Kind, url: sa.URL | None) -> Trial:
     """Put the fragment into a project, and run the commands that every project knows."""
-    if url is not None and kind is Kind.POSTGRES:
-        places.wipe(url)
     template = "pyproject" if form is Form.PYPROJECT else "generic"
     with project(kind, url, template) as made:
         write_revisions(made, (), fork=False)
@@ -127,7 +124,7 @@ def _into_pyproject(made: Project, text: str) -> tuple[str, ...]:
 
 
 def _with_location(text: str) -> str:
-    line = 'script_location = "%(here)s/migrations"\n'
+    line = 'script_location = "%(here)s/migrations"\nprepend_sys_path = ["."]\n'
     if re.search(r"^\[tool\.alembic\]", text, re.MULTILINE):
         return re.sub(r"^(\[tool\.alembic\].*\n)", rf"\1{line}", text, count=1, flags=re.MULTILINE)
     return f"[tool.alembic]\n{line}\n{text}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox import commandline
 from migration_cookbook.sandbox.command import parse
+from migration_cookbook.verify import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,16 +93,31 @@ class Project:
         """Run a command line in it."""
         ids = iter(f"{number:012x}" for number in range(0xA1, 0xFF))
         run = commandline.Run(self.folder, [self.database], lambda: next(ids), lambda: _MOMENT)
-        return commandline.execute(parse(line), run)
+        with _programs_of_this_environment():
+            return commandline.execute(parse(line), run)
 
     def replace(self, path: Path, old: str, new: str) -> None:
         path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
 
 
 @contextlib.contextmanager
+def _programs_of_this_environment() -> Iterator[None]:
+    """Found by name, as where an environment is activated: a post-write hook's."""
+    path = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
+
+
+@contextlib.contextmanager
 def project(kind: Kind, url: sa.URL | None, template: str = "generic") -> Iterator[Project]:
-    """A fresh one without revisions, gone afterwards. The PostgreSQL database must be empty."""
-    with tempfile.TemporaryDirectory(prefix="cookbook-verify-") as name:
+    """A fresh one without revisions, gone afterwards, with all that it left in the database."""
+    with contextlib.ExitStack() as stack:
+        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="cookbook-verify-"))
+        if url is not None and kind is Kind.POSTGRES:
+            stack.callback(places.wipe, url)
         folder = Path(name).resolve()
         if url is None or kind is Kind.SQLITE:
             path = Path(url.database) if url is not None and url.database else folder / "shop.db"

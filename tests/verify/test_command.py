@@ -30,8 +30,10 @@ BAD = "# Bad\n\n```python\nop.add_colum('books', sa.Column('isbn', sa.String(13)
 def verify(
     verify_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Verify:
-    """Runs the command beside some pages; gives its status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
+    """Runs the command beside some pages of a checkout; gives its status, stdout and stderr."""
+    checkout = tmp_path / "checkout"
+    (checkout / ".git").mkdir(parents=True)
+    monkeypatch.chdir(checkout)
 
     def run(*words: str, **pages: str) -> tuple[int, str, str]:
         for name, text in pages.items():
@@ -56,12 +58,28 @@ def test_all_as_declared_is_0(verify: Verify) -> None:
     assert "✓ fails" in out
 
 
-def test_locks_are_looked_at_on_demand(verify: Verify) -> None:
-    line = "lock: ACCESS EXCLUSIVE on books: SELECT, INSERT and UPDATE wait"
-    assert line not in verify("good.md", good=GOOD)[1]
-    status, out, _ = verify("--locks", "good.md")
+def test_locks_are_seen_by_those_who_must_wait(verify: Verify) -> None:
+    outside = '```python {sqlite=fails postgres=outside}\nop.execute("CREATE INDEX CONCURRENTLY i ON books (id)")\n```\n'
+    helper = "```python\ndef drop(name):\n    op.drop_column('books', name)\n```\n\n```python\ndrop('title')\n```\n"
+    skipped = '```python {skip="later"}\nop.drop_table("a")\n```\n'
+    status, out, _ = verify("page.md", "--locks", page="\n".join((GOOD, outside, helper, skipped)))
     assert status == 0
-    assert line in out
+    told = out.partition("Locks:\n")[2]
+    added, concurrently, dropped = (
+        told.partition(f"page.md:{line}\n")[2].split("\n\n")[0] for line in (4, 8, 17)
+    )
+    assert "PostgreSQL: works\n    lock: ACCESS EXCLUSIVE on books: SELECT, INSERT and UPDATE wait" in added
+    assert "lock: SHARE UPDATE EXCLUSIVE on books: nobody waits" in concurrently
+    assert "lock: ACCESS EXCLUSIVE on books: SELECT, INSERT and UPDATE wait" in dropped
+    assert "lock" not in verify("page.md")[1]
+    assert "lock" not in verify("page.md", "--locks", "--on", "sqlite")[1]
+
+
+def test_a_rewrite_is_seen(verify: Verify) -> None:
+    page = '```sql {on=postgres given="CREATE TABLE a (b int); INSERT INTO a VALUES (1)"}\nALTER TABLE a ALTER b TYPE bigint;\n```\n'
+    status, out, _ = verify("page.md", "--locks", page=page)
+    assert status == 0
+    assert "lock: ACCESS EXCLUSIVE on a, rewritten: SELECT, INSERT and UPDATE wait\n" in out
 
 
 def test_what_the_readme_shows_is_so(verify: Verify) -> None:

@@ -231,9 +231,11 @@ def _parser() -> argparse.ArgumentParser:
         "--format", choices=["json", "markdown", "html", "junit"], help="a report to keep, on stdout"
     )
     one.add_argument(
+        "--locks", action="store_true", help="watch what each snippet locks on PostgreSQL, and who must wait"
+    )
+    one.add_argument(
         "--trust", action="store_true", help="let files from outside your checkout do what you may do"
     )
-    one.add_argument("--locks", action="store_true", help="look at what each snippet locks on PostgreSQL")
     one.add_argument("--show", choices=["sql"], help="the SQL of each snippet, and the world it was sent to")
     one.set_defaults(run=verify)
 

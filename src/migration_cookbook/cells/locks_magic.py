@@ -164,7 +164,7 @@ def _in_a_copy(notebook: Notebook, database: Database, perform: Callable[[sa.Con
 
 
 def _watched(connection: sa.Connection, database: Database, perform: Callable[[sa.Connection], None]) -> _Ran:
-    with watching(connection, database) as watch:
+    with watching(connection, database.url) as watch:
         try:
             perform(connection)
         except (Exception, KeyboardInterrupt) as error:

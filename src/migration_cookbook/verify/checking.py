@@ -16,8 +16,8 @@ from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.verify.foreign import foreign
 from migration_cookbook.verify.judge import judge, placeholder
 from migration_cookbook.verify.quarantine import Quarantine
-from migration_cookbook.verify.trial import Refusal, Trial
-from migration_cookbook.verify.verdict import Checked, Finding, Lock, Verdict
+from migration_cookbook.verify.reported import report
+from migration_cookbook.verify.verdict import Checked, Finding, Verdict
 from migration_cookbook.worker import Limits, Worker
 from migration_cookbook.workspace import CookbookError
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.databases.server import Server
     from migration_cookbook.verify.snippet import Snippet
+    from migration_cookbook.verify.trial import Trial
     from migration_cookbook.workspace import Workspace
 
 #: Snippets that one child tries one after the other, so that they share a connection.
@@ -188,7 +189,7 @@ def _trials(
     arguments = [_arguments(bench, chunk[number], kind) for number, kind in jobs]
     ended = bench.worker.run(_RUN, {"jobs": arguments}, Limits(_LIMITS.seconds + len(jobs), _LIMITS.memory))
     if ended.how == "returned":
-        return [_trial(one) for one in ended.value]
+        return [report(one) for one in ended.value]
     # One of them took the others along: each for itself.
     return [_alone(bench, one, kind) for one, (_, kind) in zip(arguments, jobs, strict=True)]
 
@@ -196,7 +197,7 @@ def _trials(
 def _alone(bench: _Bench, arguments: dict[str, Any], kind: Kind) -> Trial | Finding:
     ended = bench.worker.run(_RUN, {"jobs": [arguments]}, _LIMITS)
     if ended.how == "returned":
-        return _trial(ended.value[0])
+        return report(ended.value[0])
     return Finding(kind, Verdict.NOT_DECIDED, ended.error or ended.how)
 
 
@@ -213,15 +214,6 @@ def _arguments(bench: _Bench, snippet: Snippet, kind: Kind) -> dict[str, Any]:
         "answers": list(snippet.answers),
         "locks": bench.locks,
     }
-
-
-def _trial(answer: dict[str, Any]) -> Trial:
-    given: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in answer.items()
-    }
-    given["refusal"] = Refusal(**answer["refusal"]) if answer["refusal"] else None
-    given["locks"] = tuple(Lock(**lock | {"waiting": tuple(lock["waiting"])}) for lock in answer["locks"])
-    return Trial(**given)
 
 
 def _leaned_on(snippets: Sequence[Snippet]) -> frozenset[str]:

@@ -10,9 +10,6 @@ from typing import Any
 
 from migration_cookbook.verify.trial import Trial
 
-#: More than a screen of each helps nobody.
-_LONGEST_TEXT = 20_000
-_MOST_TEXTS = 1_000
 #: A terminal would obey them.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -34,14 +31,14 @@ def _read(annotation: Any, value: Any) -> Any:
             return None
         return _read(next(one for one in arguments if one is not type(None)), value)
     if origin is tuple:
-        if not isinstance(value, list) or len(value) > _MOST_TEXTS:
+        if not isinstance(value, list):
             raise NoReportError
         return tuple(_read(arguments[0], one) for one in value)
     if is_dataclass(annotation):
         return _read_parts(annotation, value)
     if type(value) is not annotation:
         raise NoReportError
-    return _readable(value) if isinstance(value, str) else value
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
 
 
 def _read_parts(annotation: Any, value: Any) -> Any:
@@ -49,9 +46,3 @@ def _read_parts(annotation: Any, value: Any) -> Any:
         raise NoReportError
     hints = typing.get_type_hints(annotation)
     return annotation(**{name: _read(hints[name], part) for name, part in value.items()})
-
-
-def _readable(text: str) -> str:
-    if len(text) > _LONGEST_TEXT:
-        raise NoReportError
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -21,7 +21,6 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 
 from migration_cookbook import schema
-from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.sandbox.recorder import Recorder, recording
@@ -343,7 +342,7 @@ class _Run:
         if not self.watched:
             return self.way(function)
         url = self.connection.engine.url
-        with watching(self.connection, Database(self.kind, str(url.database), url)) as watch:
+        with watching(self.connection, url) as watch:
             sent = self.way(function)
         self.locks = watch.locks
         return sent

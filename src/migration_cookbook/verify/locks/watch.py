@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from migration_cookbook.databases.connections import Connection
-    from migration_cookbook.databases.database import Database
 
 _NOTHING: Taken = frozenset()
 
@@ -165,10 +164,10 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watching(watched: sa.Connection, database: Database) -> Iterator[Watch]:
-    """Watch a connection to `database` for the block."""
+def watching(watched: sa.Connection, url: sa.URL) -> Iterator[Watch]:
+    """Watch a connection to the database at `url` for the block."""
     with contextlib.ExitStack() as stack:
-        watch = Watch(watched, stack.enter_context(bystanders(database.url)), database.url)
+        watch = Watch(watched, stack.enter_context(bystanders(url)), url)
         stack.callback(watch.make_way)
         for name, listener in (
             ("before_cursor_execute", watch.before),

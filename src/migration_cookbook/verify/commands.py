@@ -12,7 +12,6 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox import alembic_private
 from migration_cookbook.sandbox.command import Command, parse
 from migration_cookbook.verify.project import IDS, Project, project, write_revisions
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from migration_cookbook.databases.kinds import Kind
     from migration_cookbook.sandbox.commandline import Failure
 
 _SYMBOLIC = re.compile(r"head|heads|base|current|[+-]\d+|")

@@ -9,7 +9,6 @@ import textwrap
 import tomllib
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify.project import Project, project, write_revisions
 from migration_cookbook.verify.snippet import Form
 from migration_cookbook.verify.trial import Refusal, Trial, refusal
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import sqlalchemy as sa
+
+    from migration_cookbook.databases.kinds import Kind
 
 #: What shows that a configuration does its work.
 _COMMANDS = (

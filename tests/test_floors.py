@@ -17,6 +17,7 @@ FLOORS = {
     "databases": 1,
     "schema": 1,
     "worker": 1,
+    "mistakes": 1,
     "sandbox": 2,
     "display": 2,
     "verify": 3,

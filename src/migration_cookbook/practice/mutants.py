@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import ast
-import copy
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from migration_cookbook import mistakes
 from migration_cookbook.practice import solutions, trials, worlds
 from migration_cookbook.practice.checking import check_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from migration_cookbook.mistakes import Change
     from migration_cookbook.practice.attempt import Outcome
     from migration_cookbook.practice.exercise import Exercise, Step
     from migration_cookbook.practice.worlds import Ground
     from migration_cookbook.workspace import Workspace
-
-#: A type that is taken for another one.
-_TYPES = {
-    "String": "Text",
-    "Text": "Integer",
-    "Integer": "BigInteger",
-    "BigInteger": "Integer",
-    "Boolean": "Integer",
-    "Date": "DateTime",
-    "DateTime": "Date",
-    "Numeric": "Float",
-}
 
 
 @dataclass(frozen=True)
@@ -100,78 +89,38 @@ def _seen(outcome: Outcome) -> list[Any]:
 
 def _code(source: str) -> Iterator[tuple[str, str]]:
     """Mistakes in the code of a revision."""
-    tree = ast.parse(source)
-    for number, node in enumerate(ast.walk(tree)):
-        for mistake, change in _changes(node):
-            other = copy.deepcopy(tree)
-            # The copy is walked in the same order.
-            change(next(each for n, each in enumerate(ast.walk(other)) if n == number))
-            line = f"line {node.lineno}: " if hasattr(node, "lineno") else ""
-            yield f"{line}{mistake}", ast.unparse(ast.fix_missing_locations(other)) + "\n"
+    for node, mistake, text in mistakes.planted(ast.parse(source), _changes):
+        line = f"line {node.lineno}: " if hasattr(node, "lineno") else ""
+        yield f"{line}{mistake}", text
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], None]]]:
+def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
     match node:
         case ast.Module(body=[*_, ast.FunctionDef(name="upgrade"), ast.FunctionDef(name="downgrade")]):
             yield "up and down exchanged", _exchange
         case ast.FunctionDef() | ast.With():
             for position, statement in enumerate(node.body):
                 if not isinstance(statement, ast.Pass):
-                    yield f"`{ast.unparse(statement)}` left out", _without_statement(position)
+                    yield f"`{ast.unparse(statement)}` left out", mistakes.without_statement(position)
             for position in range(len(node.body) - 1):
-                yield f"statements {position + 1} and {position + 2} exchanged", _swapped(position)
+                yield f"statements {position + 1} and {position + 2} exchanged", mistakes.swapped(position)
         case ast.Call():
             for position, keyword in enumerate(node.keywords):
-                yield f"`{ast.unparse(keyword)}` left out", _without_keyword(position)
+                yield f"`{ast.unparse(keyword)}` left out", mistakes.without_keyword(position)
         case ast.Constant(value=bool() as value):
-            yield f"{value} is {not value}", _constant(not value)
+            yield f"{value} is {not value}", mistakes.constant(not value)
         case ast.Constant(value=int() as value):
-            yield f"{value} is {value + 1}", _constant(value + 1)
+            yield f"{value} is {value + 1}", mistakes.constant(value + 1)
         case ast.Constant(value=str() as value):
-            yield f"{value!r} is {value + 'x'!r}", _constant(value + "x")
-        case ast.Attribute(value=ast.Name(id="sa"), attr=name) if name in _TYPES:
-            yield f"{name} is {_TYPES[name]}", _attribute(_TYPES[name])
+            yield f"{value!r} is {value + 'x'!r}", mistakes.constant(value + "x")
+        case ast.Attribute(value=ast.Name(id="sa"), attr=name) if other := mistakes.TYPES.get(name):
+            yield f"{name} is {other}", mistakes.attribute(other)
 
 
 def _exchange(tree: ast.Module) -> None:
     for each in tree.body:
         if isinstance(each, ast.FunctionDef):
             each.name = {"upgrade": "downgrade", "downgrade": "upgrade"}.get(each.name, each.name)
-
-
-def _without_statement(position: int) -> Callable[[Any], None]:
-    def change(node: Any) -> None:
-        node.body[position] = ast.Pass()
-
-    return change
-
-
-def _swapped(position: int) -> Callable[[Any], None]:
-    def change(node: Any) -> None:
-        node.body[position : position + 2] = reversed(node.body[position : position + 2])
-
-    return change
-
-
-def _without_keyword(position: int) -> Callable[[Any], None]:
-    def change(node: Any) -> None:
-        del node.keywords[position]
-
-    return change
-
-
-def _constant(value: object) -> Callable[[Any], None]:
-    def change(node: Any) -> None:
-        node.value = value
-
-    return change
-
-
-def _attribute(name: str) -> Callable[[Any], None]:
-    def change(node: Any) -> None:
-        node.attr = name
-
-    return change
 
 
 def _command(text: str) -> Iterator[tuple[str, str]]:

@@ -81,3 +81,33 @@ def attribute(name: str) -> Change:
         node.attr = name
 
     return change
+
+
+def called(name: str) -> Change:
+    """A method of that name is called."""
+
+    def change(node: Any) -> None:
+        node.func.attr = name
+
+    return change
+
+
+def argument(position: int, value: str) -> Change:
+    def change(node: Any) -> None:
+        node.args[position] = ast.Constant(value)
+
+    return change
+
+
+def keyword_name(position: int, name: str) -> Change:
+    def change(node: Any) -> None:
+        node.keywords[position].arg = name
+
+    return change
+
+
+def keyword_value(position: int, value: str) -> Change:
+    def change(node: Any) -> None:
+        node.keywords[position].value = ast.Constant(value)
+
+    return change

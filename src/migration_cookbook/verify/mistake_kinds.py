@@ -1,0 +1,34 @@
+"""What kinds of mistakes are planted, and how is a word misspelled?"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Kind(enum.StrEnum):
+    MISSPELLED = "misspelled operation or argument"
+    LOST_ARGUMENT = "lost argument"
+    WRONG_TYPE = "wrong type"
+    SQL_TYPO = "SQL typo"
+    WRONG_NAME = "wrong name in the downgrade"
+    INCOMPLETE = "incomplete downgrade"
+    NOT_NULL = "NOT NULL without default"
+    WRONG_TABLE = "wrong table"
+    SWAPPED = "swapped order"
+
+
+def misspelled(word: str) -> Iterator[str]:
+    """A letter in the middle lost, or two of them exchanged."""
+    middle = len(word) // 2
+    yield word[:middle] + word[middle + 1 :]
+    if word[middle - 1] != word[middle]:
+        yield word[: middle - 1] + word[middle] + word[middle - 1] + word[middle + 1 :]
+
+
+def nearly(name: str) -> str:
+    """Another name that one takes for this one."""
+    return name[:-1] if name.endswith("s") else name + "s"

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 HERE = Path(__file__).parent
 FACTS = HERE.parents[1] / "chapters" / "facts.csv"
 
-VERDICTS = {"works", "outside", "fails", "needs context", "placeholder", "nothing ran"}
+VERDICTS = {"works", "outside", "fails", "needs context", "placeholder", "nothing ran", "foreign"}
 WRONG = {"fails", "outside"}
 
 #: How many fences each collection has at the least.

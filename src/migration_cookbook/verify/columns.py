@@ -84,6 +84,9 @@ def type_by_name(name: str) -> str:
 
 def spelled(type_: TypeEngine[object] | str, kind: Kind) -> str:
     """The type as it stands in a CREATE TABLE of that database; the nearest where it has no such type."""
+    if isinstance(type_, type):
+        # `existing_type=sa.Integer`, without the parentheses.
+        type_ = type_()
     if isinstance(type_, str):
         text = type_
     else:
@@ -131,6 +134,11 @@ def _word(column: str, row: int, type_: str) -> str:
 def quoted(text: str) -> str:
     """As a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def is_text(type_: str) -> bool:
+    """Whether anything can be written into it."""
+    return type_.upper().startswith(("TEXT", "VARCHAR", "CHAR", "CITEXT"))
 
 
 def is_whole(type_: str) -> bool:

@@ -117,11 +117,20 @@ def _into_pyproject(made: Project, text: str) -> tuple[str, ...]:
     path = made.folder / "pyproject.toml"
     if "script_location" in given:
         _move_scripts(made, str(given["script_location"]))
-        path.write_text(text, encoding="utf-8")
+        path.write_text(_with_modules(text), encoding="utf-8")
     else:
         path.write_text(_with_location(text), encoding="utf-8")
     unread = [key for key in given if key not in _KEYS and key not in ("post_write_hooks",)]
     return tuple(f"nothing reads the key {key} of pyproject.toml" for key in unread)
+
+
+def _with_modules(text: str) -> str:
+    """The project's own modules are found, whatever the fragment is about."""
+    if "prepend_sys_path" in text:
+        return text
+    return re.sub(
+        r"^(\[tool\.alembic\].*\n)", r'\1prepend_sys_path = ["."]\n', text, count=1, flags=re.MULTILINE
+    )
 
 
 def _with_location(text: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from migration_cookbook.verify.trial import Refusal, Trial
 
 _PLACEHOLDER = re.compile(
-    r"<[a-z][a-z _-]*>|\{\{.*?\}\}|\byour[_-]\w+|\bYOUR_\w+|\[(?:table|column|name)\]", re.IGNORECASE
+    r"<[a-z][\w -]*>|\{\{.*?\}\}|\byour[_-]\w+|\bYOUR_\w+|\[(?:table|column|name)\]", re.IGNORECASE
 )
 _DOTS = re.compile(r"(?<![\w.])\.\.\.(?![\w.])|…")
 _KNOWN_NAMES = ("op", "sa", "postgresql", "upgrade", "downgrade", "True", "False", "None", "bind", "conn")
@@ -29,12 +29,6 @@ _MISSING_IN_SQL = re.compile(
     r"role \"(?P<role>\w+)\" does not exist|function (?P<function>[\w.]+)\(.*\) does not exist"
     r"|no such function: (?P<sqlite>\w+)|text search configuration \"(?P<search>\w+)\" does not exist"
 )
-#: Functions whose name a slip of the pen may have missed.
-_FUNCTIONS = (
-    "lower", "upper", "length", "coalesce", "count", "sum", "now", "substr", "substring", "replace", "trim", "round",
-    "to_tsvector", "gen_random_uuid", "jsonb_set", "concat", "nullif", "greatest", "least", "date_trunc", "random",
-    "setval", "nextval", "currval", "array_agg", "string_agg", "split_part", "to_char", "to_date", "initcap",
-)  # fmt: skip
 
 
 def placeholder(snippet: Snippet) -> str | None:
@@ -147,7 +141,6 @@ def missing_context(refusal: Refusal) -> str | None:
         return f"the role {found['role']}"
     if found["search"]:
         return f"the text search configuration {found['search']}"
-    function = found["function"] or found["sqlite"] or ""
-    if found["sqlite"] or difflib.get_close_matches(function, _FUNCTIONS, 1, 0.75) or function in _FUNCTIONS:
+    if found["sqlite"] or refusal.known_function:
         return None
-    return f"the function {function}"
+    return f"the function {found['function']}"

@@ -150,7 +150,7 @@ def _alter_column(operation: ops.AlterColumnOp, tale: Tale) -> None:
     if operation.modify_type is not None:
         _type_used(operation.modify_type, tale, made_here=False)
     if operation.modify_name:
-        tale.makes_column(name, str(operation.modify_name))
+        tale.rename_column(name, operation.column_name, str(operation.modify_name))
 
 
 def _before_alteration(operation: ops.AlterColumnOp, column: ColumnDraft, tale: Tale) -> None:

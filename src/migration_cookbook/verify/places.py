@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,17 @@ def wipe(url: sa.URL) -> None:
         connection.commit()
     elif url.database:
         Path(url.database).unlink(missing_ok=True)
+
+
+def has_function_like(url: sa.URL, name: str) -> bool:
+    """Whether one of the databases has a function of this name, or of one that is a slip of the pen away."""
+    connection = kept(url)
+    names = set(
+        connection.exec_driver_sql("SELECT DISTINCT proname FROM pg_proc WHERE oid < 16384").scalars()
+    )
+    with engine(sa.make_url("sqlite://")).connect() as other:
+        names |= set(other.exec_driver_sql("SELECT DISTINCT name FROM pragma_function_list").scalars())
+    return bool(difflib.get_close_matches(name, names, 1, 0.8))
 
 
 _kept: dict[sa.URL, sa.Connection] = {}

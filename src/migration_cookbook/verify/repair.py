@@ -183,7 +183,10 @@ def _bad_text(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) 
     type_, value = match[1], match[2]
     for table in draft.tables.values():
         for column in table.columns.values():
-            if value.startswith(f"{column.name} ") and column.looks_like is None:
+            whole = f"{column.name} "
+            # A part of it may have been cut out.
+            from_here = value.startswith(whole) or (len(value) > 2 and whole.startswith(value))
+            if from_here and column.looks_like is None:
                 column.looks_like = type_
                 if type_ in draft.enums:
                     column.values = tuple(f"'{label}'" for label in draft.enums[type_])

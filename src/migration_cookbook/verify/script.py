@@ -122,11 +122,19 @@ def _each(sql: str, run_sql: Callable[[str], None]) -> None:
 
 
 def _define(form: Form, text: str, names: dict[str, Any]) -> None:
-    """Only what an earlier snippet defines; what it did has no place here."""
+    """Only what an earlier snippet defines; what else it did has no place here."""
     body = parse(text).body
-    if form is Form.OPERATIONS:
+    if form is Form.OPERATIONS and not any(_operates(node) for node in body):
         body = [node for node in body if not isinstance(node, ast.Expr | ast.With)]
     exec(compile(ast.Module(body, []), "<earlier snippet>", "exec"), names)
+
+
+def _operates(node: ast.stmt) -> bool:
+    """Whether a definition is itself an operation: `roles = op.create_table(…)`. Then all of it is needed."""
+    return isinstance(node, ast.Assign) and any(
+        isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == "op"
+        for part in ast.walk(node.value)
+    )
 
 
 @functools.lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import postgast
 from google.protobuf.json_format import MessageToDict
 
-from migration_cookbook.verify.columns import INSTANT, quoted
+from migration_cookbook.verify.columns import INSTANT, TEXT, quoted
 from migration_cookbook.verify.world import Sure
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ _TEXT_FUNCTIONS = {
 }  # fmt: skip
 _TIME_FUNCTIONS = {"date_trunc", "extract", "date_part", "age"}
 _NUMBER_FUNCTIONS = {"sum", "avg", "round", "abs", "ceil", "floor"}
+_ARITHMETIC = {"+", "-", "*", "/", "%"}
+#: What a range is made of.
+_BOUNDS = {
+    "tsrange": "TIMESTAMP", "tstzrange": INSTANT, "daterange": "DATE", "int4range": "INTEGER", "numrange": "NUMERIC",
+}  # fmt: skip
 _COMPARISONS = {"=", "<>", "!=", "<", ">", "<=", ">="}
 _BUILT_IN_NAMES = {"excluded", "new", "old"}
 
@@ -233,6 +238,8 @@ def _compare(node: dict[str, Any], scope: _Scope, tale: Tale) -> None:
             _typed(column, other)
         elif operator in ("~~", "~~*", "~"):
             suggest(column, "TEXT")
+        elif operator in _ARITHMETIC and column.type == TEXT:
+            suggest(column, "INTEGER")
 
 
 def _call(node: dict[str, Any], scope: _Scope, tale: Tale) -> None:
@@ -250,6 +257,8 @@ def _call(node: dict[str, Any], scope: _Scope, tale: Tale) -> None:
             suggest(column, "NUMERIC")
         elif name.startswith("jsonb_"):
             suggest(column, "JSONB")
+        elif name in _BOUNDS:
+            suggest(column, _BOUNDS[name])
 
 
 def _counts(column: ColumnDraft) -> bool:
@@ -411,6 +420,7 @@ def _constraint(node: dict[str, Any], table: str, tale: Tale, column: str | None
 
 
 def _exclusion(node: dict[str, Any], table: str, tale: Tale) -> None:
+    _columns(node.get("exclusions"), _Scope({}, table), tale)
     for element in node.get("exclusions", ()):
         items = element.get("list", {}).get("items", ())
         operators = [word for _, word in _walk(items) if isinstance(word, str)]
@@ -544,7 +554,7 @@ def _rename(node: dict[str, Any], tale: Tale) -> None:
         tale.rename_table(table, node["newname"])
     elif what == "OBJECT_COLUMN":
         tale.column(table, node["subname"])
-        tale.makes_column(table, node["newname"])
+        tale.rename_column(table, node["subname"], node["newname"])
     elif what == "OBJECT_INDEX":
         _need_index(table, tale)
         tale.make(f"index {node['newname']}")

@@ -28,6 +28,8 @@ class Tale:
     renamed: dict[str, str] = field(default_factory=dict)
     #: How things looked that the snippet drops: from its own way down.
     hints: Hints | None = None
+    #: The same for columns: `books.name` to `title`.
+    renamed_columns: dict[str, str] = field(default_factory=dict)
     #: Of the enum types that the snippet makes.
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: On the way down only tables and columns are assumed: what it drops must be what went up.
@@ -50,7 +52,10 @@ class Tale:
         self, table: str, name: str, type_: TypeEngine[object] | str | None = None, sure: Sure = Sure.BY_USE
     ) -> ColumnDraft | None:
         found = self.table(table)
-        if found is None or f"column {self.original(table)}.{name}" in self.made:
+        if found is None:
+            return None
+        name = self.renamed_columns.get(f"{found.name}.{name}", name)
+        if f"column {found.name}.{name}" in self.made:
             return None
         new = name not in found.columns
         # The way down speaks of columns as they are then.
@@ -64,6 +69,14 @@ class Tale:
 
     def makes_column(self, table: str, name: str) -> None:
         self.made.add(f"column {self.original(table)}.{name}")
+
+    def rename_column(self, table: str, old: str, new: str) -> None:
+        """From here on `new` is what the world calls `old`."""
+        name = self.original(table)
+        if f"column {name}.{old}" in self.made:
+            self.made.add(f"column {name}.{new}")
+        else:
+            self.renamed_columns[f"{name}.{new}"] = self.renamed_columns.pop(f"{name}.{old}", old)
 
     def has_made(self, what: str) -> bool:
         return what in self.made

@@ -11,7 +11,7 @@ import functools
 import io
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -50,6 +50,7 @@ _ENDS_TRANSACTIONS = re.compile(
 )
 #: What Alembic and we say about transactions; the snippet's own is a statement like any other.
 _OURS = re.compile(r"(BEGIN|COMMIT|ROLLBACK|SET CONSTRAINTS ALL IMMEDIATE)\b|PRAGMA", re.IGNORECASE)
+_NO_FUNCTION = "42883"
 #: SQLSTATEs and words for "not within a transaction".
 _NEEDS_NO_TRANSACTION = ("25001", "55P04", "from within a transaction")
 
@@ -62,6 +63,8 @@ class Refusal:
     message: str
     sqlstate: str | None = None
     statement: str | None = None
+    #: It misses a function that the database has for other arguments, or under nearly this name.
+    known_function: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,9 @@ def trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool = False, lock
         _suppose(text, kind, draft)
         again, told_again = _grow(text, kind, draft, made, try_once)
         found, told = (again, told_again) if again.ran else (found, told)
+    if found.refusal is not None and found.refusal.sqlstate == _NO_FUNCTION and url is not None:
+        known = places.has_function_like(url, _function_named(found.refusal.message))
+        found = _with(found, refusal=replace(found.refusal, known_function=known))
     if found.refusal is not None and _wants_no_transaction(found.refusal):
         outside = _attempt(text, kind, url, draft, own=own, autocommit=True, watched=locks)
         if outside.trial.ended == "done":
@@ -140,6 +146,11 @@ def trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool = False, lock
 
 def _with(trial_: Trial, **changed: Any) -> Trial:
     return Trial(**{**vars(trial_), **changed})
+
+
+def _function_named(message: str) -> str:
+    found = re.search(r"function (?:\w+\.)?(\w+)\(", message)
+    return found[1] if found else ""
 
 
 def _wants_no_transaction(refusal: Refusal) -> bool:

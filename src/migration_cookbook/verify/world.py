@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify import columns as typing_
-from migration_cookbook.verify.columns import DIALECTS, is_whole, quoted, sample, spelled, type_by_name
+from migration_cookbook.verify.columns import (
+    DIALECTS,
+    is_text,
+    is_whole,
+    quoted,
+    sample,
+    spelled,
+    type_by_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -236,7 +244,8 @@ class Draft:
         if is_key and is_whole(type_) and column.looks_like is None:
             return str(FIRST_ID - 1 + row)
         labels = getattr(column.type, "enums", None) or self.enums.get(type_) or ()
-        return sample(column.looks_like or type_, column.name, row, kind, labels)
+        looks_like = column.looks_like if column.looks_like and is_text(type_) else type_
+        return sample(looks_like, column.name, row, kind, labels)
 
 
 def _belongs(column: str, enum: str) -> bool:

@@ -55,3 +55,21 @@ def test_a_fact_that_is_not_seen_is_said_after_writing(
     assert build_command(author.book, author.workspace) == 1
     assert "does not show A-1: '2' is not seen on sqlite." in said(capsys)[0]
     assert author.book.notebook("a").exists()
+
+
+def test_the_marks_of_a_cheatsheet_are_made(author: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = author.write_text(
+        "cheatsheets/one",
+        '---\ntitle: "One"\ndatabases: [sqlite]\n---\n\n# One\n\n'
+        '```python\nop.add_column("books", sa.Column("isbn", sa.String(13)))\n```\n',
+    )
+    written = sheet.read_text(encoding="utf-8")
+    assert build_command(author.book, author.workspace, ["a"]) == 0
+    assert sheet.read_text(encoding="utf-8") == written, "the build of another page does not ask a database"
+    assert build_command(author.book, author.workspace, ["one"]) == 0
+    assert sheet.read_text(encoding="utf-8") == f"{written}<sub>SQLite ✓</sub>\n"
+    assert check_command(author.book, author.workspace, ["one"]) == 0
+    sheet.write_text(f"{written}<sub>SQLite ✗ fails</sub>\n", encoding="utf-8")
+    capsys.readouterr()
+    assert check_command(author.book, author.workspace, ["one"]) == 1
+    assert said(capsys)[0] == "chapters/cheatsheets/one.md is not what the facts and pages say."

@@ -9,11 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from migration_cookbook.editions.blindspots import recorded_notebooks
-from migration_cookbook.editions.build import build, check
+from migration_cookbook.editions.build import build, check, choose
 from migration_cookbook.editions.examples import examples_table
 from migration_cookbook.editions.facts import check_facts, load_facts
 from migration_cookbook.editions.index import book_index
-from migration_cookbook.workspace import write_atomically
+from migration_cookbook.editions.marks import marked
+from migration_cookbook.editions.pages import read_pages
+from migration_cookbook.editions.sheet import read_sheet, sheet_paths
+from migration_cookbook.workspace import open_workspace, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,8 +28,9 @@ if TYPE_CHECKING:
 
 def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -> int:
     """Build the notebooks and the pages made from them; 0 if all is well."""
+    chosen = tuple(names)
     with _bar() as progress:
-        built = build(book, workspace, names, progress)
+        built = build(book, workspace, chosen, progress)
     for failure in built.failures:
         print(failure)
     if built.failures:
@@ -34,7 +38,7 @@ def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -
         return 1
     for slug in built.removed:
         print(f"notebooks/{slug}.ipynb is removed: it has no chapter.")
-    for page, text in _made_pages(book).items():
+    for page, text in _made_pages(book, workspace, chosen).items():
         write_atomically(page, text)
     report = check_facts(load_facts(book.facts), recorded_notebooks(book))
     for problem in report.problems:
@@ -45,12 +49,13 @@ def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -
 
 def check_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -> int:
     """Build without writing, and compare with what is recorded; 0 if it is the same."""
+    chosen = tuple(names)
     with _bar() as progress:
-        found = list(check(book, workspace, names, progress))
+        found = list(check(book, workspace, chosen, progress))
     if not found:
         found = [
             f"{page.relative_to(book.root).as_posix()} is not what the facts and pages say."
-            for page, text in _made_pages(book).items()
+            for page, text in _made_pages(book, workspace, chosen).items()
             if not page.exists() or page.read_text(encoding="utf-8") != text
         ]
     for difference in found:
@@ -59,9 +64,15 @@ def check_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -
     return 1 if found else 0
 
 
-def _made_pages(book: Book) -> dict[Path, str]:
-    """The pages that nobody writes by hand."""
-    return {book.index: book_index(book), book.examples: examples_table(book)}
+def _made_pages(book: Book, workspace: Workspace, names: tuple[str, ...]) -> dict[Path, str]:
+    """The pages that nobody writes by hand, and those of the named cheatsheets in which lines are made."""
+    pages = {book.index: book_index(book), book.examples: examples_table(book)}
+    chosen = {chapter.path for chapter in choose(read_pages(book.chapters), names)}
+    home = open_workspace(workspace.root / "build")
+    for path in sheet_paths(book.chapters):
+        if path in chosen:
+            pages[path] = marked(read_sheet(path, book.chapters), home)
+    return pages
 
 
 @contextlib.contextmanager

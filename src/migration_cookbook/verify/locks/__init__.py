@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from migration_cookbook.verify.locks.watch import Step, Watch, strongest, watching
+from migration_cookbook.verify.locks.watch import Step, Watch, strongest, strongest_mode, watching
 
-__all__ = ["Step", "Watch", "strongest", "watching"]
+__all__ = ["Step", "Watch", "strongest", "strongest_mode", "watching"]

@@ -191,3 +191,8 @@ def strongest(locks: Iterable[Lock]) -> tuple[Lock, ...]:
             waiting=tuple(word for word in WORDS if word in everybody),
         )
     return tuple(found[name] for name in sorted(found))
+
+
+def strongest_mode(locks: Iterable[Lock]) -> str:
+    """Of at least one lock."""
+    return max((lock.mode for lock in locks), key=STRENGTH.__getitem__)

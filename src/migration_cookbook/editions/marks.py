@@ -1,0 +1,106 @@
+"""How does each snippet of a cheatsheet stand on both databases, in a line below its fence?
+
+`cookbook build` writes the line from what came of the snippet when it ran.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.verify.checking import Settings, check
+from migration_cookbook.verify.locks import strongest_mode
+from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from migration_cookbook.editions.sheet import Sheet
+    from migration_cookbook.verify.snippet import Expected
+    from migration_cookbook.verify.verdict import Checked, Finding, Lock
+    from migration_cookbook.workspace import Workspace
+
+WORKS, DIFFERS, FAILS, NOTHING = "✓", "≈", "✗", "–"
+
+#: What can lock something; a command line is every project's, and a configuration has no tables.
+_FORMS = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION, Form.SQL)
+#: What a warning comes down to.
+_WARNINGS = (
+    (r"with --sql", "not with --sql"),
+    (r"comment is not stored", "no comment"),
+    (r"a plain index is built", "plain index"),
+    (r"the index holds all rows", "index of all rows"),
+    (r"PRAGMA foreign_keys", "needs PRAGMA foreign_keys"),
+    (r"first INSERT", "INSERT fails"),
+)
+#: The table that SQLite's batch copies everything into.
+_COPY = "_alembic_tmp_"
+#: In what is better, or in the message: where a batch is the way.
+_NEEDS_BATCH = re.compile(r"batch_alter_table|non-constant default")
+
+
+def marked(sheet: Sheet, workspace: Workspace) -> str:
+    """The sheet's text, with marks as they are to be now."""
+    snippets = [part.snippet for part in sheet.parts if part.snippet and part.snippet.form in _FORMS]
+    kinds = tuple(Kind(name) for name in sheet.databases)
+    checked = check(snippets, Settings(workspace, kinds, trust=True, locks=True))
+    return sheet.marked({one.snippet.line: mark(one) for one in checked}).text
+
+
+def mark(checked: Checked) -> str:
+    """`SQLite ✓ copies the table · PostgreSQL ✓ ACCESS EXCLUSIVE on books`; empty where nothing was done."""
+    findings = [
+        checked.findings[kind] for kind in BOTH if kind in checked.findings and kind in checked.snippet.on
+    ]
+    if all(finding.verdict is Verdict.WORKS and not finding.sent for finding in findings):
+        return ""
+    return " · ".join(
+        f"{finding.kind.title} {_said(finding, checked.snippet.expected.get(finding.kind))}"
+        for finding in findings
+    )
+
+
+def _said(finding: Finding, expected: Expected | None) -> str:
+    if finding.verdict is Verdict.WORKS:
+        sign = DIFFERS if finding.warnings else WORKS
+        return f"{sign} {', '.join([*_differences(finding), *_costs(finding)])}".rstrip()
+    if finding.verdict is Verdict.NOTHING_RAN:
+        return f"{NOTHING} nothing to do"
+    if finding.verdict is Verdict.OUTSIDE:
+        return f"{FAILS} only outside a transaction"
+    if finding.verdict is not Verdict.FAILS:
+        return f"{NOTHING} {finding.verdict}"
+    batch = finding.kind is Kind.SQLITE and any(
+        _NEEDS_BATCH.search(words) for words in (finding.message, *finding.better)
+    )
+    until = f" before {expected.until}" if expected and expected.until else ""
+    return f"{FAILS} {'needs a batch' if batch else 'fails'}{until}"
+
+
+def _differences(finding: Finding) -> Iterator[str]:
+    said = []
+    for warning in finding.warnings:
+        words = (short for pattern, short in _WARNINGS if re.search(pattern, warning))
+        said.append(next(words, "differs"))
+    yield from dict.fromkeys(said)
+
+
+def _costs(finding: Finding) -> Iterator[str]:
+    """What others have to bear meanwhile."""
+    if finding.kind is Kind.POSTGRES:
+        yield _lock(one for one in finding.locks if not one.made)
+    elif any(_COPY in statement for statement in finding.sent):
+        yield "copies the table"
+
+
+def _lock(locks: Iterable[Lock]) -> str:
+    """The strongest, and on what; nobody waits for what is new."""
+    found = tuple(locks)
+    if not found:
+        return "no lock"
+    mode = strongest_mode(found)
+    held = [one for one in found if one.mode == mode]
+    rewritten = "" if not any(one.rewritten for one in held) else ", rewritten"
+    return f"{mode} on {' and '.join(one.relation for one in held)}{rewritten}"

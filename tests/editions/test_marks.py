@@ -1,0 +1,78 @@
+"""What a mark says of a finding: few words, and the same for the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.editions.marks import mark
+from migration_cookbook.verify.snippet import Expected, Form, Snippet
+from migration_cookbook.verify.verdict import Checked, Finding, Lock, Verdict
+
+SQLITE, POSTGRES = Kind.SQLITE, Kind.POSTGRES
+SENT = ("ALTER TABLE books DROP COLUMN isbn",)
+ALL, WRITERS = ("SELECT", "INSERT", "UPDATE"), ("INSERT", "UPDATE")
+BATCH = "`with op.batch_alter_table(…)` rebuilds the table on SQLite and is one ALTER on PostgreSQL"
+
+
+def of(*findings: Finding, on: tuple[Kind, ...] = (SQLITE, POSTGRES), **more: object) -> str:
+    snippet = Snippet("a.md", 1, "python", Form.OPERATIONS, "op.…", on=on, **more)  # type: ignore[arg-type]
+    return mark(Checked(snippet, {finding.kind: finding for finding in findings}))
+
+
+def works(kind: Kind, *warnings: str, locks: tuple[Lock, ...] = (), sent: tuple[str, ...] = SENT) -> Finding:
+    return Finding(kind, Verdict.WORKS, sent=sent, warnings=warnings, locks=locks)
+
+
+def test_both_databases_stand_in_one_line() -> None:
+    held = (
+        Lock("books", "SHARE ROW EXCLUSIVE", False, WRITERS),
+        Lock("members", "SHARE ROW EXCLUSIVE", False, WRITERS),
+        Lock("roles", "ROW EXCLUSIVE", False, ()),
+        Lock("shelves", "ACCESS EXCLUSIVE", False, (), made=True),
+    )
+    said = of(
+        works(SQLITE, sent=('INSERT INTO _alembic_tmp_books SELECT "id"',)), works(POSTGRES, locks=held)
+    )
+    assert said == "SQLite ✓ copies the table · PostgreSQL ✓ SHARE ROW EXCLUSIVE on books and members"
+
+
+@pytest.mark.parametrize(
+    ("finding", "said"),
+    [
+        (works(SQLITE), "SQLite ✓"),
+        (works(POSTGRES), "PostgreSQL ✓ no lock"),
+        (
+            works(POSTGRES, locks=(Lock("books", "ACCESS EXCLUSIVE", True, ALL),)),
+            "PostgreSQL ✓ ACCESS EXCLUSIVE on books, rewritten",
+        ),
+        (
+            works(SQLITE, "postgresql_using is ignored: a plain index is built", "a plain index is built"),
+            "SQLite ≈ plain index",
+        ),
+        (works(SQLITE, "something new"), "SQLite ≈ differs"),
+        (Finding(SQLITE, Verdict.FAILS, "near ALTER", better=(BATCH,)), "SQLite ✗ needs a batch"),
+        (
+            Finding(SQLITE, Verdict.FAILS, "Cannot add a column with non-constant default"),
+            "SQLite ✗ needs a batch",
+        ),
+        (Finding(SQLITE, Verdict.FAILS, "near EXTENSION"), "SQLite ✗ fails"),
+        (Finding(POSTGRES, Verdict.FAILS, "near", better=(BATCH,)), "PostgreSQL ✗ fails"),
+        (Finding(POSTGRES, Verdict.OUTSIDE, "25001"), "PostgreSQL ✗ only outside a transaction"),
+        (Finding(SQLITE, Verdict.NOTHING_RAN, "no operation"), "SQLite – nothing to do"),
+        (Finding(SQLITE, Verdict.NEEDS_CONTEXT, "the role x"), "SQLite – needs context"),
+    ],
+)
+def test_a_finding_in_a_few_words(finding: Finding, said: str) -> None:
+    assert of(finding, on=(finding.kind,)) == said
+
+
+def test_the_version_that_changes_it_is_said() -> None:
+    expected = {SQLITE: Expected(Verdict.FAILS, "near", "3.53")}
+    assert of(Finding(SQLITE, Verdict.FAILS, "near", better=(BATCH,)), expected=expected) == (
+        "SQLite ✗ needs a batch before 3.53"
+    )
+
+
+def test_where_nothing_was_sent_nothing_is_said() -> None:
+    assert of(works(SQLITE, sent=()), works(POSTGRES, sent=())) == ""

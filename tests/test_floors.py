@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "migration_cookbook"
 
-#: DESIGN.md, section 1. A room is a module or a folder directly below the package.
+#: As in CONTRIBUTING.md. A room is a module or a folder directly below the package.
 FLOORS = {
     "workspace": 0,
     "databases": 1,

@@ -181,6 +181,25 @@ def test_alembic_lines_of_a_cell_are_commands(page: Page, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("options", "text", "form", "given"),
+    [
+        ("--as sql", "VACUUM books", Form.SQL, None),
+        ("--as bash --on sqlite", "alembic current", Form.COMMANDS, None),
+        ("--as ini", "[alembic]\nscript_location = migrations", Form.INI, None),
+        ("--as env", "target_metadata = None", Form.ENVIRONMENT, None),
+        ("--given 'CREATE TABLE a (b int)'", ADD, Form.OPERATIONS, "CREATE TABLE a (b int)"),
+        ("--given 'unbalanced", ADD, Form.OPERATIONS, None),
+    ],
+)
+def test_a_cell_may_say_what_stands_below_and_what_is_given(
+    page: Page, options: str, text: str, form: Form, given: str | None
+) -> None:
+    snippet = cell(page, f"%%op {options}\n{text}")
+    assert (snippet.form, snippet.text, snippet.given) == (form, text, given)
+    assert snippet.on == ((Kind.SQLITE,) if "sqlite" in options else (Kind.SQLITE, Kind.POSTGRES))
+
+
+@pytest.mark.parametrize(
     "text", ["%sandbox a --at 0003\n%schema", f"%%locks\n{ADD}", "%%file models.py\nx = 1", "%practice e07-1"]
 )
 def test_other_magics_are_foreign(page: Page, text: str) -> None:

@@ -243,6 +243,17 @@ def test_equal_findings_are_told_once(capsys: pytest.CaptureFixture[str]) -> Non
     assert "Assumed world, PostgreSQL:\n      CREATE TABLE a (id SERIAL);" in told
 
 
+def test_what_commands_print_stands_for_their_sql(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = ("$ alembic current", "0003 (head)")
+    findings = on_both(sent=("CREATE TABLE alembic_version",), printed=printed)
+    run = run_of(Checked(replace(snippet(1, "alembic current"), form=Form.COMMANDS), findings), show_sql=True)
+    terminal.tell(run)
+    told = capsys.readouterr().out
+    assert "    Printed:\n      $ alembic current\n      0003 (head)\n" in told
+    assert "alembic_version" not in told
+    assert "```text\n$ alembic current\n0003 (head)\n```" in FORMATS["markdown"](run)
+
+
 def test_locks_are_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.tell(run_of(LOCKED))
     told = capsys.readouterr().out

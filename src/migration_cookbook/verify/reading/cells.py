@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
+from itertools import pairwise
 
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.verify.reading.info import Declared, InfoMistake
@@ -18,6 +20,8 @@ from migration_cookbook.verify.verdict import Verdict
 _PYTHON = frozenset({"python", "python3", "ipython", "ipython3"})
 #: What stands below these, by the language it is written in.
 _BELOW = {"op": "python", "revision": "python", "sql": "sql"}
+#: What `%%op --as` calls them.
+_AS = {"sql": "sql", "bash": "console", "ini": "ini", "toml": "toml", "env": "python"}
 _KINDS = {"sqlite": Kind.SQLITE, "postgres": Kind.POSTGRES, "postgresql": Kind.POSTGRES, "pg": Kind.POSTGRES}
 
 _CELL_MAGIC = re.compile(r"%%(?P<name>\w+)(?P<line>.*)")
@@ -38,7 +42,10 @@ def piece_of_cell(passage: Passage, language: str) -> Piece:
             rest = below
             continue
         if magic["name"] in _BELOW:
-            return Piece(below, _BELOW[magic["name"]], declared, on=_on(magic["line"]))
+            options = _options(magic["line"])
+            language = _AS.get(options.get("--as", ""), _BELOW[magic["name"]])
+            declared = replace(declared, given=options.get("--given"))
+            return Piece(below, language, declared, on=_on(magic["line"]))
         return Piece(rest, language, Declared(), form=Form.FOREIGN)
     if language != "python":
         return Piece(rest, language, declared)
@@ -84,6 +91,15 @@ def _alembic_line(line: str) -> str | None:
 def _sql_line(line: str) -> str | None:
     match = _LINE_MAGIC.match(line)
     return _ON.sub("", match["line"]) if match and match["name"] == "sql" else None
+
+
+def _options(line: str) -> dict[str, str]:
+    """The options that have a value behind them."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return {}
+    return {name: value for name, value in pairwise(words) if name.startswith("--")}
 
 
 def _on(line: str) -> Kind | None:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from migration_cookbook.verify.snippet import Snippet
     from migration_cookbook.verify.verdict import Checked, Finding, Lock
 
-_STATEMENTS: tuple[tuple[str, Callable[[Finding], tuple[str, ...]]], ...] = (
-    ("SQL sent", lambda finding: finding.sent),
-    ("SQL sent on the way down", lambda finding: finding.sent_down),
-    ("Assumed world", lambda finding: finding.assumed),
+_TEXTS: tuple[tuple[str, Callable[[Finding], tuple[str, ...]]], ...] = (
+    # What commands print says what they do; their SQL is every project's.
+    ("Printed", lambda finding: finding.printed),
+    ("SQL sent", lambda finding: () if finding.printed else _ended(finding.sent)),
+    ("SQL sent on the way down", lambda finding: () if finding.printed else _ended(finding.sent_down)),
+    ("Assumed world", lambda finding: _ended(finding.assumed)),
 )
 
 
@@ -36,8 +38,8 @@ class Section:
     sentence: str
     warnings: tuple[str, ...]
     better: tuple[str, ...]
-    #: Statements under the words that say what they are.
-    statements: tuple[tuple[str, tuple[str, ...]], ...]
+    #: Statements, or lines printed, under the words that say what they are.
+    texts: tuple[tuple[str, tuple[str, ...]], ...]
     locks: tuple[str, ...]
 
 
@@ -57,7 +59,7 @@ def sections(run: Run, checked: Checked, *, sql: bool) -> tuple[Section, ...]:
             sentence(group[0]),
             group[0].warnings,
             group[0].better,
-            tuple(_statements(group)) if sql else (),
+            tuple(_texts(group)) if sql else (),
             tuple(lock_line(lock) for lock in group[0].locks if not lock.made),
         )
         for group in _alike(run.findings(checked), told)
@@ -91,13 +93,17 @@ def _verdict(finding: Finding) -> str:
     return f"{word}: {message}"
 
 
-def _statements(group: Sequence[Finding]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for label, of in _STATEMENTS:
+def _texts(group: Sequence[Finding]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for label, of in _TEXTS:
         parts = _alike(group, of)
         for part in parts:
-            if statements := of(part[0]):
+            if lines := of(part[0]):
                 where = f", {names([finding.kind for finding in part])}" if len(parts) > 1 else ""
-                yield f"{label}{where}", tuple(f"{one.rstrip().rstrip(';')};" for one in statements)
+                yield f"{label}{where}", lines
+
+
+def _ended(statements: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{one.rstrip().rstrip(';')};" for one in statements)
 
 
 def _alike(findings: Sequence[Finding], told: Callable[[Finding], object]) -> list[list[Finding]]:

@@ -95,8 +95,8 @@ def _detail(run: Run, checked: Checked, *, sql: bool) -> Iterator[str]:
     for section in found:
         yield f"<p><b>{section.databases}:</b> {_inline(section.sentence)}</p>"
         yield from _notes(section)
-        for label, statements in section.statements:
-            code = escape("\n".join(statements))
+        for label, lines in section.texts:
+            code = escape("\n".join(lines))
             yield f"<details open><summary>{label}</summary>\n<pre>{code}</pre></details>"
     if not found:
         yield from (f"<p>{_inline(one)}</p>" for one in checked.complaints)

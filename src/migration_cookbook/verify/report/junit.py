@@ -89,9 +89,9 @@ def _lines(run: Run, checked: Checked, kind: Kind) -> Iterator[str]:
         yield from (f"Warning: {line}" for line in section.warnings)
         yield from (f"Better: {line}" for line in section.better)
         yield from (f"Lock: {line}" for line in section.locks)
-        for label, statements in section.statements:
+        for label, lines in section.texts:
             yield f"{label}:"
-            yield from statements
+            yield from lines
 
 
 def _mistake(problem: str) -> xml.Element:

@@ -71,8 +71,13 @@ def _detail(run: Run, checked: Checked, *, sql: bool) -> Iterator[str]:
         yield from (f"- lock: {_escaped(lock)}" for lock in section.locks)
         if notes or section.locks:
             yield ""
-        for label, statements in section.statements:
-            yield from (f"{label}:", "", *_fence("\n".join(statements), "sql"), "")
+        for label, lines in section.texts:
+            yield from (
+                f"{label}:",
+                "",
+                *_fence("\n".join(lines), "text" if label.startswith("Printed") else "sql"),
+                "",
+            )
     if not found:
         yield from (*(_escaped(one) for one in checked.complaints), "")
 

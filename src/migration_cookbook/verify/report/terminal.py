@@ -107,8 +107,8 @@ def detail(run: Run, checked: Checked, *, sql: bool) -> Iterator[str]:
         yield f"  {section.databases}: {section.sentence}"
         notes = (("warning", section.warnings), ("better", section.better), ("lock", section.locks))
         yield from (f"    {word}: {line}" for word, lines in notes for line in lines)
-        for label, statements in section.statements:
+        for label, lines in section.texts:
             yield f"    {label}:"
-            yield indent("\n".join(statements), "      ")
+            yield indent("\n".join(lines), "      ")
     if not found:
         yield from (f"  {one}" for one in checked.complaints)

@@ -14,6 +14,7 @@ import sql.run
 import sqlalchemy as sa
 from alembic import command, util
 from alembic.config import CommandLine, Config
+from alembic.operations.batch import ApplyBatchImpl
 from alembic.script import write_hooks
 from alembic.script.base import ScriptDirectory
 from alembic.util import messaging
@@ -64,10 +65,12 @@ def test_ids_dates_and_widths_are_ours_within_and_alembics_again_after(tmp_path:
     config.set_main_option("script_location", str(tmp_path / "scripts"))
     command.init(config, str(tmp_path / "scripts"))
     config.set_main_option("path_separator", "os")
+    grab = ApplyBatchImpl._grab_table_elements
     before = (util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH)
     with alembic_private.steady(lambda: "abcd", lambda: dt.datetime(2026, 1, 5, 9)):
         command.revision(config, "x")
     assert (util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH) == before
+    assert ApplyBatchImpl._grab_table_elements is grab
     text = (tmp_path / "scripts" / "versions" / "abcd_x.py").read_text()
     assert "Create Date: 2026-01-05 09:00:00" in text
 
@@ -77,6 +80,25 @@ def test_messages_are_not_wrapped_within(capsys: Any) -> None:
     with alembic_private.steady(lambda: "", dt.datetime.now):
         messaging.msg(long)
     assert len(capsys.readouterr().out.strip().splitlines()) == 1
+
+
+def test_a_batch_makes_constraints_and_indexes_in_the_same_order_each_time() -> None:
+    table = sa.Table(
+        "t",
+        sa.MetaData(),
+        *(sa.Column(name, sa.Integer) for name in "abcdef"),
+        *(sa.CheckConstraint(f"{name} > 0", name=f"ck_{name}") for name in "cab"),
+        *(sa.UniqueConstraint(name, name=f"uq_{name}") for name in "fed"),
+        *(sa.UniqueConstraint(name) for name in "dcb"),
+        *(sa.Index(f"ix_{name}", name) for name in "cdefab"),
+        sa.PrimaryKeyConstraint("a", name="pk_t"),
+    )
+    with alembic_private.steady(lambda: "", dt.datetime.now):
+        batch = ApplyBatchImpl(SimpleNamespace(), table, (), {}, reflected=True)  # type: ignore[arg-type]
+    assert list(batch.named_constraints) == ["pk_t", "uq_d", "uq_e", "uq_f", "ck_a", "ck_b", "ck_c"]
+    unnamed: list[Any] = batch.unnamed_constraints
+    assert [each.columns.keys() for each in unnamed] == [["b"], ["c"], ["d"]]
+    assert list(batch.indexes) == ["ix_a", "ix_b", "ix_c", "ix_d", "ix_e", "ix_f"]
 
 
 def test_a_hook_runs_by_the_function_that_we_replace() -> None:

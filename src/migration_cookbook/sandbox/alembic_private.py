@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from alembic import util
 from alembic.config import CommandLine
+from alembic.operations.batch import ApplyBatchImpl
 from alembic.script import write_hooks
 from alembic.script.base import ScriptDirectory
 from alembic.util import messaging
@@ -54,18 +55,40 @@ def file_name(
 
 @contextlib.contextmanager
 def steady(new_id: Callable[[], str], now: Callable[[], datetime]) -> Iterator[None]:
-    """Within: revision ids and create dates come from us, messages are not wrapped.
+    """Within: revision ids and create dates come from us, messages are not wrapped, batches are in order.
 
     The same cell must print the same thing each time it runs.
     """
     saved = (util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH)
+    grab = ApplyBatchImpl._grab_table_elements
     util.rev_id = new_id
     ScriptDirectory._generate_create_date = lambda self: now()  # type: ignore[method-assign]
     messaging.TERMWIDTH = None
+    ApplyBatchImpl._grab_table_elements = lambda self: _grab_in_order(self, grab)  # type: ignore[method-assign]
     try:
         yield
     finally:
         util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH = saved  # type: ignore[method-assign]
+        ApplyBatchImpl._grab_table_elements = grab  # type: ignore[method-assign]
+
+
+#: The order in which SQLAlchemy reads a table's constraints.
+_KINDS = ("primary_key_constraint", "foreign_key_constraint", "unique_constraint", "check_constraint")
+
+
+def _grab_in_order(batch: ApplyBatchImpl, grab: Callable[[ApplyBatchImpl], None]) -> None:
+    """A table's constraints and indexes are sets, so a batch would make them in another order each time."""
+
+    def place(constraint: Any) -> tuple[int, str, str]:
+        kind = constraint.__visit_name__
+        rank = _KINDS.index(kind) if kind in _KINDS else len(_KINDS)
+        columns = ", ".join(column.name for column in constraint.columns)
+        return rank, constraint.name or "", columns or str(getattr(constraint, "sqltext", ""))
+
+    grab(batch)
+    batch.named_constraints = dict(sorted(batch.named_constraints.items(), key=lambda item: place(item[1])))
+    batch.unnamed_constraints.sort(key=place)
+    batch.indexes = dict(sorted(batch.indexes.items()))
 
 
 @contextlib.contextmanager

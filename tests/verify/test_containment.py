@@ -6,18 +6,18 @@ import os
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from cages import cage_or_skip
 
+from migration_cookbook.verify.containment import Cage, NotContained
 from migration_cookbook.worker import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from migration_cookbook.verify.containment import Cage
     from migration_cookbook.worker import Ended
 
 
@@ -339,3 +339,12 @@ def test_the_next_one_is_clean(cage: Cage, folder: Path) -> None:
         run(cage, folder, "import json; assert json.loads('[1]') == [1]; import os; os.getcwd()").how
         == "returned"
     )
+
+
+def test_where_the_kernel_can_not_do_it_nothing_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    cage = Cage("without_landlock")
+    with pytest.raises(NotContained, match="no Landlock"):
+        run(cage, folder, "open('it ran', 'w')")
+    cage.close()
+    assert not (folder / "it ran").exists()

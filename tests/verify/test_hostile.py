@@ -19,6 +19,7 @@ from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.databases.ownership import prefix
 from migration_cookbook.verify import quarantine
 from migration_cookbook.verify.checking import Settings, check
+from migration_cookbook.verify.containment import Cage
 from migration_cookbook.verify.snippet import Form, Snippet
 from migration_cookbook.verify.verdict import Finding, Verdict
 from migration_cookbook.worker import Limits
@@ -218,6 +219,10 @@ op.create_table("shelves", sa.Column("id", sa.Integer, primary_key=True))
     "no timeout": Attack(
         "SET statement_timeout = 0; SELECT pg_sleep(60)", NOT_DECIDED, "3 sec", Form.SQL, (POSTGRES,)
     ),
+    "a long computation": Attack(
+        "SELECT count(*) FROM generate_series(1, 10000000000)", NOT_DECIDED, "", Form.SQL, (POSTGRES,)
+    ),
+    "a text that breaks its reader": Attack("-" * 200_000 + "1", FAILS, "nested too deeply"),
     "a lock that stays": Attack(
         "import os, time\nop.execute('CREATE TABLE x (id integer)')\n"
         "op.execute('LOCK TABLE x')\nop.execute('SELECT pg_sleep(60)')",
@@ -423,6 +428,21 @@ def test_an_honest_snippet_gets_the_verdict_that_it_would_get_anywhere(
     ]
     assert {finding.verdict for finding in strange[0].values()} == {Verdict.WORKS}
     assert strange[1][POSTGRES].verdict is Verdict.OUTSIDE
+
+
+def test_where_it_can_not_be_contained_it_is_not_run(
+    outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Powerless(Cage):
+        def __init__(self, *preload: str) -> None:
+            super().__init__("without_landlock", *preload)
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setattr(quarantine, "Cage", Powerless)
+    (found,) = tried(outside, tmp_path, (GOOD, Form.OPERATIONS))
+    for finding in found.values():
+        assert finding.verdict is Verdict.NOT_RUN
+        assert finding.message.startswith("needs --trust: the kernel offers no Landlock")
 
 
 def nobody_is_left(outside: Outside) -> bool:

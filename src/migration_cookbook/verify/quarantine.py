@@ -36,6 +36,8 @@ _TRIAL = "migration_cookbook.verify.jobs:run"
 _LEFT = "migration_cookbook.verify.jobs:left_in"
 _LIMITS = Limits(seconds=10.0)
 _TRUST = "needs --trust"
+#: The SQLSTATE of a statement that ran into its time limit.
+_CANCELED = "57014"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Quarantine:
             trial = report(ended.value)
         except NoReportError:
             return Finding(kind, Verdict.NOT_DECIDED, "its report can't be read")
+        if trial.refusal is not None and trial.refusal.sqlstate == _CANCELED:
+            return Finding(kind, Verdict.NOT_DECIDED, trial.refusal.message)
         # All else is no pass, and needs no proof.
         passes = trial.ended == "done" and trial.ran and not trial.idle and not trial.left
         doubt = self._doubt(trial, folder, ground) if passes else None

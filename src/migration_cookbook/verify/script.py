@@ -88,6 +88,8 @@ def parse(text: str) -> ast.Module:
             # A body with `return` in it, or a first line at column 0 and the rest indented.
             return ast.parse(textwrap.dedent(text.lstrip("\n")).strip())
         raise NotPython(f"{error.msg} (line {error.lineno})") from None
+    except (MemoryError, RecursionError, ValueError):
+        raise NotPython("it is nested too deeply") from None
 
 
 def statements(sql: str) -> list[str]:

@@ -6,6 +6,7 @@ This runs the project's own code, so for a learner's project it runs in the work
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -121,17 +122,19 @@ def perform(folder: Path, databases: Mapping[Kind, Database], steps: Sequence[St
     moves: dict[Kind, list[Move]] = {kind: [] for kind in databases}
     states: dict[Kind, list[State]] = {kind: [] for kind in databases}
     seen: list[dict[str, str]] = []
-    for step in steps:
-        if step.does == "snapshot":
-            seen.append(files.snapshot(folder))
-        elif step.does == "look":
-            for kind, database in databases.items():
-                states[kind].append(look(database))
-        elif step.needs_database:
-            for kind, move in _move(doing, step):
-                moves[kind].append(move)
-        else:
-            change_files(folder, step)
+    with contextlib.ExitStack() as stack:
+        looking = _Looking(stack)
+        for step in steps:
+            if step.does == "snapshot":
+                seen.append(files.snapshot(folder))
+            elif step.does == "look":
+                for kind, database in databases.items():
+                    states[kind].append(looking.at(kind, database))
+            elif step.needs_database:
+                for kind, move in _move(doing, step):
+                    moves[kind].append(move)
+            else:
+                change_files(folder, step)
     revisions, unreadable = _revisions(folder)
     return Outcome(
         {kind: tuple(each) for kind, each in moves.items()},
@@ -177,9 +180,34 @@ def change_files(folder: Path, step: Step) -> None:
 def look(database: Database) -> State:
     """The database as it is now."""
     with engines.engine(database).connect() as connection:
-        schema = schemas.read(connection)
-        rows = {table.name: _rows(connection, table.name) for table in schema.tables}
-        return State(schema, history.place(connection), rows)
+        return _seen(connection)
+
+
+def _seen(connection: sa.Connection) -> State:
+    schema = schemas.read(connection)
+    rows = {table.name: _rows(connection, table.name) for table in schema.tables}
+    return State(schema, history.place(connection), rows)
+
+
+class _Looking:
+    """Looks at databases again and again: the first look of a connection costs more than the others."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._connections: dict[Kind, sa.Connection] = {}
+
+    def at(self, kind: Kind, database: Database) -> State:
+        if kind not in self._connections:
+            connection = self._stack.enter_context(engines.engine(database).connect())
+            if kind is Kind.POSTGRES:
+                schemas.prepare(connection)
+            self._connections[kind] = connection
+        connection = self._connections[kind]
+        try:
+            return _seen(connection)
+        finally:
+            # What an open transaction has read, no migration can drop.
+            connection.rollback()
 
 
 def _rows(connection: sa.Connection, table: str) -> Rows:

@@ -70,6 +70,14 @@ def build(options: argparse.Namespace) -> int:
     return run(this_book(), open_workspace(), options.names)
 
 
+def print_sheets(options: argparse.Namespace) -> int:
+    """Lay the cheatsheets out for paper, as HTML and PDF."""
+    from migration_cookbook.editions.book import this_book
+    from migration_cookbook.editions.command import print_command
+
+    return print_command(this_book(), options.names)
+
+
 def check(options: argparse.Namespace) -> int:
     """Run all tests: the engine's, then every cell of every notebook."""
     from migration_cookbook.editions.book import this_book
@@ -199,6 +207,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("names", nargs="*", help="chapters, like 01-setting-up; all if none is named")
     one.add_argument("--check", action="store_true", help="write nothing; say what a build would change")
     one.set_defaults(run=build)
+
+    one = commands.add_parser("print", help=print_sheets.__doc__)
+    one.add_argument("names", nargs="*", help="cheatsheets, like op-api; all if none is named")
+    one.set_defaults(run=print_sheets)
 
     one = commands.add_parser("test", help=check.__doc__)
     one.add_argument("pytest", nargs="*", help="what to pass on to pytest")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("browser")]
 
 NOTEBOOKS = notebook_paths(this_book().notebooks)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: Only what this machine itself serves.
 LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "file:")
 
@@ -63,24 +60,6 @@ def recorded(path: Path) -> dict[str, int]:
         "tables": sum(data.get("text/html", "").count("<table") for data in outputs),
         "pictures": sum("image/svg+xml" in data for data in outputs),
     }
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("There is no Chromium, and in CI there must be one.")
-        pytest.skip("No Chromium on this computer: apt install chromium, or brew install --cask chromium.")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=program,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
-        )
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="session")

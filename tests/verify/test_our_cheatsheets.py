@@ -35,4 +35,4 @@ def test_the_marks_are_up_to_date(verify_server: Server, verify_workspace: Works
     if other := differences(BOOK):
         pytest.skip(f"marks are held to the reference environment: {'; '.join(other)}")
     sheet = read_sheet(path, BOOK.chapters)  # type: ignore[arg-type]
-    assert marked(sheet, verify_workspace) == sheet.text, "Run `cookbook build cheatsheets/…`."
+    assert marked(sheet, verify_workspace).text == sheet.text, "Run `cookbook build cheatsheets/…`."

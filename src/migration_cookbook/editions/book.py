@@ -48,6 +48,10 @@ class Book:
     def notebook(self, slug: str) -> Path:
         return self.notebooks / f"{slug}.ipynb"
 
+    def printed(self, slug: str) -> Path:
+        """The page for paper; the PDF lies beside it."""
+        return self.notebooks / f"{slug}.html"
+
 
 def this_book() -> Book:
     """The book of the checkout this package is run from."""

@@ -1,4 +1,4 @@
-"""What does `cookbook build` say on the terminal?"""
+"""What do `cookbook build` and `cookbook print` say on the terminal?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from migration_cookbook.editions import pdf
 from migration_cookbook.editions.blindspots import recorded_notebooks
 from migration_cookbook.editions.build import build, check, choose
 from migration_cookbook.editions.examples import examples_table
@@ -15,8 +16,12 @@ from migration_cookbook.editions.facts import check_facts, load_facts
 from migration_cookbook.editions.index import book_index
 from migration_cookbook.editions.marks import marked
 from migration_cookbook.editions.pages import read_pages
+from migration_cookbook.editions.printed import edition_of, printed
 from migration_cookbook.editions.sheet import read_sheet, sheet_paths
 from migration_cookbook.workspace import open_workspace, write_atomically
+
+#: What one prints on both sides of a sheet.
+MOST_PAGES = 2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -64,14 +69,44 @@ def check_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -
     return 1 if found else 0
 
 
+def print_command(book: Book, names: Iterable[str] = ()) -> int:
+    """Lay the cheatsheets out as HTML and PDF; 0 if none has more pages than two."""
+    chosen = {chapter.slug for chapter in choose(read_pages(book.chapters), names)}
+    sheets = [
+        sheet
+        for path in sheet_paths(book.chapters)
+        if (sheet := read_sheet(path, book.chapters)).slug in chosen
+    ]
+    longest = 0
+    with contextlib.ExitStack() as stack:
+        browser = None
+        for sheet in sheets:
+            page = book.printed(sheet.slug)
+            text = printed(sheet, book)
+            write_atomically(page, text)
+            paper = page.with_suffix(".pdf")
+            if pdf.edition_of(paper) != edition_of(text):
+                browser = browser or stack.enter_context(pdf.browser())
+                pdf.write_pdf(browser, page, paper)
+            pages = pdf.pages_of(paper)
+            longest = max(longest, pages)
+            print(f"{paper.relative_to(book.root).as_posix()}: {pages} page{'s' if pages > 1 else ''}.")
+    if longest > MOST_PAGES:
+        print(f"A sheet has at most {MOST_PAGES} pages: leave something out.")
+    return 1 if longest > MOST_PAGES else 0
+
+
 def _made_pages(book: Book, workspace: Workspace, names: tuple[str, ...]) -> dict[Path, str]:
     """The pages that nobody writes by hand, and those of the named cheatsheets in which lines are made."""
     pages = {book.index: book_index(book), book.examples: examples_table(book)}
     chosen = {chapter.path for chapter in choose(read_pages(book.chapters), names)}
     home = open_workspace(workspace.root / "build")
     for path in sheet_paths(book.chapters):
+        sheet = read_sheet(path, book.chapters)
         if path in chosen:
-            pages[path] = marked(read_sheet(path, book.chapters), home)
+            sheet = marked(sheet, home)
+            pages[path] = sheet.text
+        pages[book.printed(sheet.slug)] = printed(sheet, book)
     return pages
 
 

@@ -41,12 +41,12 @@ _COPY = "_alembic_tmp_"
 _NEEDS_BATCH = re.compile(r"batch_alter_table|non-constant default")
 
 
-def marked(sheet: Sheet, workspace: Workspace) -> str:
-    """The sheet's text, with marks as they are to be now."""
+def marked(sheet: Sheet, workspace: Workspace) -> Sheet:
+    """The sheet with marks as they are to be now."""
     snippets = [part.snippet for part in sheet.parts if part.snippet and part.snippet.form in _FORMS]
     kinds = tuple(Kind(name) for name in sheet.databases)
     checked = check(snippets, Settings(workspace, kinds, trust=True, locks=True))
-    return sheet.marked({one.snippet.line: mark(one) for one in checked}).text
+    return sheet.marked({one.snippet.line: mark(one) for one in checked})
 
 
 def mark(checked: Checked) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _GRACE_S = 2.0
+_COLLECTED_AT = 100_000
 _OUTPUT_KEPT = 20_000
 _OUTPUT_LIMIT = 100_000_000
 #: Nothing that a job is asked for is as long.
@@ -213,6 +214,8 @@ def _work(job: dict[str, Any], limits: Limits, sending: int, output: int) -> NoR
         os.closerange(3, sending)
         os.closerange(sending + 1, os.sysconf("SC_OPEN_MAX"))
         _limit(limits)
+        # In so short a life, looking for cycles again and again costs more than they do.
+        gc.set_threshold(_COLLECTED_AT)
         _write(sending, json.dumps(_call(job)).encode() + b"\n")
         sys.stdout.flush()
         status = 0

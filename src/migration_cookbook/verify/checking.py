@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -31,12 +32,19 @@ if TYPE_CHECKING:
     from migration_cookbook.verify.trial import Trial
     from migration_cookbook.workspace import Workspace
 
-#: Snippets that one child tries one after the other, so that they share a connection.
-_CHUNK = 24
+#: Snippets that one child tries one after the other at most, so that they share a connection.
+_CHUNK = 32
 _LIMITS = Limits(seconds=10.0)
 #: What a warm process must have imported.
 RUNNER = "migration_cookbook.verify.jobs"
 _RUN = f"{RUNNER}:run_all"
+#: The same, and what its first jobs would have to find out each time anew.
+_WARM = "migration_cookbook.verify.warm"
+#: What changes a library for whoever comes next in the same process.
+_CHANGES_LIBRARIES = re.compile(
+    r"\bevent\s*\.\s*listen|\blistens?_for\b|sqlalchemy\.event|import event\b|@\w*\.?compiles\b"
+    r"|\bregister_operation\b|\bimplementation_for\b|\bregister_comparator\b|\bsetattr\("
+)
 
 
 @dataclass(frozen=True)
@@ -65,24 +73,42 @@ def check(
     snippets: Sequence[Snippet], settings: Settings, tell: Callable[[int], None] | None = None
 ) -> Iterator[Checked]:
     """Each snippet with its findings, in order; `tell` hears how many are done."""
-    with ExitStack() as stack:
-        host, unavailable = _server(settings)
+    with opened(snippets, settings) as checker:
+        yield from checker.check(snippets, tell)
+
+
+class Checker:
+    """Warm processes, as many as may work at a time; made by `opened`."""
+
+    def __init__(
+        self, stack: ExitStack, settings: Settings, host: Server | None, unavailable: str, size: int
+    ) -> None:
+        self._settings, self._unavailable = settings, unavailable
+        self._benches = SimpleQueue[_Bench]()
+        self._all = [_bench(stack, host, settings) for _ in range(size)]
+        for bench in self._all:
+            self._benches.put(bench)
+        self._pool = stack.enter_context(ThreadPoolExecutor(size))
+
+    def start(self, snippets: Sequence[Snippet]) -> None:
+        """Let those warm up meanwhile that these snippets need."""
         files = {one.file for one in snippets}
-        strange = frozenset(file for file in files if not settings.trust and foreign(Path(file)))
-        size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
-        benches = SimpleQueue[_Bench]()
-        for _ in range(size):
-            bench = _bench(stack, host, settings)
-            benches.put(bench)
-            # Let them warm up meanwhile.
+        strange = self._strange(files)
+        for bench in self._all:
             if files - strange:
                 bench.worker.start()
             if strange:
                 bench.quarantine.start()
-        pool = stack.enter_context(ThreadPoolExecutor(size))
-        chunks = [snippets[start : start + _CHUNK] for start in range(0, len(snippets), _CHUNK)]
+
+    def check(
+        self, snippets: Sequence[Snippet], tell: Callable[[int], None] | None = None
+    ) -> Iterator[Checked]:
+        """Each snippet with its findings, in order."""
+        strange = self._strange({one.file for one in snippets})
+        chunks = _chunks(snippets, len(self._all))
         futures = [
-            pool.submit(_chunk, chunk, settings.kinds, benches, unavailable, strange) for chunk in chunks
+            self._pool.submit(_chunk, chunk, self._settings.kinds, self._benches, self._unavailable, strange)
+            for chunk in chunks
         ]
         done = 0
         used = _leaned_on(snippets)
@@ -92,6 +118,20 @@ def check(
                 if tell is not None:
                     tell(done)
                 yield _used(checked, used)
+
+    def _strange(self, files: set[str]) -> frozenset[str]:
+        return frozenset(file for file in files if not self._settings.trust and foreign(Path(file)))
+
+
+@contextmanager
+def opened(snippets: Sequence[Snippet], settings: Settings) -> Iterator[Checker]:
+    """A checker for at least these snippets; within, it stays warm."""
+    with ExitStack() as stack:
+        host, unavailable = _server(settings)
+        size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
+        checker = Checker(stack, settings, host, unavailable, size)
+        checker.start(snippets)
+        yield checker
 
 
 def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
@@ -113,7 +153,7 @@ def _server(settings: Settings) -> tuple[Server | None, str]:
 
 
 def _bench(stack: ExitStack, host: Server | None, settings: Settings) -> _Bench:
-    worker = Worker(RUNNER)
+    worker = Worker(_WARM)
     stack.callback(worker.close)
     return _Bench(worker, _scratch(stack, host), _quarantine(stack, host), settings.locks)
 
@@ -132,6 +172,13 @@ def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
     database = postgres.create(host, "verify")
     stack.callback(postgres.drop, host, database)
     return database.url
+
+
+def _chunks(snippets: Sequence[Snippet], workers: int) -> list[Sequence[Snippet]]:
+    """About equal ones, as many for each worker."""
+    rounds = -(-len(snippets) // (workers * _CHUNK))
+    length = max(1, -(-len(snippets) // max(1, rounds * workers)))
+    return [snippets[start : start + length] for start in range(0, len(snippets), length)]
 
 
 def _chunk(
@@ -154,7 +201,11 @@ def _chunk(
     bench = benches.get()
     try:
         own = [(number, kind) for number, kind in jobs if chunk[number].file not in strange]
-        tried = dict(zip(own, _trials(bench, chunk, own), strict=True))
+        together = [(number, kind) for number, kind in own if not _changes_libraries(chunk[number])]
+        tried = dict(zip(together, _trials(bench, chunk, together), strict=True))
+        for number, kind in own:
+            if (number, kind) not in tried:
+                tried[number, kind] = _alone(bench, _arguments(bench, chunk[number], kind), kind)
         for number, kind in jobs:
             trial = tried.get((number, kind)) or bench.quarantine.try_out(
                 _arguments(bench, chunk[number], kind), kind
@@ -168,6 +219,11 @@ def _chunk(
         Checked(snippet, {kind: findings[number][kind] for kind in kinds})
         for number, snippet in enumerate(chunk)
     ]
+
+
+def _changes_libraries(snippet: Snippet) -> bool:
+    """Whether others would feel that it ran, so that it needs a process of its own."""
+    return any(_CHANGES_LIBRARIES.search(one.text) for one in (snippet, *snippet.leans_on))
 
 
 def _without_running(snippet: Snippet, kind: Kind, unavailable: str) -> Finding | None:

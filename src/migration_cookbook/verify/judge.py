@@ -80,6 +80,7 @@ def judge(snippet: Snippet, kind: Kind, trial: Trial) -> Finding:
         better=tuple(dict.fromkeys(advice.better_ways(text, kind, message))),
         assumed=trial.assumed,
         locks=trial.locks,
+        fingerprint=trial.fingerprint,
     )
 
 

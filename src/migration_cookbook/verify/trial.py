@@ -339,6 +339,9 @@ class _Run:
         self.connection = ground.connection
         if autocommit:
             self.connection = ground.connection.execution_options(isolation_level="AUTOCOMMIT")
+        self.context = MigrationContext.configure(self.connection)
+        if ground.in_transaction:
+            self.context.autocommit_block = _needs_own_database  # type: ignore[method-assign]
         self.autocommit = autocommit
         self.watched = watched and kind is Kind.POSTGRES
         self.statements: list[str] = []
@@ -360,9 +363,7 @@ class _Run:
 
     def way(self, function: Callable[[], None]) -> tuple[str, ...]:
         """Run it as Alembic would, and return the SQL."""
-        context = MigrationContext.configure(self.connection)
-        if self.ground.in_transaction:
-            context.autocommit_block = _needs_own_database  # type: ignore[method-assign]
+        context = self.context
         environment = EnvironmentContext(Config(), None)  # type: ignore[arg-type]
         mark = self.recorder.mark()
         with environment, installed(Recording(context, self._told)):

@@ -61,6 +61,8 @@ class Finding:
     #: The world that was assumed: statements that build it.
     assumed: tuple[str, ...] = ()
     locks: tuple[Lock, ...] = ()
+    #: Of the schema after the way up; for comparing, not for reading.
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

@@ -63,5 +63,5 @@ def _finding(run: Run, checked: Checked, finding: Finding) -> dict[str, Any]:
     mark = run.mark(checked, finding.kind)
     return {
         "as_declared": mark is not Mark.NOT_AS_DECLARED,
-        **{k: v for k, v in content.items() if k != "kind"},
+        **{k: v for k, v in content.items() if k not in ("kind", "fingerprint")},
     }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from alembic.operations.ops import AddColumnOp, BulkInsertOp, CreateTableOp
+from alembic.operations.ops import AddColumnOp, AlterColumnOp, BulkInsertOp, CreateTableOp, DropColumnOp
 
 from migration_cookbook.verify.needs import full_name
 
@@ -15,6 +18,12 @@ if TYPE_CHECKING:
 
 #: Shorter names are often alike and meant.
 _LONG_ENOUGH = 5
+#: What Alembic's operations on columns take beside what their signatures say: options of some database.
+_OPTION = re.compile(
+    r"(postgresql|sqlite|mysql|mariadb|mssql|oracle)_\w+|(existing_)?autoincrement|insert_(before|after)"
+)
+#: SQLAlchemy's words for an argument that might be a database's, if there were one of that name.
+_NO_SUCH_DATABASE = r"Can't validate argument '(\w+)'"
 
 
 def slips(draft: Draft, told: Sequence[Any]) -> Iterator[str]:
@@ -27,10 +36,28 @@ def slips(draft: Draft, told: Sequence[Any]) -> Iterator[str]:
             tables.setdefault(str(operation.table_name), set()).add(str(operation.column.name))
         elif isinstance(operation, BulkInsertOp):
             yield from _unknown_keys(operation)
+        if isinstance(operation, AlterColumnOp | DropColumnOp):
+            yield from (_ignored(name) for name in operation.kw if not _OPTION.fullmatch(name))
     yield from (f"{one} and {other} are nearly the same table name" for one, other in _near(sorted(tables)))
     for table, columns in tables.items():
         for one, other in _near(sorted(columns)):
             yield f"{table}.{one} and {table}.{other} are nearly the same name"
+
+
+@contextlib.contextmanager
+def ignored_arguments() -> Iterator[list[str]]:
+    """Sentences about arguments that SQLAlchemy passes over within the block; complete when it ends."""
+    found: list[str] = []
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.filterwarnings("always", _NO_SUCH_DATABASE)
+        yield found
+    for warning in seen:
+        if match := re.match(_NO_SUCH_DATABASE, str(warning.message)):
+            found.append(_ignored(match[1]))
+
+
+def _ignored(argument: str) -> str:
+    return f"the argument {argument} is passed over in silence: nobody knows it"
 
 
 def _unknown_keys(operation: BulkInsertOp) -> Iterator[str]:

@@ -14,7 +14,6 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
 from alembic.config import Config
 from alembic.operations.ops import ExecuteSQLOp, MigrateOperation
 from alembic.runtime.environment import EnvironmentContext
@@ -24,7 +23,7 @@ from migration_cookbook import schema
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.sandbox.recorder import Recorder, recording
-from migration_cookbook.verify import needs, offline, places, repair, slips
+from migration_cookbook.verify import lenient, needs, offline, places, repair, slips
 from migration_cookbook.verify.columns import DIALECTS
 from migration_cookbook.verify.locks import watching
 from migration_cookbook.verify.recording import Guessing, OwnDatabaseNeeded, Recording, installed
@@ -38,6 +37,8 @@ from migration_cookbook.verify.world import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    import sqlalchemy as sa
 
     from migration_cookbook.verify.places import Ground
 
@@ -89,7 +90,7 @@ class Trial:
     left: tuple[str, ...] = ()
     #: It was refused in a transaction, and works without one.
     outside: bool = False
-    #: Sentences about new tables that refuse the first row.
+    #: Sentences about new columns that are not what they seem.
     unusable: tuple[str, ...] = ()
     #: What `--sql` would do otherwise.
     offline: tuple[str, ...] = ()
@@ -114,6 +115,12 @@ class Text:
 def trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool = False, locks: bool = False) -> Trial:
     """Try the snippet out. `own`: in the database of the URL, committed, and left as it is then."""
     _quiet()
+    with slips.ignored_arguments() as ignored:
+        found = _trial(text, kind, url, own=own, locks=locks)
+    return _with(found, doubtful=tuple(dict.fromkeys((*found.doubtful, *ignored))))
+
+
+def _trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool, locks: bool) -> Trial:
     try:
         parse(text.text) if text.form is not Form.SQL else None
     except NotPython as error:
@@ -417,7 +424,8 @@ def _run(one: _Run, found: _Attempt) -> None:
         # An operation that sends nothing did nothing: a misspelled option is passed over in silence.
         ran = len(sent) + sum(isinstance(one, str) for one in found.told) + len(changes)
         idle = made.idle
-        unusable = tuple(_unusable(one, before, after))
+        sqlite = one.kind is Kind.SQLITE
+        unusable = tuple(lenient.surprises(one.connection, before, after)) if sqlite else ()
         if made.down is not None:
             stage = "down"
             found.told.append("down")
@@ -457,28 +465,6 @@ def _words(before: schema.Schema, after: schema.Schema) -> tuple[str, ...]:
     """What differs, but for the order of columns, which no ALTER can bring back."""
     words = (str(change) for change in schema.difference(before, after))
     return tuple(one for one in words if not one.startswith("~ order of columns"))
-
-
-def _unusable(run_: _Run, before: schema.Schema, after: schema.Schema) -> Iterator[str]:
-    """New defaults that no INSERT survives: SQLite takes any name of a function for one."""
-    if run_.kind is not Kind.SQLITE:
-        return
-    for table in after.tables:
-        old = before.table(table.name)
-        for column in table.columns:
-            new = old is None or old.column(column.name) is None or old.column(column.name) != column
-            if not new or not column.default or "(" not in column.default:
-                continue
-            try:
-                run_.connection.exec_driver_sql(f"SELECT {column.default}")
-            except sa.exc.SQLAlchemyError as error:
-                words = str(getattr(error, "orig", error)).splitlines()[0]
-                yield (
-                    f"the default of {table.name}.{column.name} is accepted, "
-                    f"but the first INSERT that needs it fails: {words}"
-                )
-            finally:
-                run_.connection.rollback()
 
 
 def refusal(error: BaseException, statement: str | None = None) -> Refusal:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cages import cage_or_skip
 
-from migration_cookbook.databases import cluster
+from migration_cookbook.databases import cluster, postgres
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.databases.ownership import prefix
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from migration_cookbook.databases.server import Server
+    from migration_cookbook.verify.trial import Trial
 
 SQLITE, POSTGRES = Kind.SQLITE, Kind.POSTGRES
 FAILS, NOT_DECIDED = (Verdict.FAILS,), (Verdict.NOT_DECIDED,)
@@ -280,6 +283,8 @@ class Outside:
 
     words: Mapping[str, str]
     files: tuple[Path, ...]
+    #: Where the folders of strangers are made.
+    scratch: Path
     server: Server
 
     def mark(self) -> str:
@@ -329,7 +334,11 @@ def outside(verify_server: Server, tmp_path_factory: pytest.TempPathFactory) -> 
         checkout / "README.md",
         Path(alembic.__file__),
     )
-    yield Outside(words, files, verify_server)
+    scratch = folder / "tmp"
+    scratch.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(scratch))
+        yield Outside(words, files, scratch, verify_server)
     shutil.rmtree(folder)
 
 
@@ -430,6 +439,27 @@ def test_an_honest_snippet_gets_the_verdict_that_it_would_get_anywhere(
     assert strange[1][POSTGRES].verdict is Verdict.OUTSIDE
 
 
+def test_the_server_may_go_down_with_it(
+    outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = cluster.known(outside.server.workspace)
+    assert known is not None
+    kill = f"UPDATE books SET title = 'kill {tmp_path.name}'"
+    doubt = quarantine.Quarantine._doubt
+
+    def doubt_and_fall(self: quarantine.Quarantine, trial: Trial, *given: Any) -> str | None:
+        if kill in trial.sent:
+            os.kill(known.pid() or 0, signal.SIGQUIT)
+        return doubt(self, trial, *given)
+
+    monkeypatch.setattr(quarantine.Quarantine, "_doubt", doubt_and_fall)
+    found, next_one = tried(outside, tmp_path, (kill, Form.SQL), (GOOD, Form.OPERATIONS))
+    assert found[POSTGRES].verdict is Verdict.NOT_DECIDED
+    assert next_one[POSTGRES].verdict is Verdict.WORKS
+    postgres.sweep(outside.server)
+    assert nobody_is_left(outside)
+
+
 def test_where_it_can_not_be_contained_it_is_not_run(
     outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -448,11 +478,11 @@ def test_where_it_can_not_be_contained_it_is_not_run(
 def nobody_is_left(outside: Outside) -> bool:
     """Whether all databases, sessions and folders of strangers are gone, if not at once then in a moment."""
     deadline = time.monotonic() + 5
-    like = f"{prefix(outside.server.workspace.installation)}stranger%"
+    like = f"{prefix(outside.server.workspace.installation)}building%"
     query = b"SELECT FROM pg_database WHERE datname LIKE %s UNION ALL SELECT FROM pg_stat_activity WHERE datname LIKE %s"
     while time.monotonic() < deadline:
         with connect(outside.server.url) as connection:
             if not connection.execute(query, [like, like]).fetchall():
-                return not list(Path(os.environ.get("TMPDIR", "/tmp")).glob("cookbook-stranger-*"))
+                return not list(outside.scratch.iterdir())
         time.sleep(0.05)
     return False

@@ -69,16 +69,6 @@ def create(server: Server, label: str) -> Database:
         return _make(admin, server, label, None)
 
 
-def create_restrained(server: Server, label: str) -> Database:
-    """The same for somebody else's code, which may use up less of the server; its role can't change that."""
-    database = create(server, label)
-    with _administrator(server) as admin, admin.transaction():
-        role = sql.Identifier(database.name)
-        for restraint in _RESTRAINTS:
-            admin.execute(sql.SQL("ALTER ROLE {} {}").format(role, sql.SQL(restraint)))
-    return database
-
-
 def clone(server: Server, template: Template, label: str) -> Database:
     """A fresh copy of a template."""
     with _administrator(server) as admin:
@@ -101,6 +91,31 @@ def copied(server: Server, database: Database) -> Iterator[Database]:
             ) from None
         finally:
             _drop(admin, server, name, _find(admin, name))
+
+
+@contextlib.contextmanager
+def restrained(server: Server) -> Iterator[tuple[Database, Callable[[], None]]]:
+    """A fresh database for somebody else's code, for the block.
+
+    Its role may use up less of the server. The function ends whoever is at work in the
+    database, and puts right what would keep others out.
+    """
+    with _administrator(server) as admin:
+        # What is called so is swept away, should this process be killed.
+        database = _make(admin, server, _BUILDING, None)
+
+        def calm() -> None:
+            _disconnect(admin, database.name)
+            _restored(admin, server, database)
+
+        try:
+            with admin.transaction():
+                for restraint in _RESTRAINTS:
+                    role = sql.Identifier(database.name)
+                    admin.execute(sql.SQL("ALTER ROLE {} {}").format(role, sql.SQL(restraint)))
+            yield database, calm
+        finally:
+            _drop(admin, server, database.name, _find(admin, database.name))
 
 
 def drop(server: Server, database: Database) -> None:
@@ -132,31 +147,13 @@ def template(server: Server, key: str, build: Callable[[Database], None]) -> Tem
     return Template(Kind.POSTGRES, name)
 
 
-def calm(server: Server, database: Database) -> Database:
-    """End whoever is at work in it, and put its settings right."""
-    with _administrator(server) as admin:
-        _disconnect(admin, database.name)
-    return restore_settings(server, database)
-
-
 def restore_settings(server: Server, database: Database) -> Database:
     """Put right what a sandbox's role may have changed about itself and its database.
 
     The database comes back with the server's address of today.
     """
     with _administrator(server) as admin:
-        found = _find(admin, database.name)
-        if found is None or not _is_ours(admin, server, found):
-            raise CookbookError(
-                "The sandbox's PostgreSQL database is gone. Run the notebook's %sandbox cell again."
-            )
-        with admin.transaction():
-            if server.makes_roles:
-                _restore_role(admin, database)
-            _settle(admin, database.name)
-            if not server.makes_roles:
-                _watch_clients(admin, database.name)
-    return _database(server, database.name, database.url.password)
+        return _restored(admin, server, database)
 
 
 def names(server: Server) -> list[str]:
@@ -315,6 +312,21 @@ def _watch_clients(admin: Connection, name: str) -> None:
     statement = sql.SQL("ALTER DATABASE {} SET client_connection_check_interval = '1s'")
     with contextlib.suppress(psycopg.errors.InvalidParameterValue), admin.transaction():
         admin.execute(statement.format(sql.Identifier(name)))
+
+
+def _restored(admin: Connection, server: Server, database: Database) -> Database:
+    found = _find(admin, database.name)
+    if found is None or not _is_ours(admin, server, found):
+        raise CookbookError(
+            "The sandbox's PostgreSQL database is gone. Run the notebook's %sandbox cell again."
+        )
+    with admin.transaction():
+        if server.makes_roles:
+            _restore_role(admin, database)
+        _settle(admin, database.name)
+        if not server.makes_roles:
+            _watch_clients(admin, database.name)
+    return _database(server, database.name, database.url.password)
 
 
 def _restore_role(admin: Connection, database: Database) -> None:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from migration_cookbook.databases import postgres
+from migration_cookbook.databases import postgres, server
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify.containment import Cage, NotContained
 from migration_cookbook.verify.reported import NoReportError, report
 from migration_cookbook.verify.verdict import Finding, Verdict
 from migration_cookbook.worker import Limits
+from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +48,7 @@ class _Ground:
     url: sa.URL
     server: Path | None
     #: Ends whoever is still at work in it, and undoes what would keep others out.
-    calm: Callable[[], object]
+    calm: Callable[[], None]
 
 
 class Quarantine:
@@ -75,6 +76,11 @@ class Quarantine:
                 return self._tried(job, kind, folder, ground)
         except NotContained as reason:
             return Finding(kind, Verdict.NOT_RUN, f"{_TRUST}: {reason}")
+        except CookbookError as error:
+            # Should the server have gone down with it, the next one finds it up again.
+            if self._host is not None:
+                server.attach(self._host.workspace)
+            return Finding(kind, Verdict.NOT_DECIDED, str(error))
 
     def _tried(self, job: Mapping[str, Any], kind: Kind, folder: Path, ground: _Ground) -> Trial | Finding:
         own = {"url": ground.url.render_as_string(hide_password=False), "own": True}
@@ -111,12 +117,8 @@ class Quarantine:
             yield _Ground(url, None, lambda: None)
             return
         assert self._host is not None
-        host = self._host
-        database = postgres.create_restrained(host, "stranger")
-        try:
-            yield _Ground(database.url, _socket(database), lambda: postgres.calm(host, database))
-        finally:
-            postgres.drop(host, database)
+        with postgres.restrained(self._host) as (database, calm):
+            yield _Ground(database.url, _socket(database), calm)
 
 
 def _socket(database: Database) -> Path:

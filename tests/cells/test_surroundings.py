@@ -291,3 +291,9 @@ def test_a_projects_modules_are_found_only_where_it_says_so(
     desk.run('%%file alembic.ini --instead-of "prepend_sys_path ="\n# no path')
     assert "No module named 'models'" in desk.attempt("%alembic current").text
     assert sys.path[0] == ""
+
+
+def test_letters_beyond_ascii_are_printed(shop: Desk) -> None:
+    made = shop.run('%alembic revision --rev-id 0099 -m "Bücher für München"')
+    assert "Generating migrations/versions/0099_bücher_für_münchen.py" in made.text
+    assert "0099 (head), Bücher für München" in shop.run("%alembic history").text

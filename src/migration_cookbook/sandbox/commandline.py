@@ -102,11 +102,17 @@ class Run:
     verbose: bool = False
 
 
+class _Output(io.StringIO):
+    """What a command prints. To a stream without an encoding Alembic writes `?` for each letter beyond ASCII."""
+
+    encoding = "utf-8"
+
+
 def execute(command: Command, run: Run) -> Printed:
     """Run a command and tell what came of it. Never raises for a failure of the command."""
     if command.name == "help":
         return Printed(tuple(command.options.answer.splitlines()), (), None)
-    out = io.StringIO()
+    out = _Output()
     failure = None
     with _surroundings(run, out), interruptible(), recording() as recorder, guard.only(run.databases):
         try:

@@ -59,6 +59,7 @@ build: setup
 bench: setup
 	@.venv/bin/cookbook bench
 	@.venv/bin/cookbook bench --growth
+	@.venv/bin/cookbook bench --verify
 
 stop: setup
 	@.venv/bin/cookbook stop

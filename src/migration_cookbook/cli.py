@@ -98,6 +98,10 @@ def bench(options: argparse.Namespace) -> int:
         from migration_cookbook.lab.growth import growth_command
 
         return growth_command(open_workspace())
+    if options.verify:
+        from migration_cookbook.lab.checker import checker_command
+
+        return checker_command()
     from rich.console import Console
     from rich.table import Table
 
@@ -223,6 +227,9 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("bench", help=bench.__doc__)
     one.add_argument(
         "--growth", action="store_true", help="measure up to 500 sandboxes and 100 notebooks, and draw it"
+    )
+    one.add_argument(
+        "--verify", action="store_true", help="measure how quick `cookbook verify` is, and what it notices"
     )
     one.set_defaults(run=bench)
 

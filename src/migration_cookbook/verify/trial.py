@@ -313,6 +313,11 @@ def _attempt(
     return found
 
 
+def ends_transactions(text: str) -> bool:
+    """Whether a transaction of ours can't hold what it does."""
+    return _ENDS_TRANSACTIONS.search(text) is not None
+
+
 @contextlib.contextmanager
 def _place(
     text: Text, kind: Kind, url: sa.URL | None, world: Sequence[str], *, own: bool, committed: bool
@@ -320,7 +325,7 @@ def _place(
     if url is None:
         with places.in_memory(world) as ground:
             yield ground
-    elif committed or kind is Kind.SQLITE or _ENDS_TRANSACTIONS.search(text.text):
+    elif committed or kind is Kind.SQLITE or ends_transactions(text.text):
         with places.in_database(url, world, keep=own) as ground:
             yield ground
     else:

@@ -1,0 +1,66 @@
+"""Small mistakes that are planted in good snippets are noticed."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.lab.checker import told
+from migration_cookbook.verify.checking import Settings, check
+from migration_cookbook.verify.mistake_kinds import Kind as Mistake
+from migration_cookbook.verify.mutants import Mutant
+from migration_cookbook.verify.noticing import FORMS, Planted, good, noticed, planted
+from migration_cookbook.verify.reading import read
+from migration_cookbook.verify.snippet import Form, Snippet
+
+if TYPE_CHECKING:
+    from migration_cookbook.databases.server import Server
+    from migration_cookbook.workspace import Workspace
+
+CORPUS = Path(__file__).parent / "corpus"
+SEED, MUTANTS, CAUGHT = 1, 60, 0.85
+
+
+def test_most_mistakes_are_noticed(verify_workspace: Workspace, verify_server: Server) -> None:
+    snippets = [one for page in sorted(CORPUS.glob("*.md")) for one in read(page) if one.form in FORMS]
+    chance = random.Random(SEED)
+    originals = good(list(check(chance.sample(snippets, MUTANTS), Settings(verify_workspace))))
+    pairs = chance.sample(planted(originals, SEED), MUTANTS)
+    found = list(noticed(pairs, verify_workspace))
+    assert len(found) > MUTANTS
+    for caught in ([one for one in found if one.given], [one for one in found if one.inferred]):
+        assert len(caught) >= CAUGHT * len(found), [str(one) for one in found if one not in caught]
+
+
+def test_what_counts_and_what_does_not(verify_workspace: Workspace, verify_server: Server) -> None:
+    snippet = Snippet(__file__, 1, "sql", Form.SQL, "ALTER TABLE trips ADD COLUMN seats INTEGER")
+    (original,) = check([snippet], Settings(verify_workspace))
+    changes_nothing = Mutant(Mistake.SQL_TYPO, snippet.text)
+    fails = Mutant(Mistake.SQL_TYPO, "ALTR TABLE trips ADD COLUMN seats INTEGER")
+    unnoticed = Mutant(Mistake.WRONG_TYPE, "ALTER TABLE trips ADD COLUMN seats BIGINT")
+    pairs = [(original, mutant) for mutant in (changes_nothing, fails, unnoticed)]
+    found = list(noticed(pairs, verify_workspace))
+    assert {(one.mutant, one.database, one.given, one.inferred) for one in found} == {
+        (mutant, kind, caught, caught)
+        for mutant, caught in ((fails, True), (unnoticed, False))
+        for kind in BOTH
+    }
+
+
+def test_survivors_are_listed() -> None:
+    snippet = Snippet("page.md", 3, "sql", Form.SQL, "SELECT 1")
+    caught = Planted(snippet, Mutant(Mistake.SQL_TYPO, "a"), Kind.SQLITE, given=True, inferred=True)
+    missed = Planted(snippet, Mutant(Mistake.WRONG_TYPE, "b"), Kind.POSTGRES, given=True, inferred=False)
+    lines = [str(one) for one in told([caught, missed])]
+    assert lines == [
+        "Of 2 mistakes that matter, in the original's world: 100.0% caught (should be ≥ 85%)",
+        "  SQL typo: 1 of 1",
+        "  wrong type: 1 of 1",
+        "  not caught: none",
+        "Of 2 mistakes that matter, in a world inferred from it: 50.0% caught (should be ≥ 85%: missed)",
+        "  SQL typo: 1 of 1",
+        "  wrong type: 0 of 1",
+        "  not caught: page.md:3 on PostgreSQL: wrong type",
+    ]

@@ -6,7 +6,6 @@ One registered function an operation class. Other people's operations register t
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -14,38 +13,24 @@ from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from sqlalchemy.sql import visitors
 
+from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify import sql_needs
-from migration_cookbook.verify.columns import TEXT, type_by_name
+from migration_cookbook.verify.columns import TEXT, spelled, type_by_name
+from migration_cookbook.verify.expressions import learn_expression, satisfy, suggest
+from migration_cookbook.verify.hints import default_text, full_name, name_of
 from migration_cookbook.verify.recording import Dropped
-from migration_cookbook.verify.tale import Hints, Tale
-from migration_cookbook.verify.world import ColumnDraft, ForeignKey, Sure, TableDraft
+from migration_cookbook.verify.things import extension_of_opclass, indexed_column, need_constraint, need_index
+from migration_cookbook.verify.world import ColumnDraft, Sure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from alembic.operations.ops import MigrateOperation
 
-Need = "Callable[[Any, Tale], None]"
-_REGISTRY: dict[type[MigrateOperation], Callable[[Any, Tale], None]] = {}
+    from migration_cookbook.verify.tale import Tale
 
-#: What opclasses and methods need of PostgreSQL's extensions.
-_OPCLASS_EXTENSIONS = {
-    "gin_trgm_ops": "pg_trgm",
-    "gist_trgm_ops": "pg_trgm",
-    "gin_hstore_ops": "hstore",
-    "gist_ltree_ops": "ltree",
-}
-#: The column's type that an opclass or a method is for.
-_TYPES_FOR = {
-    "gin_trgm_ops": "TEXT",
-    "gist_trgm_ops": "TEXT",
-    "jsonb_path_ops": "JSONB",
-    "jsonb_ops": "JSONB",
-    "varchar_pattern_ops": TEXT,
-    "text_pattern_ops": "TEXT",
-}
-_BY_METHOD = {"gin": "JSONB", "gist": "TSTZRANGE"}
-_SEARCHED = re.compile(r"search|tsv|document|vector", re.IGNORECASE)
+
+_REGISTRY: dict[type[MigrateOperation], Callable[[Any, Tale], None]] = {}
 
 
 def needs_of(
@@ -66,14 +51,6 @@ def learn(operation: MigrateOperation, tale: Tale) -> None:
         if class_ in _REGISTRY:
             _REGISTRY[class_](operation, tale)
             return
-
-
-def full_name(name: str, schema: str | None) -> str:
-    return f"{schema}.{name}" if schema else str(name)
-
-
-def _name_of(operation: Any) -> str:
-    return full_name(operation.table_name, operation.schema)
 
 
 @needs_of(ops.CreateTableOp)
@@ -101,7 +78,7 @@ def _schema(name: str, tale: Tale) -> None:
 
 @needs_of(ops.DropTableOp)
 def _drop_table(operation: ops.DropTableOp, tale: Tale) -> None:
-    name = _name_of(operation)
+    name = name_of(operation)
     if not tale.down and not operation.if_exists:
         tale.table(name)
     tale.made.discard(f"table {name}")
@@ -109,30 +86,30 @@ def _drop_table(operation: ops.DropTableOp, tale: Tale) -> None:
 
 @needs_of(ops.RenameTableOp)
 def _rename_table(operation: ops.RenameTableOp, tale: Tale) -> None:
-    tale.table(_name_of(operation))
-    tale.rename_table(_name_of(operation), full_name(operation.new_table_name, operation.schema))
+    tale.table(name_of(operation))
+    tale.rename_table(name_of(operation), full_name(operation.new_table_name, operation.schema))
 
 
 @needs_of(ops.AlterTableOp)
 def _alter_table(operation: ops.AlterTableOp, tale: Tale) -> None:
-    tale.table(_name_of(operation))
+    tale.table(name_of(operation))
 
 
 @needs_of(ops.AddColumnOp)
 def _add_column(operation: ops.AddColumnOp, tale: Tale) -> None:
-    name, column = _name_of(operation), operation.column
+    name, column = name_of(operation), operation.column
     tale.table(name)
     tale.makes_column(name, str(column.name))
     _references(name, column, tale)
     _type_used(column.type, tale, made_here=False)
     computed = column.computed
     if computed is not None:
-        sql_needs.learn_expression(str(computed.sqltext), name, tale)
+        learn_expression(str(computed.sqltext), name, tale)
 
 
 @needs_of(ops.DropColumnOp)
 def _drop_column(operation: ops.DropColumnOp, tale: Tale) -> None:
-    name = _name_of(operation)
+    name = name_of(operation)
     if tale.down:
         tale.table(name)
     else:
@@ -142,7 +119,7 @@ def _drop_column(operation: ops.DropColumnOp, tale: Tale) -> None:
 
 @needs_of(ops.AlterColumnOp)
 def _alter_column(operation: ops.AlterColumnOp, tale: Tale) -> None:
-    name = _name_of(operation)
+    name = name_of(operation)
     stated = operation.existing_type
     column = tale.column(name, operation.column_name, stated, Sure.STATED)
     if column is not None and not tale.down:
@@ -197,15 +174,12 @@ def _type_before(operation: ops.AlterColumnOp) -> Any:
 
 
 def _compiled(type_: Any) -> str:
-    from migration_cookbook.databases.kinds import Kind
-    from migration_cookbook.verify.columns import spelled
-
     return spelled(type_, Kind.POSTGRES)
 
 
 @needs_of(ops.CreateIndexOp)
 def _create_index(operation: ops.CreateIndexOp, tale: Tale) -> None:
-    name = _name_of(operation)
+    name = name_of(operation)
     tale.table(name)
     tale.make(f"index {operation.index_name}")
     method = str(operation.kw.get("postgresql_using") or "").lower()
@@ -213,37 +187,16 @@ def _create_index(operation: ops.CreateIndexOp, tale: Tale) -> None:
     for part in operation.columns:
         if isinstance(part, str):
             opclass = str(classes.get(part, "")).split("(")[0]
-            _indexed_column(name, part, opclass, method, tale)
+            indexed_column(name, part, opclass, method, tale)
         else:
             _expression(part, name, tale)
     for opclass in classes.values():
-        _extension(str(opclass), tale)
+        extension_of_opclass(str(opclass), tale)
     for option in ("postgresql_where", "sqlite_where"):
         if (where := operation.kw.get(option)) is not None:
             _expression(where, name, tale)
     for included in operation.kw.get("postgresql_include") or ():
         tale.column(name, str(included))
-
-
-def _indexed_column(table: str, column: str, opclass: str, method: str, tale: Tale) -> None:
-    if opclass in _TYPES_FOR:
-        tale.column(table, column, _TYPES_FOR[opclass], Sure.BY_USE)
-    elif method in _BY_METHOD:
-        type_ = "TSVECTOR" if _SEARCHED.search(column) else _BY_METHOD[method]
-        tale.column(table, column, type_, Sure.BY_USE)
-    else:
-        tale.column(table, column)
-
-
-def _extension(opclass: str, tale: Tale) -> None:
-    extension = _OPCLASS_EXTENSIONS.get(opclass.split("(")[0].strip())
-    if extension and not tale.has_made(f"extension {extension}"):
-        need_extension(extension, tale)
-
-
-def need_extension(name: str, tale: Tale) -> None:
-    if name not in tale.draft.extensions:
-        tale.draft.extensions.append(name)
 
 
 @needs_of(ops.DropIndexOp)
@@ -258,48 +211,6 @@ def _drop_index(operation: ops.DropIndexOp, tale: Tale) -> None:
     )
 
 
-def need_index(name: str, table: str | None, tale: Tale) -> None:
-    """An index of this name, on the table that it seems to be on."""
-    # Arguments the wrong way round are a mistake, and none that a world could mend.
-    if any(name in one.indexes for one in tale.draft.tables.values()) or tale.has_made(f"index {table}"):
-        return
-    table = table or table_in_name(name, tale.draft.tables) or "books"
-    found = tale.table(table)
-    if found is None or name in found.names() or name in tale.draft.tables:
-        return
-    hint = tale.hints.indexes.get(name) if tale.hints else None
-    if hint is not None:
-        found.indexes[name] = hint
-        sql_needs.learn_expression(hint[0].split("WHERE")[0].strip("() "), table, tale)
-        return
-    column = column_in_name(name, table, found)
-    tale.column(table, column)
-    found.indexes[name] = (f"({column})", False)
-
-
-def table_in_name(name: str, tables: Iterable[str]) -> str | None:
-    """The known table whose name stands in that of an index or a constraint, else its second word."""
-    for table in sorted(tables, key=len, reverse=True):
-        if table.rpartition(".")[2] in name:
-            return table
-    words = [word for word in name.split("_") if word not in ("ix", "idx", "uq", "ck", "fk", "pk")]
-    return words[0] if words else None
-
-
-def column_in_name(name: str, table: str, found: TableDraft) -> str:
-    """The column that stands in the name of an index or a constraint."""
-    rest = re.sub(
-        r"^(ix|idx|uq|ux|ck|chk|fk|uniq|unique|index)_|_(key|idx|check|fkey|uq|index|ck)$", "", name
-    )
-    rest = re.sub(rf"^{re.escape(table.rpartition('.')[2])}_?", "", rest)
-    singular = table.rpartition(".")[2].removesuffix("s")
-    rest = re.sub(rf"^{re.escape(singular)}_(?=.)", "", rest) if not rest.endswith("_id") else rest
-    for column in sorted(found.columns, key=len, reverse=True):
-        if column in rest:
-            return column
-    return rest if re.fullmatch(r"[a-z][a-z0-9_]*", rest) else "name"
-
-
 @needs_of(ops.AddConstraintOp)
 def _add_constraint(operation: Any, tale: Tale) -> None:
     constraint = operation.to_constraint()
@@ -312,7 +223,7 @@ def _add_constraint(operation: Any, tale: Tale) -> None:
 
 @needs_of(ops.CreateUniqueConstraintOp)
 def _unique(operation: ops.CreateUniqueConstraintOp, tale: Tale) -> None:
-    name = _name_of(operation)
+    name = name_of(operation)
     tale.make(f"constraint {operation.constraint_name}")
     for column in operation.columns:
         tale.column(name, str(column))
@@ -320,7 +231,7 @@ def _unique(operation: ops.CreateUniqueConstraintOp, tale: Tale) -> None:
 
 @needs_of(ops.CreatePrimaryKeyOp)
 def _primary_key(operation: ops.CreatePrimaryKeyOp, tale: Tale) -> None:
-    name = _name_of(operation)
+    name = name_of(operation)
     tale.make(f"constraint {operation.constraint_name}")
     found = tale.table(name)
     if found is not None and not tale.down and found.key is None and found.key_name is None:
@@ -331,23 +242,23 @@ def _primary_key(operation: ops.CreatePrimaryKeyOp, tale: Tale) -> None:
 
 @needs_of(ops.CreateCheckConstraintOp)
 def _check(operation: ops.CreateCheckConstraintOp, tale: Tale) -> None:
-    name = _name_of(operation)
+    name = name_of(operation)
     tale.table(name)
     tale.make(f"constraint {operation.constraint_name}")
     _expression(operation.condition, name, tale)
-    sql_needs.satisfy(str(operation.condition), name, tale)
+    satisfy(str(operation.condition), name, tale)
 
 
 @needs_of(CreateExcludeConstraintOp)
 def _exclude(operation: CreateExcludeConstraintOp, tale: Tale) -> None:
-    name = _name_of(operation)
+    name = name_of(operation)
     tale.table(name)
     tale.make(f"constraint {operation.constraint_name}")
     for part, operator in operation.elements:
         _expression(part, name, tale)
         column = tale.column(name, str(getattr(part, "name", part)))
         if column is not None and operator == "&&":
-            sql_needs.suggest(column, "TSTZRANGE")
+            suggest(column, "TSTZRANGE")
 
 
 @needs_of(ops.CreateForeignKeyOp)
@@ -418,69 +329,10 @@ def _drop_constraint(operation: ops.DropConstraintOp, tale: Tale) -> None:
     name = str(operation.constraint_name)
     known = tale.has_made(f"constraint {name}")
     tale.made.discard(f"constraint {name}")
-    tale.table(_name_of(operation))
+    tale.table(name_of(operation))
     if known or tale.down or operation.constraint_name is None:
         return
-    need_constraint(name, _name_of(operation), operation.constraint_type, tale)
-
-
-def need_constraint(name: str, table: str, kind: str | None, tale: Tale) -> None:
-    """A constraint of this name and kind; what is not said is taken from the way down, or from the name."""
-    found = tale.table(table)
-    if found is None or name in found.names():
-        return
-    kind, hint = (tale.hints.constraints.get(name, (kind, None))) if tale.hints else (kind, None)
-    kind = kind or kind_in_name(name)
-    column = column_in_name(name, table, found)
-    if kind == "check":
-        if hint is None:
-            tale.column(table, column)
-            found.checks.append((name, f"{column} IS NOT NULL"))
-        else:
-            sql_needs.learn_expression(str(hint), table, tale)
-            sql_needs.satisfy(str(hint), table, tale)
-            found.checks.append((name, str(hint)))
-    elif kind == "foreignkey":
-        _need_foreign_key(name, table, column, hint, found, tale)
-    elif kind == "primary":
-        found.key_name = name
-        if isinstance(hint, tuple):
-            found.key = hint
-            for one in hint:
-                tale.column(table, one)
-    else:
-        columns = hint if isinstance(hint, tuple) else (column,)
-        for one in columns:
-            tale.column(table, one)
-        found.uniques.append((name, columns))
-
-
-def _need_foreign_key(
-    name: str, table: str, column: str, hint: object, found: TableDraft, tale: Tale
-) -> None:
-    if isinstance(hint, ForeignKey):
-        key = hint
-    else:
-        local = column if column.endswith("_id") else f"{column}_id"
-        target = next((one for one in found.columns if one.endswith("_id") and one in name), local)
-        key = ForeignKey(name, (target,), f"{target.removesuffix('_id')}s", ("id",))
-    for one in key.columns:
-        tale.column(table, one)
-    for one in key.targets:
-        tale.column(key.table, one)
-    found.foreign_keys.append(key)
-
-
-def kind_in_name(name: str) -> str:
-    """What the usual beginnings and ends of names say."""
-    lower = name.lower()
-    if re.search(r"^(fk|fkey)|_(fk|fkey)$", lower):
-        return "foreignkey"
-    if re.search(r"^(ck|chk|check)|_(ck|chk|check)$|positive|valid|range", lower):
-        return "check"
-    if re.search(r"^pk|_(pk|pkey)$", lower):
-        return "primary"
-    return "unique"
+    need_constraint(name, name_of(operation), operation.constraint_type, tale)
 
 
 @needs_of(ops.BulkInsertOp)
@@ -548,144 +400,13 @@ def _part(part: Any, tale: Tale) -> None:
 def _expression(part: Any, table: str, tale: Tale) -> None:
     """The columns of an expression over one table."""
     if isinstance(part, sa.TextClause):
-        sql_needs.learn_expression(part.text, table, tale)
+        learn_expression(part.text, table, tale)
     elif isinstance(part, str):
-        sql_needs.learn_expression(part, table, tale)
+        learn_expression(part, table, tale)
     elif isinstance(part, sa.sql.ClauseElement):
         for one in visitors.iterate(part):
             if isinstance(one, sa.sql.expression.ColumnClause) and one.name:
                 stated = None if isinstance(one.type, sa.types.NullType) else one.type
                 tale.column(table, str(one.name), stated, Sure.BY_USE)
             elif isinstance(one, sa.TextClause):
-                sql_needs.learn_expression(one.text, table, tale)
-
-
-def default_text(default: Any) -> str | None:
-    """A server default as SQL."""
-    if default is None or default is False:
-        return None
-    if isinstance(default, sa.DefaultClause):
-        default = default.arg
-    if isinstance(default, str):
-        return "'" + default.replace("'", "''") + "'"
-    if isinstance(default, sa.sql.ClauseElement):
-        return str(default.compile(compile_kwargs={"literal_binds": True}))
-    return None
-
-
-def hints_of(operations: Iterable[MigrateOperation]) -> Hints:
-    """What a way down says of the things that it brings back."""
-    hints = Hints()
-    for operation in operations:
-        _hint(operation, hints)
-    return hints
-
-
-def _hint(operation: Any, hints: Hints) -> None:
-    match operation:
-        case ops.CreateTableOp():
-            hints.tables[full_name(operation.table_name, operation.schema)] = _table_hint(operation)
-        case ops.AddColumnOp():
-            hints.columns[f"{_name_of(operation)}.{operation.column.name}"] = _column_hint(operation.column)
-        case ops.CreateIndexOp():
-            where = operation.kw.get("postgresql_where")
-            texts = [part if isinstance(part, str) else str(part) for part in operation.columns]
-            method = operation.kw.get("postgresql_using")
-            text = f"{f'USING {method} ' if method else ''}({', '.join(texts)})"
-            hints.indexes[str(operation.index_name)] = (
-                text + (f" WHERE {where}" if where is not None else ""),
-                bool(operation.unique),
-            )
-        case ops.CreateForeignKeyOp():
-            key = ForeignKey(
-                str(operation.constraint_name),
-                tuple(map(str, operation.local_cols)),
-                full_name(operation.referent_table, operation.kw.get("referent_schema")),
-                tuple(map(str, operation.remote_cols)),
-                _key_options(operation.kw),
-            )
-            hints.constraints[str(operation.constraint_name)] = ("foreignkey", key)
-        case ops.CreateUniqueConstraintOp():
-            hints.constraints[str(operation.constraint_name)] = ("unique", tuple(map(str, operation.columns)))
-        case ops.CreatePrimaryKeyOp():
-            hints.constraints[str(operation.constraint_name)] = (
-                "primary",
-                tuple(map(str, operation.columns)),
-            )
-        case ops.CreateCheckConstraintOp():
-            hints.constraints[str(operation.constraint_name)] = ("check", str(operation.condition))
-        case ops.AlterColumnOp(modify_type=type_) if type_ is not None:
-            hints.columns.setdefault(
-                f"{_name_of(operation)}.{operation.column_name}",
-                ColumnDraft(operation.column_name, type_, Sure.STATED),
-            )
-
-
-def _key_options(given: dict[str, Any]) -> str:
-    text = "".join(
-        f" {words} {given[name]}"
-        for name, words in (("onupdate", "ON UPDATE"), ("ondelete", "ON DELETE"))
-        if given.get(name)
-    )
-    if given.get("deferrable"):
-        text += " DEFERRABLE"
-    if given.get("initially"):
-        text += f" INITIALLY {given['initially']}"
-    return text
-
-
-def _table_hint(operation: ops.CreateTableOp) -> TableDraft:
-    table = TableDraft(full_name(operation.table_name, operation.schema), key=())
-    key: list[str] = []
-    for part in operation.columns:
-        if isinstance(part, sa.Column):
-            table.columns[str(part.name)] = _column_hint(part)
-            if part.primary_key:
-                key.append(str(part.name))
-            for reference in part.foreign_keys:
-                name, _, other = reference._get_colspec().rpartition(".")
-                table.foreign_keys.append(
-                    ForeignKey(None, (str(part.name),), name, (other,), _key_options(vars(reference)))
-                )
-            if part.unique:
-                table.uniques.append((None, (str(part.name),)))
-        elif isinstance(part, sa.PrimaryKeyConstraint):
-            key, table.key_name = _constrained(part), _text(part.name)
-        elif isinstance(part, sa.UniqueConstraint):
-            table.uniques.append((_text(part.name), tuple(_constrained(part))))
-        elif isinstance(part, sa.CheckConstraint):
-            table.checks.append((_text(part.name), str(part.sqltext)))
-        elif isinstance(part, sa.ForeignKeyConstraint):
-            targets = [element._get_colspec() for element in part.elements]
-            table.foreign_keys.append(
-                ForeignKey(
-                    _text(part.name),
-                    tuple(part.column_keys),
-                    targets[0].rpartition(".")[0],
-                    tuple(target.rpartition(".")[2] for target in targets),
-                    _key_options(vars(part)),
-                )
-            )
-    table.key = tuple(key)
-    return table
-
-
-def _constrained(constraint: Any) -> list[str]:
-    return [str(getattr(one, "name", one)) for one in constraint._pending_colargs] or [
-        str(column.name) for column in constraint.columns
-    ]
-
-
-def _text(name: object) -> str | None:
-    return None if name is None else str(name)
-
-
-def _column_hint(column: sa.Column[Any]) -> ColumnDraft:
-    return ColumnDraft(
-        str(column.name),
-        column.type,
-        Sure.STATED,
-        not_null=not column.nullable,
-        default=default_text(column.server_default),
-        comment=column.comment,
-    )
+                learn_expression(one.text, table, tale)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from alembic.operations.ops import MigrateOperation
     from alembic.runtime.migration import MigrationContext
 
-Told = "Callable[[MigrateOperation], None]"
-
 
 class OwnDatabaseNeeded(Exception):
     """The snippet ends the transaction it runs in, so a transaction of ours can't hold it."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from migration_cookbook.verify import needs, sql_needs
+from migration_cookbook.verify.things import (
+    extension_of_opclass,
+    need_constraint,
+    need_extension,
+    need_index,
+    need_other,
+    need_trigger,
+    need_trigger_function,
+    table_in_name,
+)
 from migration_cookbook.verify.world import Sure
 
 if TYPE_CHECKING:
@@ -20,8 +29,6 @@ _TABLE_OF_STATEMENT = re.compile(
     r"(?:UPDATE|INTO|FROM|ALTER TABLE(?: IF EXISTS)?(?: ONLY)?|\bON|JOIN|TABLE)\s+" + r"[\"'`]?([\w.]+)",
     re.IGNORECASE,
 )
-
-Repair = "Callable[[re.Match[str], Refusal, Draft, Tale], None]"
 
 
 def repair(refusal: Refusal, draft: Draft, tale: Tale, *, going_down: bool) -> None:
@@ -40,13 +47,11 @@ def _table(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> 
     if "INDEX" in statement.split("ON")[0] and statement.startswith(
         ("ALTER INDEX", "DROP INDEX", "REINDEX INDEX")
     ):
-        needs.need_index(name, None, tale)
+        need_index(name, None, tale)
     elif statement.startswith(("ALTER SEQUENCE", "DROP SEQUENCE")) or name.endswith("_seq"):
-        sql_needs.need_other(f"sequence {name}", f"CREATE SEQUENCE {name}", tale)
+        need_other(f"sequence {name}", f"CREATE SEQUENCE {name}", tale)
     elif re.search(r"REFRESH MATERIALIZED VIEW", statement):
-        sql_needs.need_other(
-            f"materialized view {name}", f"CREATE MATERIALIZED VIEW {name} AS SELECT 1 AS n", tale
-        )
+        need_other(f"materialized view {name}", f"CREATE MATERIALIZED VIEW {name} AS SELECT 1 AS n", tale)
     elif not tale.down or name not in {tale.original(one) for one in tale.renamed}:
         tale.table(name)
 
@@ -91,18 +96,18 @@ def _named(alias: str, statement: str) -> str | None:
 
 def _constraint(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
     if not tale.down:
-        needs.need_constraint(match[1], match[2], None, tale)
+        need_constraint(match[1], match[2], None, tale)
 
 
 def _nameless_constraint(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
-    table = needs.table_in_name(match[1], draft.tables)
+    table = table_in_name(match[1], draft.tables)
     if table and not tale.down:
-        needs.need_constraint(match[1], table, None, tale)
+        need_constraint(match[1], table, None, tale)
 
 
 def _index(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
     if not tale.down:
-        needs.need_index(match[1], None, tale)
+        need_index(match[1], None, tale)
 
 
 def _type(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
@@ -129,17 +134,17 @@ def _unique_target(match: re.Match[str], refusal: Refusal, draft: Draft, tale: T
 
 def _trigger_function(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
     if "TRIGGER" in (refusal.statement or "").upper():
-        sql_needs.need_trigger_function(match[1], tale)
+        need_trigger_function(match[1], tale)
     elif match[1] == "similarity":
-        needs.need_extension("pg_trgm", tale)
+        need_extension("pg_trgm", tale)
 
 
 def _trigger(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
-    sql_needs.need_trigger(match[1], match[2], tale)
+    need_trigger(match[1], match[2], tale)
 
 
 def _opclass(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
-    needs._extension(match[1], tale)
+    extension_of_opclass(match[1], tale)
 
 
 def _exists(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:

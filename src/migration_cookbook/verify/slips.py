@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.operations.ops import AddColumnOp, AlterColumnOp, BulkInsertOp, CreateTableOp, DropColumnOp
 
-from migration_cookbook.verify.needs import full_name
+from migration_cookbook.verify.hints import full_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

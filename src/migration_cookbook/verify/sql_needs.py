@@ -6,113 +6,48 @@ database when it misses something.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import postgast
-from google.protobuf.json_format import MessageToDict
-
-from migration_cookbook.verify.columns import INSTANT, TEXT, quoted
+from migration_cookbook.verify.columns import quoted
+from migration_cookbook.verify.expressions import (
+    BIND,
+    Scope,
+    counts,
+    learn_columns,
+    learn_type,
+    relation_name,
+    satisfy_tree,
+    suggest,
+    trees,
+    type_text,
+    walk,
+)
+from migration_cookbook.verify.things import (
+    column_in_name,
+    extension_of_opclass,
+    indexed_column,
+    kind_in_name,
+    need_constraint,
+    need_index,
+    need_other,
+    need_trigger,
+    need_trigger_function,
+)
 from migration_cookbook.verify.world import Sure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from migration_cookbook.verify.tale import Tale
-    from migration_cookbook.verify.world import ColumnDraft
-
-_BIND = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
-#: PostgreSQL's names of the types that SQL calls otherwise.
-_SPELLINGS = {
-    "int4": "INTEGER", "int8": "BIGINT", "int2": "SMALLINT", "bool": "BOOLEAN", "bpchar": "CHAR",
-    "varchar": "VARCHAR", "float8": "DOUBLE PRECISION", "float4": "REAL", "timestamptz": INSTANT,
-    "numeric": "NUMERIC", "timetz": "TIME WITH TIME ZONE",
-}  # fmt: skip
-_TEXT_FUNCTIONS = {
-    "lower", "upper", "trim", "btrim", "ltrim", "rtrim", "length", "char_length", "substr", "substring",
-    "split_part", "left", "right", "replace", "regexp_replace", "initcap", "concat_ws", "position", "strpos",
-    "to_tsvector", "md5", "similarity", "starts_with",
-}  # fmt: skip
-_TIME_FUNCTIONS = {"date_trunc", "extract", "date_part", "age"}
-_NUMBER_FUNCTIONS = {"sum", "avg", "round", "abs", "ceil", "floor"}
-_ARITHMETIC = {"+", "-", "*", "/", "%"}
-#: What a range is made of.
-_BOUNDS = {
-    "tsrange": "TIMESTAMP", "tstzrange": INSTANT, "daterange": "DATE", "int4range": "INTEGER", "numrange": "NUMERIC",
-}  # fmt: skip
-_COMPARISONS = {"=", "<>", "!=", "<", ">", "<=", ">="}
-_BUILT_IN_NAMES = {"excluded", "new", "old"}
 
 
 def learn(sql: str, tale: Tale) -> None:
     """Put what the statements need into the draft, and what they make into the tale."""
-    for tree in _trees(_BIND.sub("NULL", sql)):
+    for tree in trees(BIND.sub("NULL", sql)):
         ((what, node),) = tree.items()
         handler = _STATEMENTS.get(what)
         if handler is not None:
             handler(node, tale)
-
-
-def learn_expression(text: str, table: str, tale: Tale) -> None:
-    """The columns of an expression over one table."""
-    for tree in _trees(f"SELECT {_BIND.sub('NULL', text)}"):
-        select = tree.get("select_stmt")
-        if select:
-            _columns(select, _Scope({table.rpartition(".")[2]: table}, table), tale)
-
-
-def satisfy(condition: str, table: str, tale: Tale) -> None:
-    """Let the rows of the world be such that the condition holds for each, as far as it is a plain one."""
-    for tree in _trees(f"SELECT {_BIND.sub('NULL', condition)}"):
-        for target in tree.get("select_stmt", {}).get("target_list", ()):
-            _satisfy(target.get("res_target", {}).get("val", {}), table, tale)
-
-
-@lru_cache(maxsize=512)
-def _parsed(sql: str) -> tuple[dict[str, Any], ...]:
-    try:
-        tree = MessageToDict(postgast.parse(sql), preserving_proto_field_name=True)
-    except postgast.PgQueryError:
-        return ()
-    return tuple(one["stmt"] for one in tree.get("stmts", ()) if one.get("stmt"))
-
-
-def _trees(sql: str) -> tuple[dict[str, Any], ...]:
-    found = _parsed(sql)
-    if found:
-        return found
-    # One statement that PostgreSQL can't read must not hide the others.
-    parts = [part for part in sql.split(";") if part.strip()]
-    return tuple(tree for part in parts for tree in _parsed(part)) if len(parts) > 1 else ()
-
-
-@dataclass
-class _Scope:
-    """Which table a column is of."""
-
-    #: Alias or name to the table; what the statement defines itself has none.
-    tables: dict[str, str | None] = field(default_factory=dict)
-    #: Of columns without a table's name.
-    first: str | None = None
-
-
-def relation_name(node: dict[str, Any]) -> str:
-    """`schema.table`, or the table alone where it is in `public`."""
-    schema, name = node.get("schemaname"), node["relname"]
-    return f"{schema}.{name}" if schema and schema not in ("public", "main") else str(name)
-
-
-def _walk(node: Any) -> Iterator[tuple[str, Any]]:
-    """Every named node below, from the outside."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield key, value
-            yield from _walk(value)
-    elif isinstance(node, list):
-        for one in node:
-            yield from _walk(one)
 
 
 def _query(
@@ -122,14 +57,14 @@ def _query(
     defined: frozenset[str] = frozenset(),
 ) -> None:
     """SELECT, INSERT, UPDATE, DELETE: tables, then columns. What WITH defines is a query by itself."""
-    scope = _Scope()
+    scope = Scope()
     ctes = [one["common_table_expr"] for one in node.get("with_clause", {}).get("ctes", ())]
     defined |= {one["ctename"] for one in ctes}
     for one in ctes:
         for query in one.get("ctequery", {}).values():
             _query(query, tale, defined=defined)
     node = {key: value for key, value in node.items() if key != "with_clause"}
-    for key, one in _walk(node):
+    for key, one in walk(node):
         if key in ("range_var", "relation") and isinstance(one, dict) and "relname" in one:
             name = relation_name(one)
             alias = one.get("alias", {}).get("aliasname", one["relname"])
@@ -147,7 +82,7 @@ def _query(
     if len(known) != len(scope.tables) or len(known) > 1:
         # A bare column may be anybody's: only the database can tell.
         scope.first = scope.first if target is not None else None
-    _columns(node, scope, tale)
+    learn_columns(node, scope, tale)
 
 
 def _insert(node: dict[str, Any], tale: Tale) -> None:
@@ -160,7 +95,7 @@ def _insert(node: dict[str, Any], tale: Tale) -> None:
         column = tale.column(table, name)
         cells = [row[number] for row in rows if number < len(row)]
         if column is not None and cells:
-            _typed(column, cells[0])
+            learn_type(column, cells[0])
     if found is not None and "id" in names and found.key is None and rows:
         tale.column(table, "id")
     inference = node.get("on_conflict_clause", {}).get("infer", {})
@@ -184,187 +119,12 @@ def _update(node: dict[str, Any], tale: Tale) -> None:
     for one in node.get("target_list", ()):
         column = tale.column(table, one["res_target"]["name"])
         if column is not None:
-            _typed(column, one["res_target"].get("val", {}))
+            learn_type(column, one["res_target"].get("val", {}))
     _query(node, tale, node["relation"])
 
 
 def _delete(node: dict[str, Any], tale: Tale) -> None:
     _query(node, tale, node["relation"])
-
-
-def _columns(node: Any, scope: _Scope, tale: Tale) -> None:
-    """Every column below, with the type that its use suggests."""
-    for key, one in _walk(node):
-        if key == "column_ref":
-            _column(one, scope, tale)
-        elif key == "a_expr":
-            _compare(one, scope, tale)
-        elif key == "func_call":
-            _call(one, scope, tale)
-
-
-def _column(node: dict[str, Any], scope: _Scope, tale: Tale) -> ColumnDraft | None:
-    names = [one["string"]["sval"] for one in node.get("fields", ()) if "string" in one]
-    if not names or len(names) != len(node["fields"]):
-        return None
-    if len(names) == 1:
-        if scope.first is None or names[0].lower() in _BUILT_IN_NAMES:
-            return None
-        return tale.column(scope.first, names[0])
-    table = ".".join(names[:-1])
-    if table.lower() in _BUILT_IN_NAMES:
-        return None
-    real = scope.tables.get(table, scope.tables.get(names[-2]))
-    return tale.column(real, names[-1]) if real is not None else None
-
-
-def _compare(node: dict[str, Any], scope: _Scope, tale: Tale) -> None:
-    words = [one["string"]["sval"] for one in node.get("name", ())]
-    operator = words[-1] if words else ""
-    left, right = node.get("lexpr", {}), node.get("rexpr", {})
-    for one, other in ((left, right), (right, left)):
-        reference = one.get("column_ref") if isinstance(one, dict) else None
-        column = _column(reference, scope, tale) if reference else None
-        if column is None:
-            continue
-        if operator in ("->", "->>", "#>", "#>>", "@>", "<@", "?") and one is left:
-            suggest(column, "JSONB")
-        elif operator == "@@" and one is left:
-            suggest(column, "TSVECTOR")
-        elif node.get("kind") in ("AEXPR_BETWEEN", "AEXPR_IN"):
-            for item in other.get("list", {}).get("items", ()):
-                _typed(column, item)
-        elif operator in _COMPARISONS and isinstance(other, dict):
-            _typed(column, other)
-        elif operator in ("~~", "~~*", "~"):
-            suggest(column, "TEXT")
-        elif operator in _ARITHMETIC and column.type == TEXT:
-            suggest(column, "INTEGER")
-
-
-def _call(node: dict[str, Any], scope: _Scope, tale: Tale) -> None:
-    name = node["funcname"][-1]["string"]["sval"].lower()
-    for argument in node.get("args", ()):
-        reference = argument.get("column_ref")
-        column = _column(reference, scope, tale) if reference else None
-        if column is None:
-            continue
-        if name in _TEXT_FUNCTIONS:
-            suggest(column, "TEXT")
-        elif name in _TIME_FUNCTIONS:
-            suggest(column, INSTANT)
-        elif name in _NUMBER_FUNCTIONS and not _counts(column):
-            suggest(column, "NUMERIC")
-        elif name.startswith("jsonb_"):
-            suggest(column, "JSONB")
-        elif name in _BOUNDS:
-            suggest(column, _BOUNDS[name])
-
-
-def _counts(column: ColumnDraft) -> bool:
-    return isinstance(column.type, str) and column.type.startswith(("INT", "NUM", "BIGINT", "SMALL"))
-
-
-def suggest(column: ColumnDraft, type_: str) -> None:
-    """A type that its use suggests, stronger than what its name does."""
-    if column.sure < Sure.BY_USE:
-        column.type, column.sure = type_, Sure.BY_USE
-
-
-def _typed(column: ColumnDraft, value: dict[str, Any]) -> None:
-    """The type of what it is compared with or set to, if that says more than the column's name."""
-    constant = value.get("a_const", {})
-    if "sval" in constant:
-        column.literals.add(constant["sval"].get("sval", ""))
-    if "sval" in constant and isinstance(column.type, str):
-        if column.type.startswith(("INT", "BOOL", "NUM")) and not re.fullmatch(
-            r"-?[\d.]+|true|false|t|f", constant["sval"].get("sval", ""), re.IGNORECASE
-        ):
-            suggest(column, "TEXT")
-    elif "boolval" in constant:
-        suggest(column, "BOOLEAN")
-    elif "fval" in constant:
-        suggest(column, "NUMERIC")
-    elif "ival" in constant:
-        if column.sure is Sure.BY_NAME and not _counts(column):
-            suggest(column, "INTEGER")
-    elif "type_cast" in value:
-        names = value["type_cast"].get("type_name", {})
-        if names and "arg" in value["type_cast"]:
-            suggest(column, type_text(names))
-    elif "func_call" in value:
-        name = value["func_call"]["funcname"][-1]["string"]["sval"].lower()
-        if name in ("now", "clock_timestamp"):
-            suggest(column, INSTANT)
-        elif name == "to_tsvector":
-            suggest(column, "TSVECTOR")
-        elif name == "gen_random_uuid":
-            suggest(column, "UUID")
-        elif name.startswith("jsonb_"):
-            suggest(column, "JSONB")
-    elif "sql_value_function" in value:
-        suggest(column, INSTANT)
-
-
-def _satisfy(node: dict[str, Any], table: str, tale: Tale) -> None:
-    if "bool_expr" in node and node["bool_expr"].get("boolop") == "AND_EXPR":
-        for one in node["bool_expr"]["args"]:
-            _satisfy(one, table, tale)
-        return
-    expression = node.get("a_expr", {})
-    reference = expression.get("lexpr", {}).get("column_ref")
-    column = _column(reference, _Scope({}, table), tale) if reference else None
-    if column is None:
-        return
-    operator = expression["name"][-1]["string"]["sval"]
-    right = expression.get("rexpr", {})
-    if expression.get("kind") == "AEXPR_IN":
-        values = [_literal(item) for item in right.get("list", {}).get("items", ())]
-        column.values = tuple(value for value in values if value is not None)
-    elif expression.get("kind") == "AEXPR_BETWEEN":
-        least = _number((right.get("list", {}).get("items") or [{}])[0])
-        column.values = () if least is None else (str(least),)
-    elif expression.get("kind") == "AEXPR_OP" and operator in (">", ">="):
-        number = _number(right)
-        if number is not None:
-            column.values = tuple(str(number + step) for step in (1, 2, 3))
-    elif expression.get("kind") == "AEXPR_OP" and operator in ("<", "<=") and not column.values:
-        number = _number(right)
-        if number is not None:
-            column.values = tuple(str(number - step) for step in (3, 2, 1))
-
-
-def _literal(node: dict[str, Any]) -> str | None:
-    constant = node.get("a_const", {})
-    if "sval" in constant:
-        return quoted(constant["sval"].get("sval", ""))
-    number = _number(node)
-    return None if number is None else str(number)
-
-
-def _number(node: dict[str, Any]) -> int | None:
-    constant = node.get("a_const", {})
-    if "ival" in constant:
-        return int(constant["ival"].get("ival", 0))
-    if "fval" in constant:
-        return int(float(constant["fval"].get("fval", "0")))
-    return None
-
-
-def type_text(node: dict[str, Any]) -> str:
-    """A type's name as it stands in SQL."""
-    names = [one["string"]["sval"] for one in node["names"]]
-    schema = f"{names[0]}." if len(names) > 1 and names[0] not in ("pg_catalog", "public") else ""
-    text = schema + str(_SPELLINGS.get(names[-1], names[-1]))
-    numbers = [
-        str(one["a_const"]["ival"].get("ival", 0))
-        for one in node.get("typmods", ())
-        if "ival" in one.get("a_const", {})
-    ]
-    return text + (f"({', '.join(numbers)})" if numbers else "") + ("[]" if node.get("array_bounds") else "")
-
-
-# --- definitions -----------------------------------------------------------------------
 
 
 def _create_table(node: dict[str, Any], tale: Tale) -> None:
@@ -373,7 +133,7 @@ def _create_table(node: dict[str, Any], tale: Tale) -> None:
     if dot and not tale.has_made(f"schema {schema}") and schema not in tale.draft.schemas:
         tale.draft.schemas.append(schema)
     tale.make(f"table {table}")
-    for key, one in _walk(node):
+    for key, one in walk(node):
         if key == "constraint":
             _constraint(one, table, tale)
     for one in node.get("inh_relations", ()):
@@ -403,16 +163,16 @@ def _constraint(node: dict[str, Any], table: str, tale: Tale, column: str | None
                 if own is not None and theirs is not None:
                     own.type, own.sure = theirs.type, max(theirs.sure, own.sure)
                     if theirs.name == "id":
-                        own.values = ("101", "102", "103") if _counts(theirs) else ()
+                        own.values = ("101", "102", "103") if counts(theirs) else ()
             columns = tuple(names)
             needs_unique = found is not None and columns != (found.key or ("id",))
             if found is not None and needs_unique and (None, columns) not in found.uniques:
                 found.uniques.append((None, columns))
     elif node.get("contype") == "CONSTR_CHECK":
-        _columns(node.get("raw_expr"), _Scope({}, table), tale)
+        learn_columns(node.get("raw_expr"), Scope({}, table), tale)
         for tree in (node.get("raw_expr"),):
             if isinstance(tree, dict):
-                _satisfy(tree, table, tale)
+                satisfy_tree(tree, table, tale)
     for name in _strings(node.get("keys")):
         tale.column(table, name)
     if node.get("contype") == "CONSTR_EXCLUSION":
@@ -420,10 +180,10 @@ def _constraint(node: dict[str, Any], table: str, tale: Tale, column: str | None
 
 
 def _exclusion(node: dict[str, Any], table: str, tale: Tale) -> None:
-    _columns(node.get("exclusions"), _Scope({}, table), tale)
+    learn_columns(node.get("exclusions"), Scope({}, table), tale)
     for element in node.get("exclusions", ()):
         items = element.get("list", {}).get("items", ())
-        operators = [word for _, word in _walk(items) if isinstance(word, str)]
+        operators = [word for _, word in walk(items) if isinstance(word, str)]
         name = next((one["index_elem"].get("name") for one in items if "index_elem" in one), None)
         if name:
             column = tale.column(table, name)
@@ -472,7 +232,7 @@ def _command(node: dict[str, Any], table: str, tale: Tale) -> None:
         if column is not None and what == "AT_DropNotNull" and not tale.down:
             column.not_null = True
     elif what == "AT_AttachPartition":
-        for key, one in _walk(definition):
+        for key, one in walk(definition):
             if key == "name" and isinstance(one, dict) and "relname" in one:
                 tale.table(relation_name(one))
 
@@ -494,7 +254,6 @@ def _change_type(definition: dict[str, Any], table: str, name: str, tale: Tale) 
 
 
 def _need_constraint(name: str, table: str, tale: Tale, *, validated: bool) -> None:
-    from migration_cookbook.verify.needs import column_in_name, kind_in_name, need_constraint
 
     if validated:
         need_constraint(name, table, None, tale)
@@ -518,7 +277,6 @@ def _need_constraint(name: str, table: str, tale: Tale, *, validated: bool) -> N
 
 
 def _need_index(name: str, tale: Tale, table: str | None = None) -> None:
-    from migration_cookbook.verify.needs import need_index
 
     if not tale.has_made(f"index {name}") and not tale.down:
         need_index(name, table, tale)
@@ -529,16 +287,15 @@ def _index(node: dict[str, Any], tale: Tale) -> None:
     tale.table(table)
     tale.make(f"index {node.get('idxname', '')}")
     method = node.get("access_method", "btree")
-    from migration_cookbook.verify import needs
 
     for one in node.get("index_params", ()):
         element = one["index_elem"]
         opclass = "".join(_strings(element.get("opclass")))
         if opclass:
-            needs._extension(opclass, tale)
+            extension_of_opclass(opclass, tale)
         if "name" in element:
-            needs._indexed_column(table, element["name"], opclass, method, tale)
-    _columns([node.get("index_params"), node.get("where_clause")], _Scope({}, table), tale)
+            indexed_column(table, element["name"], opclass, method, tale)
+    learn_columns([node.get("index_params"), node.get("where_clause")], Scope({}, table), tale)
     for one in node.get("index_including_params", ()):
         if "name" in one["index_elem"]:
             tale.column(table, one["index_elem"]["name"])
@@ -564,12 +321,6 @@ def _rename(node: dict[str, Any], tale: Tale) -> None:
         tale.make(f"constraint {node['newname']}")
     elif what == "OBJECT_SEQUENCE":
         need_other(f"sequence {table}", f"CREATE SEQUENCE {table}", tale)
-
-
-def need_other(name: str, statement: str, tale: Tale) -> None:
-    """A sequence, function, view or the like, unless the snippet makes it."""
-    if not tale.has_made(name):
-        tale.draft.others.setdefault(name, statement)
 
 
 def _drop(node: dict[str, Any], tale: Tale) -> None:
@@ -612,29 +363,6 @@ def _need_dropped(what: str, names: list[str], tale: Tale) -> None:
         need_trigger_function(name, tale)
     elif what == "OBJECT_TRIGGER":
         need_trigger(names[-1], ".".join(names[:-1]), tale)
-
-
-def need_trigger_function(name: str, tale: Tale) -> None:
-    """A function that a trigger may call and that does nothing."""
-    body = "BEGIN RETURN NEW; END"
-    need_other(
-        f"function {name}",
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$",
-        tale,
-    )
-
-
-def need_trigger(name: str, table: str, tale: Tale) -> None:
-    """A trigger on the table, with a function of its own."""
-    if tale.has_made(f"trigger {name}"):
-        return
-    tale.table(table)
-    need_trigger_function("does_nothing", tale)
-    need_other(
-        f"trigger {name}",
-        f"CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION does_nothing()",
-        tale,
-    )
 
 
 def _labels(name: str, tale: Tale) -> tuple[str, ...]:
@@ -700,7 +428,7 @@ def _comment(node: dict[str, Any], tale: Tale) -> None:
 
 
 def _with_relation(node: dict[str, Any], tale: Tale) -> None:
-    for key, one in _walk(node):
+    for key, one in walk(node):
         if key in ("relation", "range_var", "table") and isinstance(one, dict) and "relname" in one:
             tale.table(relation_name(one))
 

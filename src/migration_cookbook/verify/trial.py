@@ -25,6 +25,7 @@ from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.sandbox.recorder import Recorder, recording
 from migration_cookbook.verify import lenient, needs, offline, places, repair, slips
 from migration_cookbook.verify.columns import DIALECTS
+from migration_cookbook.verify.hints import hints_of
 from migration_cookbook.verify.locks import watching
 from migration_cookbook.verify.recording import Guessing, OwnDatabaseNeeded, Recording, installed
 from migration_cookbook.verify.script import NotPython, Script, parse, script
@@ -255,7 +256,7 @@ def _hints(text: Text, kind: Kind) -> Hints:
             made.down()
     hints = Hints()
     with contextlib.suppress(Exception):
-        hints = needs.hints_of(told)
+        hints = hints_of(told)
     for operation in told:
         if isinstance(operation, ExecuteSQLOp):
             with contextlib.suppress(Exception):

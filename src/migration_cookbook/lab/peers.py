@@ -64,7 +64,8 @@ def _up_down_up(checked: Checked, connection: sa.Connection) -> None:
     before = [(other.form, other.text) for other in snippet.leans_on]
     made = script(snippet.form, snippet.text, before, lambda sql: places.raw(connection, sql))
     with installed(Operations(MigrationContext.configure(connection))):
-        made.before()
+        if made.before is not None:
+            made.before()
         made.up()
         if made.down is not None:
             made.down()

@@ -31,7 +31,8 @@ def surprises(form: Form, text: str, before: Sequence[tuple[Form, str]], kind: K
     made = script(form, text, before, lambda sql: None)
     try:
         with installed(Operations(context)):
-            made.before()
+            if made.before is not None:
+                made.before()
             made.up()
     except Exception as error:
         yield f"it can't run with --sql: {str(error).splitlines()[0] if str(error) else type(error).__name__}"

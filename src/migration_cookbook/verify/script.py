@@ -32,8 +32,8 @@ class NotPython(Exception):
 class Script:
     """A snippet that can be run."""
 
-    #: Defines what it leans on; comes first.
-    before: Callable[[], None]
+    #: Defines what it leans on; comes first, if there is anything.
+    before: Callable[[], None] | None
     up: Callable[[], None]
     down: Callable[[], None] | None
     #: Whether `up` is only definitions that nobody calls.
@@ -45,7 +45,7 @@ def script(
 ) -> Script:
     """The snippet as functions."""
     if form is Form.SQL:
-        return Script(_nothing, lambda: _each(text, run_sql), None, idle=False)
+        return Script(None, lambda: _each(text, run_sql), None, idle=False)
     names: dict[str, Any] = {**PRELUDE, "__name__": "snippet"}
     tree = parse(text)
     ways = _functions(tree) & {"upgrade", "downgrade"} if form in (Form.FUNCTIONS, Form.REVISION) else set()
@@ -63,7 +63,9 @@ def script(
     if ways:
         # Shown alone, a way down is a way like any other.
         return Script(define, _call(names, "downgrade"), None, idle=False)
-    return Script(define, lambda: exec(_code(text), names), None, idle=_only_definitions(tree))
+    return Script(
+        define if before else None, lambda: exec(_code(text), names), None, idle=_only_definitions(tree)
+    )
 
 
 def _functions(tree: ast.Module) -> set[str]:
@@ -72,10 +74,6 @@ def _functions(tree: ast.Module) -> set[str]:
 
 def _call(names: dict[str, Any], name: str) -> Callable[[], None]:
     return lambda: names[name]()
-
-
-def _nothing() -> None:
-    return None
 
 
 @functools.lru_cache(maxsize=64)

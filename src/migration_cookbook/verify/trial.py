@@ -216,7 +216,8 @@ def _guess(text: Text, kind: Kind) -> tuple[Draft, set[str]]:
     tell = functools.partial(_learn_quietly, tale=tale)
     with _guessing(text, kind, tell) as made:
         with contextlib.suppress(Exception):
-            made.before()
+            if made.before is not None:
+                made.before()
         with contextlib.suppress(Exception):
             made.up()
         if made.down is not None:
@@ -240,7 +241,7 @@ def _guessing(text: Text, kind: Kind, tell: Callable[[Any], None]) -> Iterator[S
     with contextlib.suppress(NotPython, Exception), installed(Guessing(context, tell, tell)):
         yield script(text.form, text.text, text.before, tell)
         return
-    yield Script(lambda: None, lambda: None, None, idle=False)
+    yield Script(None, lambda: None, None, idle=False)
 
 
 @functools.lru_cache(maxsize=8)
@@ -251,7 +252,8 @@ def _hints(text: Text, kind: Kind) -> Hints:
         return Hints()
     with contextlib.suppress(Exception), _guessing(text, kind, told.append) as made:
         if made.down is not None:
-            made.before()
+            if made.before is not None:
+                made.before()
             told.clear()
             made.down()
     hints = Hints()
@@ -356,6 +358,9 @@ class _Run:
         if ground.in_transaction:
             self.context.autocommit_block = _needs_own_database  # type: ignore[method-assign]
         self.autocommit = autocommit
+        texts = (text.text, *(earlier for _, earlier in text.before), *found.trial.assumed)
+        #: Whether a constraint may wait for a COMMIT that does not come here.
+        self.defers = any("deferr" in one.lower() for one in texts)
         self.watched = watched and kind is Kind.POSTGRES
         self.statements: list[str] = []
         self.locks: tuple[Lock, ...] = ()
@@ -389,7 +394,8 @@ class _Run:
                     with context.begin_transaction():
                         function()
                 if self.ground.in_transaction:
-                    self.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+                    if self.defers:
+                        self.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
                 elif self.connection.in_transaction():
                     self.connection.commit()
             finally:
@@ -422,7 +428,8 @@ def _run(one: _Run, found: _Attempt) -> None:
     world = found.trial.assumed
     try:
         made = script(one.text.form, one.text.text, one.text.before, one.send)
-        one.way(made.before)
+        if made.before is not None:
+            one.way(made.before)
         before = one.look()
         sent = one.way_up(made.up)
         after = one.look()

@@ -321,3 +321,16 @@ def test_the_locks_on_what_others_can_see(desk: Desk, text: str, locks: list[str
     assert told == locks
     assert desk.trial(text, Kind.SQLITE, form, locks=True).locks == ()
     assert desk.trial(text, Kind.POSTGRES, form).locks == ()
+
+
+def test_a_type_that_goes_with_the_way_down_is_made_again(desk: Desk) -> None:
+    text = """
+def upgrade():
+    op.create_table("alarms", sa.Column("level", sa.Enum("low", "high", name="alarm_level")))
+
+def downgrade():
+    op.drop_table("alarms")
+    op.execute("DROP TYPE IF EXISTS alarm_level")
+"""
+    found = desk.trial(text, Kind.POSTGRES, Form.FUNCTIONS)
+    assert (found.ended, found.refusal) == ("done", None)

@@ -382,6 +382,8 @@ class _Run:
     def way(self, function: Callable[[], None]) -> tuple[str, ...]:
         """Run it as Alembic would, and return the SQL."""
         context = self.context
+        # Each way is a run of its own: an enum type that the last one made may be gone. Read in Alembic 1.20.1.
+        context.impl.memo.clear()
         environment = EnvironmentContext(Config(), None)  # type: ignore[arg-type]
         mark = self.recorder.mark()
         with environment, installed(Recording(context, self._told)):

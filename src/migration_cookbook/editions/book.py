@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from migration_cookbook.editions.ledger import LEDGER
+from migration_cookbook.editions.sheet import FOLDER
 from migration_cookbook.workspace import CookbookError, checkout
 
 if TYPE_CHECKING:
@@ -36,6 +38,11 @@ class Book:
     @property
     def examples(self) -> Path:
         return self.chapters / "examples" / "README.md"
+
+    @property
+    def ledger(self) -> Path:
+        """Since when each snippet of the cheatsheets works."""
+        return self.chapters / FOLDER / LEDGER
 
     @property
     def reference(self) -> Path:

@@ -1,7 +1,8 @@
 """What does a cheatsheet say, as a page of the book?
 
-A cheatsheet is plain Markdown that people copy from. In its notebook each of its snippets
-becomes a cell that tries it out; what is declared behind the fence is announced above it.
+A cheatsheet is plain Markdown that people copy from. In its notebook, which is its long
+edition, each of its snippets becomes a cell that tries it out; what is declared behind the
+fence is announced above it. The notebook ends with the table of versions.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import BOTH
 from migration_cookbook.editions.chapter import Cell, Chapter, Minutes
+from migration_cookbook.editions.ledger import LEDGER, read_ledger, table
 from migration_cookbook.editions.sheet import read_sheet
 from migration_cookbook.verify.snippet import Form, Snippet
 from migration_cookbook.verify.verdict import Verdict
@@ -44,7 +46,7 @@ def read_cheatsheet(path: Path, root: Path) -> Chapter:
         outcomes=(),
         before=(),
         databases=sheet.databases,
-        cells=(Cell("code", _LOAD), *_cells(sheet)),
+        cells=(Cell("code", _LOAD), *_cells(sheet), *_versions(path)),
         teacher_notes=(),
     )
 
@@ -56,6 +58,12 @@ def _cells(sheet: Sheet) -> Iterator[Cell]:
             yield Cell("code", _source(part.snippet), part.snippet.name, part.snippet.shows, line=part.number)
         elif any(line.strip() for line in part.lines):
             yield Cell("markdown", "\n".join(part.lines).strip("\n"))
+
+
+def _versions(path: Path) -> Iterator[Cell]:
+    told = read_ledger(path.with_name(LEDGER))
+    if told is not None and (versions := table(told, path.stem)):
+        yield Cell("markdown", f"## Since when\n\n{versions}")
 
 
 def _source(snippet: Snippet) -> str:

@@ -45,8 +45,12 @@ def marked(sheet: Sheet, workspace: Workspace) -> Sheet:
     """The sheet with marks as they are to be now."""
     snippets = [part.snippet for part in sheet.parts if part.snippet and part.snippet.form in _FORMS]
     kinds = tuple(Kind(name) for name in sheet.databases)
-    checked = check(snippets, Settings(workspace, kinds, trust=True, locks=True))
-    return sheet.marked({one.snippet.line: mark(one) for one in checked})
+    return with_marks(sheet, check(snippets, Settings(workspace, kinds, trust=True, locks=True)))
+
+
+def with_marks(sheet: Sheet, checked: Iterable[Checked]) -> Sheet:
+    """The sheet with the marks of what came of its snippets, with locks."""
+    return sheet.marked({one.snippet.line: mark(one) for one in checked if one.snippet.form in _FORMS})
 
 
 def mark(checked: Checked) -> str:

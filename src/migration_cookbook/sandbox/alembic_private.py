@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from alembic import util
-from alembic.config import CommandLine
+from alembic.config import CommandLine, Config
 from alembic.operations.batch import ApplyBatchImpl
 from alembic.script import write_hooks
 from alembic.script.base import ScriptDirectory
@@ -40,10 +40,26 @@ def command_name(options: argparse.Namespace) -> str | None:
     return options.cmd[0].__name__ if hasattr(options, "cmd") else None
 
 
-def configuration_files(options: argparse.Namespace) -> tuple[str, str]:
-    """pyproject.toml and alembic.ini as the command line would find them."""
+def configuration(options: argparse.Namespace, out: TextIO) -> Config:
+    """What the command line would read from pyproject.toml and alembic.ini, printing into `out`."""
+    given: dict[str, Any] = {
+        "ini_section": options.name,
+        "cmd_opts": options,
+        "stdout": out,
+        "output_buffer": out,
+    }
+    if not hasattr(CommandLine, "_inis_from_config"):
+        # Before 1.16 there was one file.
+        return Config(file_=options.config, **given)
     toml, ini = _command_line()._inis_from_config(options)
-    return toml, ini
+    return Config(file_=ini, toml_file=toml, **given)
+
+
+def named_files(options: argparse.Namespace) -> tuple[str, ...]:
+    """The configuration files that the line itself names."""
+    named = getattr(options, "config", None) or ()
+    # Before 1.16 it was one.
+    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def file_name(

@@ -19,7 +19,6 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
@@ -131,12 +130,8 @@ def execute(command: Command, run: Run) -> Printed:
 
 def _call(options: Namespace, out: io.StringIO) -> None:
     function, positional, keywords = options.cmd
-    toml, ini = alembic_private.configuration_files(options)
-    config = Config(
-        file_=ini, toml_file=toml, ini_section=options.name, cmd_opts=options, stdout=out, output_buffer=out
-    )
     function(
-        config,
+        alembic_private.configuration(options, out),
         *[getattr(options, name, None) for name in positional],
         **{name: getattr(options, name, None) for name in keywords},
     )

@@ -176,7 +176,7 @@ def _configuration_of(made: Project, command: Command) -> None:
             1,
         )
         made.ini.write_text(text, encoding="utf-8")
-    for other in getattr(command.options, "config", None) or ():
+    for other in alembic_private.named_files(command.options):
         path = (made.folder / other).resolve()
         if path.is_relative_to(made.folder) and path.suffix != ".toml" and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

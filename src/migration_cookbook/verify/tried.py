@@ -1,0 +1,90 @@
+"""How do the snippets of these files stand with the libraries that are installed here?
+
+As JSON: who asks may live in an environment with other versions, and start this as a process.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migration_cookbook.databases.environment import clean_environment
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.verify.checking import Settings, check
+from migration_cookbook.verify.reading import read
+from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.versions import versions
+from migration_cookbook.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from migration_cookbook.verify.snippet import Snippet
+    from migration_cookbook.verify.verdict import Checked, Finding
+    from migration_cookbook.workspace import Workspace
+
+#: What is sent to a database for its own sake. All else is the same on each of them.
+_FOR_DATABASES = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION, Form.PYTHON, Form.SQL)
+
+
+def tried(paths: Sequence[Path], kinds: Sequence[Kind], workspace: Workspace) -> dict[str, Any]:
+    """The versions, and by file what came of each snippet."""
+    snippets = {
+        path.stem: [one for one in read(path) if one.form is not Form.FOREIGN and one.skip is None]
+        for path in paths
+    }
+    found = _checked([one for of_file in snippets.values() for one in of_file], kinds, workspace)
+    return {
+        "alembic": version("alembic"),
+        "sqlalchemy": version("sqlalchemy"),
+        "sqlite": sqlite3.sqlite_version,
+        "postgres": versions(workspace, kinds).get(Kind.POSTGRES, ""),
+        "files": {
+            name: [
+                {"text": one.text, "findings": _findings(found[one.place])}
+                for one in of_file
+                if one.place in found
+            ]
+            for name, of_file in snippets.items()
+        },
+    }
+
+
+def _checked(snippets: Sequence[Snippet], kinds: Sequence[Kind], workspace: Workspace) -> dict[str, Checked]:
+    """By place; all together, because what takes time is the start."""
+    for_databases = [one for one in snippets if one.form in _FOR_DATABASES]
+    others = [one for one in snippets if one.form not in _FOR_DATABASES] if Kind.SQLITE in kinds else []
+    checked = [
+        *(check(for_databases, Settings(workspace, tuple(kinds), trust=True)) if for_databases else ()),
+        *(check(others, Settings(workspace, (Kind.SQLITE,), trust=True)) if others else ()),
+    ]
+    return {one.snippet.place: one for one in checked}
+
+
+def _findings(checked: Checked) -> dict[str, Any]:
+    return {kind.value: _finding(checked.snippet, finding) for kind, finding in checked.findings.items()}
+
+
+def _finding(snippet: Snippet, finding: Finding) -> dict[str, Any]:
+    return {"verdict": finding.verdict.value, "sent": list(sent(snippet, finding))}
+
+
+def sent(snippet: Snippet, finding: Finding) -> tuple[str, ...]:
+    """The SQL that is the snippet's own; a project's bookkeeping is not."""
+    return finding.sent if snippet.form in _FOR_DATABASES else ()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """`sqlite,postgres a.md b.md`: the answer goes to standard output."""
+    clean_environment()
+    kinds = [Kind(name) for name in arguments[0].split(",")]
+    answer = tried([Path(name) for name in arguments[1:]], kinds, open_workspace())
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

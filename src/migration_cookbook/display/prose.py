@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from migration_cookbook.display.parts import Code
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
 
     from migration_cookbook.display.parts import Part
 
-_FENCE = re.compile(r"^```(?P<language>\w*)[^\n]*\n(?P<source>.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+#: In an exercise ```` ```file {path=…} ```` holds a whole file.
+_FENCE = re.compile(
+    r"^```(?P<language>\w*)[ \t]*(?:\{path=(?P<path>[^}]+)\})?[^\n]*\n(?P<source>.*?)^```[ \t]*$",
+    re.MULTILINE | re.DOTALL,
+)
+_LANGUAGES = {".py": "python", ".mako": "python", ".ini": "ini", ".toml": "toml"}
 _ITEM = re.compile(r"(?P<mark>\d+\.|-) +(?P<text>.*)", re.DOTALL)
 #: What is marked inside a line. Inside code nothing else is.
 _MARKED = re.compile(
@@ -50,7 +56,9 @@ def _parts(markdown: str) -> Iterator[Part]:
     end = 0
     for fence in _FENCE.finditer(markdown):
         yield from _paragraphs(markdown[end : fence.start()])
-        yield Code("", fence["source"].rstrip("\n"), fence["language"] or "text")
+        path = fence["path"] or ""
+        language = _LANGUAGES.get(PurePath(path).suffix, "text") if path else fence["language"] or "text"
+        yield Code(path, fence["source"].rstrip("\n"), language)
         end = fence.end()
     yield from _paragraphs(markdown[end:])
 

@@ -37,8 +37,8 @@ _TRIAL = "migration_cookbook.verify.jobs:run"
 _LEFT = "migration_cookbook.verify.jobs:left_in"
 _LIMITS = Limits(seconds=10.0)
 _TRUST = "needs --trust"
-#: The SQLSTATE of a statement that ran into its time limit.
-_CANCELED = "57014"
+#: The SQLSTATEs of a statement that ran into its time limit, or into that of its temporary files.
+_LIMITED = ("57014", "53400")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Quarantine:
             trial = report(ended.value)
         except NoReportError:
             return Finding(kind, Verdict.NOT_DECIDED, "its report can't be read")
-        if trial.refusal is not None and trial.refusal.sqlstate == _CANCELED:
+        if trial.refusal is not None and trial.refusal.sqlstate in _LIMITED:
             return Finding(kind, Verdict.NOT_DECIDED, trial.refusal.message)
         # All else is no pass, and needs no proof.
         passes = trial.ended == "done" and trial.ran and not trial.idle and not trial.left

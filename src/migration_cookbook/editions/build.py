@@ -6,6 +6,7 @@ Everything is executed before anything is written: a build that fails records no
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import nbformat
+import psutil
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -48,7 +50,9 @@ _T = TypeVar("_T")
 PARALLEL = 2
 CELL_SECONDS = 120
 #: By then a kernel that was told to end has ended.
-_SHUTDOWN_SECONDS = 10
+_SHUTDOWN_SECONDS = 15
+#: As a shell has it for a program that SIGINT ended.
+_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,10 @@ class _Run:
         except CellControlSignal:
             # The cell's output says more, and is looked at with the others.
             return None
+        finally:
+            # An interrupt may leave it behind, and at the end of the process it would wait for a kernel
+            # that is gone. Read in nbclient 0.11.
+            atexit.unregister(client._cleanup_kernel)
         return None
 
     def _client(self, chapter: Chapter, notebook: Any, begun: list[Cell]) -> NotebookClient:
@@ -305,11 +313,20 @@ def _in_a_thread(work: Callable[[list[Chapter]], Coroutine[Any, Any, _T]], chapt
         try:
             return outcome.result()
         except BaseException:
-            # Again after a while: a library in between may take the cancellation for its own.
-            while not outcome.done():
-                for loop, task in running:
-                    # The loop may have come to its end by itself.
-                    with contextlib.suppress(RuntimeError):
-                        loop.call_soon_threadsafe(task.cancel)
-                wait([outcome], timeout=_SHUTDOWN_SECONDS)
+            for loop, task in running:
+                # The loop may have come to its end by itself.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(task.cancel)
+            wait([outcome], timeout=_SHUTDOWN_SECONDS)
+            _end_kernels()
+            if not outcome.done():
+                # A library in between took the cancellation for its own. Nothing is written before
+                # all pages have run, so nothing is lost.
+                os._exit(_INTERRUPTED)
             raise
+
+
+def _end_kernels() -> None:
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

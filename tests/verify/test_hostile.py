@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from migration_cookbook.databases.server import Server
     from migration_cookbook.verify.trial import Trial
 
+#: One run makes all attacks, and takes a minute: in one process.
+pytestmark = pytest.mark.xdist_group("hostile")
+
 SQLITE, POSTGRES = Kind.SQLITE, Kind.POSTGRES
 FAILS, NOT_DECIDED = (Verdict.FAILS,), (Verdict.NOT_DECIDED,)
 NO_PASS = (Verdict.FAILS, Verdict.NOT_DECIDED, Verdict.NEEDS_CONTEXT)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from migration_cookbook.verify.verdict import Checked
     from migration_cookbook.workspace import Workspace
 
+#: The sheets are tried once, in one process.
+pytestmark = pytest.mark.xdist_group("cheatsheets")
+
 BOOK = this_book()
 FEWEST = 80
 SHEETS = sheet_paths(BOOK.chapters)

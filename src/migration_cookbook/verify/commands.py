@@ -33,7 +33,6 @@ _ANSWERED_ID = re.compile(
 )
 #: The order in which a page shows revisions says which comes first.
 _ARROW = re.compile(r"\b([0-9a-z]{4,32}) -> ([0-9a-z]{4,32})\b")
-_PREPARED = "put the project where the line makes sense"
 #: What is of that moment, or of that project.
 _VARIES = re.compile(r"^(INFO|Generating|Creating|Please edit|Path:|Create Date|\s*$|done|\.\.\.)|^\$")
 

@@ -183,8 +183,6 @@ def _instead_of_configure(made: Project, text: str, tree: ast.Module, calls: lis
         start = after.index("    with connectable.connect()")
         end = after.index("if context.is_offline_mode():")
         after = after[:start] + textwrap.indent(text, "    ") + "\n\n" + after[end:]
-        if "connectable" not in text.replace("connectable.connect", ""):
-            pass
     else:
         given = ast.unparse(calls[0])
         rest = [node for node in tree.body if not (isinstance(node, ast.Expr) and node.value is calls[0])]

@@ -132,9 +132,7 @@ def _alter_column(operation: ops.AlterColumnOp, tale: Tale) -> None:
 
 def _before_alteration(operation: ops.AlterColumnOp, column: ColumnDraft, tale: Tale) -> None:
     if operation.modify_nullable is not None:
-        column.not_null = not operation.modify_nullable if operation.modify_nullable else False
-        if operation.modify_nullable:
-            column.not_null = True
+        column.not_null = operation.modify_nullable
     elif operation.existing_nullable is not None:
         column.not_null = not operation.existing_nullable
     if operation.modify_type is not None and column.sure < Sure.STATED:
@@ -344,10 +342,6 @@ def _bulk_insert(operation: ops.BulkInsertOp, tale: Tale) -> None:
     for column in table.c:
         stated = None if isinstance(column.type, sa.types.NullType) else column.type
         tale.column(name, column.name, stated, Sure.BY_USE)
-    for row in operation.rows or ():
-        for key in row if isinstance(row, dict) else ():
-            if key in table.c:
-                continue
 
 
 @needs_of(ops.ExecuteSQLOp)

@@ -170,9 +170,7 @@ def _constraint(node: dict[str, Any], table: str, tale: Tale, column: str | None
                 found.uniques.append((None, columns))
     elif node.get("contype") == "CONSTR_CHECK":
         learn_columns(node.get("raw_expr"), Scope({}, table), tale)
-        for tree in (node.get("raw_expr"),):
-            if isinstance(tree, dict):
-                satisfy_tree(tree, table, tale)
+        satisfy_tree(node.get("raw_expr", {}), table, tale)
     for name in _strings(node.get("keys")):
         tale.column(table, name)
     if node.get("contype") == "CONSTR_EXCLUSION":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.sandbox.recorder import recording
 from migration_cookbook.verify.judge import judge
 from migration_cookbook.verify.snippet import Form, Snippet
 from migration_cookbook.verify.trial import Text, trial
@@ -33,7 +34,8 @@ class Desk:
         locks: bool = False,
     ) -> Trial:
         url = self.scratch.url if kind is Kind.POSTGRES else None
-        return trial(Text(form, text, before, given), kind, url, locks=locks)
+        with recording() as recorder:
+            return trial(Text(form, text, before, given), kind, url, recorder, locks=locks)
 
     def finding(
         self,

@@ -33,7 +33,7 @@ _LOCKS_S = 0.2
 _CAUGHT = 0.85
 _SEED = 1
 #: The fastest of so many counts.
-_RUNS = 3
+_RUNS = 5
 #: Snippets that the alembic command is tried with, and those that are contained.
 _FEW, _SOME = 4, 30
 

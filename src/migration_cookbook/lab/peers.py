@@ -63,12 +63,15 @@ def _up_down_up(checked: Checked, connection: sa.Connection) -> None:
     snippet = checked.snippet
     before = [(other.form, other.text) for other in snippet.leans_on]
     made = script(snippet.form, snippet.text, before, lambda sql: places.raw(connection, sql))
-    with installed(Operations(MigrationContext.configure(connection))):
+    context = MigrationContext.configure(connection)
+    with installed(Operations(context)):
         if made.before is not None:
             made.before()
         made.up()
         if made.down is not None:
             made.down()
+            # Else Alembic takes an enum type of the first way up for still there.
+            context.impl.memo.clear()
             made.up()
 
 

@@ -49,7 +49,7 @@ class Recorder:
     def since(self, mark: int) -> tuple[str, ...]:
         """What was sent after the mark was taken."""
         kept: list[str] = []
-        for statement in self._statements[mark:]:
+        for statement in filter(_is_told, map(_tidy, self._statements[mark:])):
             ends_empty = statement in ("COMMIT", "ROLLBACK") and bool(kept) and kept[-1].startswith("BEGIN")
             if ends_empty:
                 kept.pop()
@@ -58,11 +58,12 @@ class Recorder:
         return tuple(kept)
 
     def note(self, statement: str) -> None:
-        statement = _tidy(statement)
-        if threading.get_ident() != self._thread:
-            return
-        if statement and not _QUESTIONS.search(statement):
+        if threading.get_ident() == self._thread:
             self._statements.append(statement)
+
+
+def _is_told(statement: str) -> bool:
+    return bool(statement) and not _QUESTIONS.search(statement)
 
 
 def _open(statements: list[str]) -> bool:

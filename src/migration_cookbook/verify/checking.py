@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
 
 #: Snippets that one child tries one after the other at most, so that they share a connection.
-_CHUNK = 32
+_CHUNK = 64
 _LIMITS = Limits(seconds=10.0)
 #: What a warm process must have imported.
 RUNNER = "migration_cookbook.verify.jobs"

@@ -10,21 +10,19 @@ import sqlalchemy as sa
 
 from migration_cookbook import schema
 from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.sandbox.recorder import recording
 from migration_cookbook.verify import commands, configuration, trial
 from migration_cookbook.verify.snippet import Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from migration_cookbook.sandbox.recorder import Recorder
+
 
 def run(job: Mapping[str, Any]) -> dict[str, Any]:
     """One trial: `kind`, `url` (None: SQLite in memory), `form`, `text`, `before`, `given`, `answers`, `own`, `locks`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = _trial(job)
-        if job.get("own") and found.ended == "done" and not found.fingerprint:
-            found = replace(found, fingerprint=left_in(job["url"]))
-        return asdict(found)
+    return run_all([job])[0]
 
 
 def left_in(url: str) -> str:
@@ -36,10 +34,19 @@ def left_in(url: str) -> str:
 
 def run_all(jobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One after the other, over one connection."""
-    return [run(job) for job in jobs]
+    with warnings.catch_warnings(), recording() as recorder:
+        warnings.simplefilter("ignore")
+        return [asdict(found) for found in (_tried(job, recorder) for job in jobs)]
 
 
-def _trial(job: Mapping[str, Any]) -> trial.Trial:
+def _tried(job: Mapping[str, Any], recorder: Recorder) -> trial.Trial:
+    found = _trial(job, recorder)
+    if job.get("own") and found.ended == "done" and not found.fingerprint:
+        return replace(found, fingerprint=left_in(job["url"]))
+    return found
+
+
+def _trial(job: Mapping[str, Any], recorder: Recorder) -> trial.Trial:
     form, kind = Form(job["form"]), Kind(job["kind"])
     url = sa.make_url(job["url"]) if job.get("url") else None
     if form is Form.COMMANDS:
@@ -52,4 +59,4 @@ def _trial(job: Mapping[str, Any]) -> trial.Trial:
         tuple((Form(other), earlier) for other, earlier in job.get("before", ())),
         job.get("given"),
     )
-    return trial.trial(text, kind, url, own=bool(job.get("own")), locks=bool(job.get("locks")))
+    return trial.trial(text, kind, url, recorder, own=bool(job.get("own")), locks=bool(job.get("locks")))

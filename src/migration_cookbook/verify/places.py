@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,7 +132,12 @@ def raw(connection: sa.Connection, statement: str) -> None:
 @functools.lru_cache(maxsize=4)
 def engine(url: sa.URL) -> sa.Engine:
     """One engine a database and process, without a pool."""
-    arguments = {"prepare_threshold": None} if url.get_backend_name() == "postgresql" else {}
+    # Nothing that is tried out needs to survive a crash.
+    arguments = (
+        {"prepare_threshold": None, "options": "-c synchronous_commit=off"}
+        if url.get_backend_name() == "postgresql"
+        else {}
+    )
     return sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=arguments)
 
 
@@ -143,15 +149,22 @@ def _connected(url: sa.URL) -> sa.Connection:
 
 
 def _build(connection: sa.Connection, world: Sequence[str], kind: Kind) -> None:
-    if kind is Kind.POSTGRES and world:
-        try:
-            with connection.begin_nested():
-                raw(connection, "; ".join(world))
-        except sa.exc.SQLAlchemyError:
-            # Once more, to see which of them it is.
-            _one_by_one(connection, world)
-    else:
+    """All at once; if that is refused, one by one, to see which of them it is."""
+    together = "; ".join(("SAVEPOINT world", *world, "RELEASE SAVEPOINT world"))
+    try:
+        if kind is Kind.POSTGRES:
+            raw(connection, together)
+        else:
+            _driver(connection).executescript(together)
+    except (sa.exc.SQLAlchemyError, sqlite3.Error):
+        raw(connection, "ROLLBACK TO SAVEPOINT world")
         _one_by_one(connection, world)
+
+
+def _driver(connection: sa.Connection) -> sqlite3.Connection:
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
 
 
 def _one_by_one(connection: sa.Connection, world: Sequence[str]) -> None:

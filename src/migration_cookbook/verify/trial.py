@@ -22,7 +22,6 @@ from alembic.runtime.migration import MigrationContext
 from migration_cookbook import schema
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox.commandline import without_addresses
-from migration_cookbook.sandbox.recorder import Recorder, recording
 from migration_cookbook.verify import lenient, needs, offline, places, repair, slips
 from migration_cookbook.verify.columns import DIALECTS
 from migration_cookbook.verify.hints import hints_of
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from migration_cookbook.sandbox.recorder import Recorder
     from migration_cookbook.verify.places import Ground
 
 #: Worlds that are tried before the last answer counts.
@@ -113,37 +113,41 @@ class Text:
     given: str | None = None
 
 
-def trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool = False, locks: bool = False) -> Trial:
+def trial(
+    text: Text, kind: Kind, url: sa.URL | None, recorder: Recorder, *, own: bool = False, locks: bool = False
+) -> Trial:
     """Try the snippet out. `own`: in the database of the URL, committed, and left as it is then."""
     _quiet()
     with slips.ignored_arguments() as ignored:
-        found = _trial(text, kind, url, own=own, locks=locks)
+        found = _trial(text, kind, url, recorder, own=own, locks=locks)
     return _with(found, doubtful=tuple(dict.fromkeys((*found.doubtful, *ignored))))
 
 
-def _trial(text: Text, kind: Kind, url: sa.URL | None, *, own: bool, locks: bool) -> Trial:
+def _trial(
+    text: Text, kind: Kind, url: sa.URL | None, recorder: Recorder, *, own: bool, locks: bool
+) -> Trial:
     try:
         parse(text.text) if text.form is not Form.SQL else None
     except NotPython as error:
         return Trial("text", Refusal("SyntaxError", str(error)))
     draft, made = _guess(text, kind)
-    try_once = functools.partial(_attempt, text, kind, url, own=own)
-    found, told = _grow(text, kind, draft, made, try_once)
+    attempt = functools.partial(_attempt, text, kind, url, recorder=recorder, own=own)
+    found, told = _grow(text, kind, draft, made, attempt)
     if found.ended == "done" and not found.ran and text.given is None and text.form is not Form.SQL:
         # A condition on what is there may have been false: try it where it is true.
         _suppose(text, kind, draft)
-        again, told_again = _grow(text, kind, draft, made, try_once)
+        again, told_again = _grow(text, kind, draft, made, attempt)
         found, told = (again, told_again) if again.ran else (found, told)
     if found.refusal is not None and found.refusal.sqlstate == _NO_FUNCTION and url is not None:
         known = places.has_function_like(url, _function_named(found.refusal.message))
         found = _with(found, refusal=replace(found.refusal, known_function=known))
     if found.refusal is not None and _wants_no_transaction(found.refusal):
-        outside = _attempt(text, kind, url, draft, own=own, autocommit=True, watched=locks)
+        outside = attempt(draft, autocommit=True, watched=locks)
         if outside.trial.ended == "done":
             return _with(outside.trial, outside=True, refusal=found.refusal)
     if locks and found.ended == "done" and kind is Kind.POSTGRES:
         # Once more, because nobody else saw the world before.
-        watched = _attempt(text, kind, url, draft, own=own, watched=True)
+        watched = attempt(draft, watched=True)
         found = _with(found, locks=watched.trial.locks)
     return _with(
         found,
@@ -235,13 +239,18 @@ def _learn_quietly(operation: Any, tale: Tale) -> None:
 
 @contextlib.contextmanager
 def _guessing(text: Text, kind: Kind, tell: Callable[[Any], None]) -> Iterator[Script]:
-    context = MigrationContext.configure(
-        dialect=DIALECTS[kind], opts={"as_sql": True, "output_buffer": io.StringIO()}
-    )
-    with contextlib.suppress(NotPython, Exception), installed(Guessing(context, tell, tell)):
+    with contextlib.suppress(NotPython, Exception), installed(Guessing(_offline(kind), tell, tell)):
         yield script(text.form, text.text, text.before, tell)
         return
     yield Script(None, lambda: None, None, idle=False)
+
+
+@functools.lru_cache(maxsize=2)
+def _offline(kind: Kind) -> MigrationContext:
+    """Of no database; for all guesses, since nothing is carried out in it."""
+    return MigrationContext.configure(
+        dialect=DIALECTS[kind], opts={"as_sql": True, "output_buffer": io.StringIO()}
+    )
 
 
 @functools.lru_cache(maxsize=8)
@@ -295,6 +304,7 @@ def _attempt(
     url: sa.URL | None,
     draft: Draft,
     *,
+    recorder: Recorder,
     own: bool = False,
     autocommit: bool = False,
     apart: bool = False,
@@ -304,15 +314,12 @@ def _attempt(
     found = _Attempt(Trial("up", assumed=world))
     committed = own or autocommit or apart or watched
     try:
-        with (
-            recording() as recorder,
-            _place(text, kind, url, world, own=own, committed=committed) as ground,
-        ):
+        with _place(text, kind, url, world, own=own, committed=committed) as ground:
             _run(_Run(text, kind, ground, found, recorder, autocommit=autocommit, watched=watched), found)
     except places.WorldFails as fails:
         found.trial = Trial("up", refusal(fails.error, fails.statement), assumed=world)
     except OwnDatabaseNeeded:
-        return _attempt(text, kind, url, draft, own=own, apart=True)
+        return _attempt(text, kind, url, draft, recorder=recorder, own=own, apart=True)
     return found
 
 
@@ -504,4 +511,6 @@ def _first_line(text: str) -> str:
 
 
 def _quiet() -> None:
-    logging.getLogger("alembic").setLevel(logging.ERROR)
+    logger = logging.getLogger("alembic")
+    if logger.level != logging.ERROR:
+        logger.setLevel(logging.ERROR)

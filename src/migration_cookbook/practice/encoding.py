@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -34,6 +35,12 @@ def decode(annotation: Any, data: Any) -> Any:
     if origin is not None and origin is not Literal and issubclass(origin, Mapping):
         return {decode(arguments[0], key): decode(arguments[1], each) for key, each in data.items()}
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
-        hints = typing.get_type_hints(annotation, localns={"Kind": Kind, "Mapping": Mapping})
+        hints = _hints(annotation)
         return annotation(**{name: decode(hints[name], each) for name, each in data.items()})
     return Kind(data) if annotation is Kind else data
+
+
+@functools.cache
+def _hints(annotation: type) -> dict[str, Any]:
+    """The types of its parts; working them out takes longer than all else."""
+    return typing.get_type_hints(annotation, localns={"Kind": Kind, "Mapping": Mapping})

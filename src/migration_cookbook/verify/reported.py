@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import types
 import typing
@@ -44,5 +45,10 @@ def _read(annotation: Any, value: Any) -> Any:
 def _read_parts(annotation: Any, value: Any) -> Any:
     if not isinstance(value, dict) or set(value) != {one.name for one in fields(annotation)}:
         raise NoReportError
-    hints = typing.get_type_hints(annotation)
+    hints = _hints(annotation)
     return annotation(**{name: _read(hints[name], part) for name, part in value.items()})
+
+
+@functools.cache
+def _hints(annotation: type) -> dict[str, Any]:
+    return typing.get_type_hints(annotation)

@@ -21,6 +21,7 @@ from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 NOTE_THE_KERNEL = "import os\nfrom pathlib import Path\nPath('kernel').write_text(str(os.getpid())) > 0"
 #: Prints in two steps, so that the kernel may send one message or two.
@@ -162,6 +163,28 @@ def test_kernels_end_with_the_build(desk: Desk) -> None:
     build(desk.book, desk.workspace)
     kernel = int((desk.book.notebooks / "kernel").read_text())
     wait_until(lambda: not psutil.pid_exists(kernel))
+
+
+def configure_kernel(desk: Desk, slug: str, code: str) -> Path:
+    """Let the page's kernel do this while it starts."""
+    profile = desk.workspace.root / "build" / "ipython" / slug / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text(f"import os\n{code}\n", encoding="utf-8")
+    return profile / "ipython_kernel_config.py"
+
+
+def test_a_kernel_that_dies_while_it_starts_is_started_again(desk: Desk) -> None:
+    desk.write("a", "1")
+    configuration = configure_kernel(desk, "a", "os.unlink(__file__)\nos._exit(1)")
+    assert build(desk.book, desk.workspace).written == ("a",)
+    assert not configuration.exists()
+
+
+def test_a_kernel_that_never_starts_is_said_in_a_line(desk: Desk) -> None:
+    desk.write("a", "1")
+    configure_kernel(desk, "a", "os._exit(1)")
+    (failure,) = build(desk.book, desk.workspace).failures
+    assert str(failure).startswith("chapters/a.md:1: the kernel does not start (Kernel died")
 
 
 def test_an_interrupt_ends_all_kernels_and_records_nothing(desk: Desk) -> None:

@@ -49,6 +49,8 @@ _T = TypeVar("_T")
 #: Kernels at the same time.
 PARALLEL = 2
 CELL_SECONDS = 120
+#: Attempts to start a kernel.
+_STARTS = 3
 #: By then a kernel that was told to end has ended.
 _SHUTDOWN_SECONDS = 15
 #: As a shell has it for a program that SIGINT ended.
@@ -197,6 +199,16 @@ class _Run:
         folder = self.book.notebook(chapter.slug).parent
         folder.mkdir(parents=True, exist_ok=True)
         begun: list[Cell] = []
+        for _ in range(_STARTS):
+            failure = await self._execute_once(chapter, notebook, folder, begun)
+            # A port that was free when it was chosen may be somebody else's a moment later.
+            if failure is None or begun:
+                break
+        return failure
+
+    async def _execute_once(
+        self, chapter: Chapter, notebook: Any, folder: Path, begun: list[Cell]
+    ) -> Failure | None:
         client = self._client(chapter, notebook, begun)
         try:
             await client.async_execute(cwd=str(folder), env=self._env(chapter))
@@ -204,6 +216,10 @@ class _Run:
             return Failure(chapter, begun[-1].line, f"the cell ran for more than {CELL_SECONDS} s.")
         except DeadKernelError:
             return Failure(chapter, begun[-1].line, "the kernel died.")
+        except RuntimeError as error:
+            if begun:
+                raise
+            return Failure(chapter, 1, f"the kernel does not start ({error}).")
         except CellControlSignal:
             # The cell's output says more, and is looked at with the others.
             return None

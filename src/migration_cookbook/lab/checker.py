@@ -115,6 +115,10 @@ def _speed(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measure
         yield Measured(
             f"A plain loop over {len(fit)} of them, their worlds given: {len(fit) / seconds:.0f} a second"
         )
+        seconds = peers.with_sybil(fit, database.url)
+        yield Measured(
+            f"The same loop as pytest with Sybil has it, its start with it: {len(fit) / seconds:.0f} a second"
+        )
         few = [one for one in fit if peers.fit_for_subprocess(one)][:_FEW]
         seconds = peers.subprocesses(few, database.url)
         yield Measured(
@@ -123,8 +127,6 @@ def _speed(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measure
         )
     finally:
         postgres.drop(host, database)
-    known = "installed, but not measured" if peers.sybil_installed() else "not installed"
-    yield Measured(f"pytest with sybil: {known}")
 
 
 def _locks(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measured]:

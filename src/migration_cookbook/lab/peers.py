@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import tempfile
 import textwrap
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
@@ -23,7 +23,7 @@ from migration_cookbook.verify.script import script
 from migration_cookbook.verify.snippet import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from migration_cookbook.verify.verdict import Checked
 
@@ -47,22 +47,86 @@ revision, down_revision = "a1", None
 """
 
 
+#: Sybil hands each fence to a function of one's own.
+_CONFTEST = """
+import json
+from pathlib import Path
+
+import sqlalchemy as sa
+from sybil import Sybil
+from sybil.parsers.markdown import CodeBlockParser
+
+from migration_cookbook.lab import peers
+
+_given = json.loads((Path(__file__).parent / "given.json").read_text(encoding="utf-8"))
+
+
+class Fence(CodeBlockParser):
+    language = "python"
+
+    def evaluate(self, example):
+        peers.try_again(**next(_snippets), url=sa.make_url(_given["url"]))
+
+
+_snippets = iter(_given["snippets"])
+pytest_collect_file = Sybil(parsers=[Fence()], patterns=["*.md"]).pytest()
+"""
+
+
 def plain_loop(checked: Sequence[Checked], url: sa.URL) -> float:
     """Seconds for all of them in this process, one after the other: up, and down and up again where both exist."""
     start = time.perf_counter()
     for one in checked:
-        for kind in BOTH:
-            world = one.findings[kind].assumed
-            here = places.in_memory(world) if kind is Kind.SQLITE else places.in_transaction(url, world)
-            with here as ground:
-                _up_down_up(one, ground.connection)
+        try_again(**_given(one), url=url)
     return time.perf_counter() - start
 
 
-def _up_down_up(checked: Checked, connection: sa.Connection) -> None:
+def with_sybil(checked: Sequence[Checked], url: sa.URL) -> float:
+    """Seconds for the same as tests of pytest, which Sybil makes of the fences of a page."""
+    with tempfile.TemporaryDirectory(prefix="cookbook-bench-") as name:
+        folder = Path(name)
+        page = "\n".join(f"```python\n{one.snippet.text}\n```\n" for one in checked)
+        given = {
+            "url": url.render_as_string(hide_password=False),
+            "snippets": [_given(one) for one in checked],
+        }
+        (folder / "page.md").write_text(page, encoding="utf-8")
+        (folder / "given.json").write_text(json.dumps(given), encoding="utf-8")
+        (folder / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
+        return time.perf_counter() - start
+
+
+def _given(checked: Checked) -> dict[str, Any]:
+    """The snippet and its world on each database, as JSON has them."""
     snippet = checked.snippet
-    before = [(other.form, other.text) for other in snippet.leans_on]
-    made = script(snippet.form, snippet.text, before, lambda sql: places.raw(connection, sql))
+    return {
+        "form": snippet.form.value,
+        "text": snippet.text,
+        "before": [(other.form.value, other.text) for other in snippet.leans_on],
+        "worlds": {kind.value: checked.findings[kind].assumed for kind in BOTH},
+    }
+
+
+def try_again(
+    form: str, text: str, before: Sequence[tuple[str, str]], worlds: Mapping[str, Sequence[str]], url: sa.URL
+) -> None:
+    """The snippet in its world, on both databases."""
+    for kind in BOTH:
+        world = worlds[kind.value]
+        with places.in_memory(world) if kind is Kind.SQLITE else places.in_transaction(url, world) as ground:
+            _up_down_up(form, text, before, ground.connection)
+
+
+def _up_down_up(form: str, text: str, before: Sequence[tuple[str, str]], connection: sa.Connection) -> None:
+    earlier = [(Form(other), one) for other, one in before]
+    made = script(Form(form), text, earlier, lambda sql: places.raw(connection, sql))
     context = MigrationContext.configure(connection)
     with installed(Operations(context)):
         if made.before is not None:
@@ -108,7 +172,3 @@ def _commands(checked: Checked, kind: Kind, url: sa.URL) -> Iterator[float]:
                     capture_output=True,
                 )
                 yield time.perf_counter() - start
-
-
-def sybil_installed() -> bool:
-    return importlib.util.find_spec("sybil") is not None

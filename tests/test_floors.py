@@ -18,6 +18,7 @@ FLOORS = {
     "schema": 1,
     "worker": 1,
     "mistakes": 1,
+    "locks": 2,
     "sandbox": 2,
     "display": 2,
     "verify": 3,

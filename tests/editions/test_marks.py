@@ -6,8 +6,9 @@ import pytest
 
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.editions.marks import mark
+from migration_cookbook.locks import Lock
 from migration_cookbook.verify.snippet import Expected, Form, Snippet
-from migration_cookbook.verify.verdict import Checked, Finding, Lock, Verdict
+from migration_cookbook.verify.verdict import Checked, Finding, Verdict
 
 SQLITE, POSTGRES = Kind.SQLITE, Kind.POSTGRES
 SENT = ("ALTER TABLE books DROP COLUMN isbn",)

@@ -105,6 +105,7 @@ def test_fences_become_steps_in_their_order(tmp_path: Path) -> None:
         ("kind: repair", "kind: riddle", 1, "`kind` is one of"),
         ("kind: repair", "kind: predict", 1, "a predict names its `question`"),
         ("kind: repair", "kind: revision", 1, "in no revision"),
+        ("minutes: 3", "minutes: 3\nlocks: yes", 1, "`locks: matter` belongs"),
         ('start: "0003"', 'start: "0999"', 1, "`start` is one of"),
         ("databases: [sqlite, postgres]", "databases: [oracle]", 1, "`databases` is"),
         ("What to do.\n\n```console\n$ alembic upgrade head\n```\n", "", 10, "the prompt is missing"),

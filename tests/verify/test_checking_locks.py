@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from cages import cage_or_skip
 
 from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.locks import Lock
 from migration_cookbook.verify.checking import Settings, check
 from migration_cookbook.verify.snippet import Form, Snippet
-from migration_cookbook.verify.verdict import Lock, Verdict
+from migration_cookbook.verify.verdict import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,14 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from migration_cookbook.databases import engines
-from migration_cookbook.verify.locks import watching
-from migration_cookbook.verify.verdict import Lock
+from migration_cookbook.locks import Lock, watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from migration_cookbook.databases.database import Database
-    from migration_cookbook.verify.locks import Watch
+    from migration_cookbook.locks import Watch
 
 EVERYBODY = ("SELECT", "INSERT", "UPDATE")
 WRITERS = ("INSERT", "UPDATE")

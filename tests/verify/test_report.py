@@ -12,12 +12,13 @@ import pytest
 from markdown_it import MarkdownIt
 
 from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.locks import Lock
 from migration_cookbook.verify.expecting import held_to_declaration
 from migration_cookbook.verify.report import FORMATS, terminal
 from migration_cookbook.verify.report.run import Mark, Run
 from migration_cookbook.verify.report.titles import shortened, title
 from migration_cookbook.verify.snippet import Expected, Form, Snippet
-from migration_cookbook.verify.verdict import Checked, Finding, Lock, Verdict
+from migration_cookbook.verify.verdict import Checked, Finding, Verdict
 
 VERSIONS = {Kind.SQLITE: "3.40.1", Kind.POSTGRES: "18.6"}
 SYNTAX_ERROR = 'OperationalError: near "ALTER": syntax error'

@@ -23,9 +23,9 @@ from migration_cookbook.databases import engines, postgres, server
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Lines, Note, Part, Table
+from migration_cookbook.locks import Step, watching
 from migration_cookbook.sandbox.interrupts import was_interrupted
 from migration_cookbook.sandbox.outcome import sent_lines
-from migration_cookbook.verify.locks import Step, watching
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.cells.notebook import Notebook
     from migration_cookbook.databases.database import Database
-    from migration_cookbook.verify.verdict import Lock
+    from migration_cookbook.locks import Lock
 
 _USAGE = "Write %%locks alone on the first line, and SQL or op.… lines below it."
 

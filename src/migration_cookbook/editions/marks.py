@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.locks import strongest_mode
 from migration_cookbook.verify.checking import Settings, check
-from migration_cookbook.verify.locks import strongest_mode
 from migration_cookbook.verify.snippet import Form
 from migration_cookbook.verify.verdict import Verdict
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from migration_cookbook.editions.sheet import Sheet
+    from migration_cookbook.locks import Lock
     from migration_cookbook.verify.snippet import Expected
-    from migration_cookbook.verify.verdict import Checked, Finding, Lock
+    from migration_cookbook.verify.verdict import Checked, Finding
     from migration_cookbook.workspace import Workspace
 
 WORKS, DIFFERS, FAILS, NOTHING = "✓", "≈", "✗", "–"

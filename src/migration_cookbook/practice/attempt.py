@@ -20,6 +20,7 @@ from migration_cookbook import schema as schemas
 from migration_cookbook.databases import engines, guard
 from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.locks import Lock, strongest, watching_all
 from migration_cookbook.practice.encoding import decode, encode
 from migration_cookbook.practice.exercise import Step
 from migration_cookbook.sandbox import commandline, files, history, project, revision_file
@@ -29,6 +30,8 @@ from migration_cookbook.workspace import CookbookError, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from migration_cookbook.locks import Watch
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Move:
     lines: tuple[str, ...]
     sent: tuple[str, ...]
     failure: commandline.Failure | None
+    #: What it locked on PostgreSQL, if somebody watched.
+    locks: tuple[Lock, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -238,9 +243,17 @@ def _move(doing: _Doing, step: Step) -> list[tuple[Kind, Move]]:
         return [(kind, Move(step.text, printed.lines, printed.sent, printed.failure)) for kind in kinds]
     made = []
     for kind in kinds:
-        printed = commandline.execute(command, doing.run(kind))
-        made.append((kind, Move(step.text, printed.lines, printed.sent, printed.failure)))
+        with _watched(step, kind, doing) as watches:
+            printed = commandline.execute(command, doing.run(kind))
+        locks = strongest(lock for watch in watches for lock in watch.locks)
+        made.append((kind, Move(step.text, printed.lines, printed.sent, printed.failure, locks)))
     return made
+
+
+def _watched(step: Step, kind: Kind, doing: _Doing) -> contextlib.AbstractContextManager[Sequence[Watch]]:
+    if step.watched and kind is Kind.POSTGRES:
+        return watching_all(doing.databases[kind].url)
+    return contextlib.nullcontext(())
 
 
 def _send(doing: _Doing, kind: Kind, statement: str) -> Move:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KINDS = ("revision", "repair", "predict", "rescue")
 QUESTIONS = ("refuses", "current", "sql")
 _REQUIRED = ("id", "title", "notebook", "kind", "start", "databases", "minutes")
-_OPTIONAL = ("question", "on", "revisions", "message")
+_OPTIONAL = ("question", "on", "revisions", "locks", "message")
 
 _FENCE = re.compile(r"(?P<marks>`{3,})(?P<language>\w*)(?:\s+\{(?P<options>.*)\})?\s*")
 _ID = re.compile(r"[a-z][a-z0-9-]*")
@@ -56,6 +56,8 @@ class Step:
     revision: str = ""
     after: str | None = None
     message: str = ""
+    #: Whether to look at what it locks.
+    watched: bool = False
 
     @property
     def needs_database(self) -> bool:
@@ -92,6 +94,8 @@ class Exercise:
     on: Kind | None
     #: How many new revisions it takes, where that is the point.
     revisions: int | None
+    #: Whether the point is who must wait for it on PostgreSQL.
+    locks: bool
     prompt: str
     given: tuple[Step, ...]
     hints: tuple[str, ...]
@@ -192,6 +196,7 @@ class _Reader:
             question=self.front.get("question", ""),
             on=Kind(self.front["on"]) if "on" in self.front else None,
             revisions=self._number("revisions") if "revisions" in self.front else None,
+            locks="locks" in self.front,
             prompt=prompt.text,
             given=tuple(step for each in named["Given"] for step in self._steps(each)),
             hints=tuple(self._hint(each) for each in named["Hint"]),
@@ -241,6 +246,11 @@ class _Reader:
             ),
             (asks_one == ("on" in front), "`on` belongs to the questions current and sql."),
             (front.get("on", "sqlite") in list(Kind), "`on` is sqlite or postgres."),
+            (
+                front.get("locks", "matter") == "matter"
+                and ("locks" not in front or front["kind"] in ("revision", "repair")),
+                "`locks: matter` belongs to a revision or a repair.",
+            ),
         ):
             if not ok:
                 raise self._error(0, message)

@@ -77,7 +77,7 @@ def grade_trial(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade:
         return early
     fault = _fault_of_trial(wanted, found, _names_that_matter(exercise, wanted))
     if fault is None:
-        return _count(exercise, wanted, found) or Grade(True, RIGHT)
+        return _count(exercise, wanted, found) or _waiting(wanted, found) or Grade(True, RIGHT)
     where = fault.where or _everywhere(found)
     if fault.phase.when and not fault.refused:
         place = f", {fault.where}" if fault.where else ""
@@ -159,6 +159,23 @@ def _count(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade | None:
     return Grade(
         False, f"It does what it should, in {new} new {revisions}; it should be {exercise.revisions}."
     )
+
+
+def _waiting(wanted: Outcome, found: Outcome) -> Grade | None:
+    """Somebody who has to wait for it, and would not for the solution."""
+    moves = zip(wanted.moves.get(Kind.POSTGRES, ()), found.moves.get(Kind.POSTGRES, ()), strict=False)
+    for phase, (right, move) in zip(_PHASES, moves, strict=False):
+        bearable = {lock.relation: set(lock.waiting) for lock in right.locks}
+        for lock in move.locks:
+            if extra := [word for word in lock.waiting if word not in bearable.get(lock.relation, set())]:
+                words = f"{', '.join(extra[:-1])} and {extra[-1]}" if len(extra) > 1 else extra[0]
+                waits = "wait" if len(extra) > 1 else "waits"
+                return Grade(
+                    False,
+                    f"It does what it should, but on PostgreSQL {words} on `{lock.relation}` {waits} for {phase.name}; "
+                    "it can do without that.",
+                )
+    return None
 
 
 def _fault_of_trial(wanted: Outcome, found: Outcome, names: frozenset[str]) -> _Fault | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migration_cookbook.practice import attempt
@@ -55,12 +56,13 @@ def perform(exercise: Exercise, world: World, steps: Sequence[Step]) -> Outcome:
 
 def up(exercise: Exercise, world: World, before: Sequence[Step] = ()) -> Outcome:
     """The way up."""
-    return perform(exercise, world, [*before, _UP, LOOK])
+    return perform(exercise, world, [*before, replace(_UP, watched=exercise.locks), LOOK])
 
 
 def down_and_up(exercise: Exercise, world: World, start: str) -> Outcome:
     """The way back to the start, and up again."""
-    down = Step("console", f"downgrade {'base' if start == 'bare' else start}")
+    back = "base" if start == "bare" else start
+    down = Step("console", f"downgrade {back}", watched=exercise.locks)
     return perform(exercise, world, [down, LOOK, _UP, LOOK])
 
 

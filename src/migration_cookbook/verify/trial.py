@@ -21,18 +21,20 @@ from alembic.runtime.migration import MigrationContext
 
 from migration_cookbook import schema
 from migration_cookbook.databases.kinds import Kind
+
+# A report is read by the types of its parts, so they are needed at run time.
+from migration_cookbook.locks import (
+    Lock,
+    watching,
+)
 from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.verify import lenient, needs, offline, places, repair, slips
 from migration_cookbook.verify.columns import DIALECTS
 from migration_cookbook.verify.hints import hints_of
-from migration_cookbook.verify.locks import watching
 from migration_cookbook.verify.recording import Guessing, OwnDatabaseNeeded, Recording, installed
 from migration_cookbook.verify.script import NotPython, Script, parse, script
 from migration_cookbook.verify.snippet import Form
 from migration_cookbook.verify.tale import Hints, Tale
-
-# A report is read by the types of its parts, so they are needed at run time.
-from migration_cookbook.verify.verdict import Lock  # noqa: TC001
 from migration_cookbook.verify.world import Draft
 
 if TYPE_CHECKING:

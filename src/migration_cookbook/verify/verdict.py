@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.locks import Lock
     from migration_cookbook.verify.snippet import Snippet
 
 
@@ -25,20 +26,6 @@ class Verdict(StrEnum):
     NOT_DECIDED = "not decided"
     #: Somebody else's code that this system can't contain, or a database that is not to be had.
     NOT_RUN = "not run"
-
-
-@dataclass(frozen=True)
-class Lock:
-    """What one relation of PostgreSQL had to bear."""
-
-    relation: str
-    #: The strongest: `ACCESS EXCLUSIVE`.
-    mode: str
-    rewritten: bool
-    #: Of SELECT, INSERT and UPDATE.
-    waiting: tuple[str, ...]
-    #: The snippet made it: until it commits, nobody else can see it, so nobody waits.
-    made: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.locks import Lock
     from migration_cookbook.verify.report.run import Run
     from migration_cookbook.verify.snippet import Snippet
-    from migration_cookbook.verify.verdict import Checked, Finding, Lock
+    from migration_cookbook.verify.verdict import Checked, Finding
 
 _TEXTS: tuple[tuple[str, Callable[[Finding], tuple[str, ...]]], ...] = (
     # What commands print says what they do; their SQL is every project's.

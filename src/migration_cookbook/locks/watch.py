@@ -10,19 +10,18 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 
-from migration_cookbook.verify.locks.bystanders import WORDS, Bystanders, bystanders
-from migration_cookbook.verify.locks.obstacle import Obstacle
-from migration_cookbook.verify.locks.relations import relations
-from migration_cookbook.verify.locks.taken import STRENGTH, Taken, by_relation, taken, waits
-from migration_cookbook.verify.verdict import Lock
+from migration_cookbook.locks.bystanders import WORDS, Bystanders, bystanders
+from migration_cookbook.locks.lock import Lock
+from migration_cookbook.locks.obstacle import Obstacle
+from migration_cookbook.locks.relations import relations
+from migration_cookbook.locks.taken import STRENGTH, Taken, by_relation, taken, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    import sqlalchemy as sa
 
     from migration_cookbook.databases.connections import Connection
 
@@ -176,6 +175,21 @@ def watching(watched: sa.Connection, url: sa.URL) -> Iterator[Watch]:
             event.listen(watched, name, listener)
             stack.callback(event.remove, watched, name, listener)
         yield watch
+
+
+@contextlib.contextmanager
+def watching_all(url: sa.URL) -> Iterator[list[Watch]]:
+    """Watch whatever connects to the database at `url` within the block, once it does."""
+    watches: list[Watch] = []
+    with contextlib.ExitStack() as stack:
+
+        def connected(connection: sa.Connection) -> None:
+            if connection.engine.url.database == url.database:
+                watches.append(stack.enter_context(watching(connection, url)))
+
+        event.listen(sa.Engine, "engine_connect", connected)
+        stack.callback(event.remove, sa.Engine, "engine_connect", connected)
+        yield watches
 
 
 def strongest(locks: Iterable[Lock]) -> tuple[Lock, ...]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from migration_cookbook.databases.connections import Connection
-    from migration_cookbook.verify.locks.relations import Relation
+    from migration_cookbook.locks.relations import Relation
 
 #: Longer than this no statement is held up. On a quiet computer it is seen at once; a busy one needs its time.
 _HOLD_S = 1.0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from migration_cookbook.verify.locks.relations import Relation
+    from migration_cookbook.locks.relations import Relation
 
 #: Nobody on an idle database needs as long for a lock that is free.
 _PATIENCE_MS = 20

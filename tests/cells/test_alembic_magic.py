@@ -208,6 +208,14 @@ def test_a_revision_file_that_python_cannot_read_is_said_in_one_line(shop: Desk)
     assert "migrations/versions/0004_broken.py, line 1" in line
 
 
+def test_a_lost_file_is_told_from_a_mistyped_revision(shop: Desk) -> None:
+    assert "Did you mean 0003?" in shop.attempt("%alembic upgrade 00003").text
+    next((shop.folder / "migrations" / "versions").glob("0003_*.py")).unlink()
+    ran = shop.attempt("%alembic upgrade head")
+    assert "The database says that it is at 0003, and no file in versions/ has that revision." in ran.text
+    assert "Did you mean" not in ran.text
+
+
 def test_a_comment_is_no_part_of_the_command(shop: Desk) -> None:
     assert shop.run("%alembic current  # where are we?").lines[0] == "$ alembic current"
 

@@ -74,7 +74,8 @@ def watched(connection: sa.Connection, database: Database, *statements: str) -> 
             "REINDEX INDEX ix_title",
             {"books": ("SHARE", EVERYBODY), "ix_title": ("ACCESS EXCLUSIVE", EVERYBODY)},
         ),
-        ("ALTER INDEX ix_title RENAME TO ix", {"ix": ("SHARE UPDATE EXCLUSIVE", ())}),
+        ("ALTER TABLE books RENAME TO volumes", {"books": ("ACCESS EXCLUSIVE", EVERYBODY)}),
+        ("ALTER INDEX ix_title RENAME TO ix", {"ix_title": ("SHARE UPDATE EXCLUSIVE", ())}),
         # A foreign key's other side is locked too; what is new nobody can see yet.
         (
             "CREATE TABLE orders (id integer PRIMARY KEY, author_id integer REFERENCES authors)",

@@ -169,7 +169,7 @@ def _hint(notebook: Notebook, outcome: Outcome) -> tuple[str, ...]:
     if outcome.failure is None:
         return ()
     known = [entry.id for entry in history.entries_or_none(notebook.sandbox.folder)]
-    return hints.for_failure(outcome.failure, known)
+    return hints.for_failure(outcome.failure, known, outcome.after)
 
 
 def _silence(command: Command, outcome: Outcome) -> str:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from migration_cookbook.sandbox.commandline import Failure
 
@@ -25,20 +25,24 @@ _REMEDIES = (
 )
 
 
-def for_failure(failure: Failure, revisions: Iterable[str]) -> tuple[str, ...]:
-    """The line to show below a failure, if there is one."""
+def for_failure(
+    failure: Failure, revisions: Iterable[str] = (), place: Collection[str] = ()
+) -> tuple[str, ...]:
+    """The line to show below a failure, if there is one; `revisions` have files, `place` is where the database stands."""
     message = " ".join(failure.message)
     for words, remedy in _REMEDIES:
         if words in message:
             return (f"  {remedy}",)
     if unknown := re.search(r"Can't locate revision identified by '([^']*)'", message):
-        return _for_unknown(unknown[1], list(revisions))
+        return _for_unknown(unknown[1], list(revisions), place)
     if failure.kind == "UndefinedColumn" and failure.sql and _doubly_quoted(message, failure.sql):
         return ("  Text goes in single quotes; double quotes are for the names of tables and columns.",)
     return ()
 
 
-def _for_unknown(name: str, revisions: list[str]) -> tuple[str, ...]:
+def _for_unknown(name: str, revisions: list[str], place: Collection[str]) -> tuple[str, ...]:
+    if name in place:
+        return (f"  The database says that it is at {name}, and no file in versions/ has that revision.",)
     if re.fullmatch(r"\d", name):
         return (f"  `{name}` names a revision. To count steps, write -{name} or +{name}.".replace("`", ""),)
     several = [revision for revision in revisions if revision.startswith(name)]

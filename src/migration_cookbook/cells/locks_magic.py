@@ -207,7 +207,7 @@ def _refusal(notebook: Notebook, error: BaseException | None) -> tuple[Part, ...
     failure = notebook.sandbox.describe(error)
     sql = sent_lines(failure.sql) if failure.sql else ()
     lock = lock_lines(notebook.sessions, Kind.POSTGRES) if failure.waited_for_a_lock else ()
-    return (Lines((*failure.headline(), *sql, *hints.for_failure(failure, ()), *lock)),)
+    return (Lines((*failure.headline(), *sql, *hints.for_failure(failure), *lock)),)
 
 
 MAGICS = (CellMagic("locks", locks),)

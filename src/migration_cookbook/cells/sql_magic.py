@@ -219,7 +219,7 @@ def _refusal(notebook: Notebook, kind: Kind, answered: Answered) -> tuple[str, .
     statement, error = answered.refused
     failure = notebook.sandbox.describe(error)
     lock = lock_lines(notebook.sessions, kind) if failure.waited_for_a_lock else ()
-    return (*failure.headline(), *sent_lines(statement), *hints.for_failure(failure, ()), *lock)
+    return (*failure.headline(), *sent_lines(statement), *hints.for_failure(failure), *lock)
 
 
 def _frame(answered: dict[Kind, Answered], *, one: bool) -> Any:

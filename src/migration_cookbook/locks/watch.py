@@ -48,7 +48,8 @@ class Watch:
         self._others, self._url = others, url
         #: Every relation ever seen; one that is gone, as it was.
         self._known = relations(others.observer)
-        self._original = frozenset(self._known)
+        #: Those of the beginning; by these names others know them.
+        self._original = dict(self._known)
         #: Those that other sessions can see.
         self._visible = set(self._known)
         self._held = _NOTHING
@@ -140,7 +141,7 @@ class Watch:
         held, new = by_relation(self._held), by_relation(self._held - before)
         locks = [
             Lock(
-                self._known[oid].name,
+                self._original.get(oid, self._known[oid]).name,
                 new.get(oid, held[oid]),
                 oid in rewritten,
                 self._waiting.get(oid, ("", ()))[1],

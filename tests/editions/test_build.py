@@ -195,7 +195,12 @@ def test_an_interrupt_ends_all_kernels_and_records_nothing(desk: Desk) -> None:
         "from migration_cookbook.editions.build import build; from migration_cookbook.workspace import open_workspace;"
         f"build(Book(Path({str(desk.book.root)!r})), open_workspace(Path({str(desk.workspace.root)!r})))"
     )
-    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stderr=subprocess.DEVNULL,
+        # A shell lets its background jobs ignore interrupts, and these tests may run in one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     noted = [desk.book.notebooks / folder / "kernel" for folder in ("a", "b")]
     wait_until(lambda: all(path.exists() and path.read_text() for path in noted))
     process.send_signal(signal.SIGINT)

@@ -6,7 +6,6 @@ Everything is executed before anything is written: a build that fails records no
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import os
 import sys
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import nbformat
-import psutil
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -51,10 +49,6 @@ PARALLEL = 2
 CELL_SECONDS = 120
 #: Attempts to start a kernel.
 _STARTS = 3
-#: By then a kernel that was told to end has ended.
-_SHUTDOWN_SECONDS = 15
-#: As a shell has it for a program that SIGINT ended.
-_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -223,10 +217,6 @@ class _Run:
         except CellControlSignal:
             # The cell's output says more, and is looked at with the others.
             return None
-        finally:
-            # An interrupt may leave it behind, and at the end of the process it would wait for a kernel
-            # that is gone. Read in nbclient 0.11.
-            atexit.unregister(client._cleanup_kernel)
         return None
 
     def _client(self, chapter: Chapter, notebook: Any, begun: list[Cell]) -> NotebookClient:
@@ -333,16 +323,6 @@ def _in_a_thread(work: Callable[[list[Chapter]], Coroutine[Any, Any, _T]], chapt
                 # The loop may have come to its end by itself.
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(task.cancel)
-            wait([outcome], timeout=_SHUTDOWN_SECONDS)
-            _end_kernels()
-            if not outcome.done():
-                # A library in between took the cancellation for its own. Nothing is written before
-                # all pages have run, so nothing is lost.
-                os._exit(_INTERRUPTED)
+            # It comes to its end when all kernels have come to theirs.
+            wait([outcome])
             raise
-
-
-def _end_kernels() -> None:
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()

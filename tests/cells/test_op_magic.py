@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from migration_cookbook.verify import checking
+from migration_cookbook.worker import Limits
+
 if TYPE_CHECKING:
     from notebook_desk import Desk
 
@@ -130,7 +133,8 @@ def test_it_leaves_no_database_behind(desk: Desk) -> None:
     assert postgres.names(host) == before
 
 
-def test_an_endless_snippet_is_ended(desk: Desk) -> None:
+def test_an_endless_snippet_is_ended(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_LIMITS", Limits(seconds=2))
     line = desk.refused("%%op --on sqlite\nop.drop_table('a')\nwhile True:\n    pass")
     assert line.startswith("SQLite: not decided: ")
     assert desk.run(f"%%op --on sqlite\n{ADD}").lines[1] == "    works"

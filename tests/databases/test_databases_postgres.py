@@ -163,6 +163,28 @@ def _copy_and_die(server: Server, database: Database) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class TestPassing:
+    def test_it_is_gone_afterwards(self, shared: Server) -> None:
+        with postgres.passing(shared) as database, connect(database.url) as connection:
+            connection.execute("CREATE TABLE mine (id integer)")
+            assert postgres.sweep(shared) == []
+        assert administer(shared, f"SELECT FROM pg_database WHERE datname = '{database.name}'") == []
+
+    def test_a_killed_process_leaves_it_to_the_sweep(self, shared: Server) -> None:
+        child = get_context("fork").Process(target=_pass_and_die, args=(shared,))
+        child.start()
+        child.join()
+        deadline = time.monotonic() + 10
+        while not (swept := postgres.sweep(shared)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(swept) == 1
+
+
+def _pass_and_die(server: Server) -> None:
+    with postgres.passing(server):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 class TestRestrained:
     def test_its_role_can_not_take_more_of_the_server(self, shared: Server) -> None:
         with postgres.restrained(shared) as (database, _):

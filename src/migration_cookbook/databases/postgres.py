@@ -94,6 +94,20 @@ def copied(server: Server, database: Database) -> Iterator[Database]:
 
 
 @contextlib.contextmanager
+def passing(server: Server) -> Iterator[Database]:
+    """A fresh, empty database for the block."""
+    with _administrator(server) as admin:
+        # What is called so is swept away, should this process be killed.
+        database = _make(admin, server, _BUILDING, None)
+        try:
+            yield database
+        finally:
+            # A server that was stopped meanwhile drops it when it is swept the next time.
+            with contextlib.suppress(psycopg.OperationalError):
+                _drop(admin, server, database.name, _find(admin, database.name))
+
+
+@contextlib.contextmanager
 def restrained(server: Server) -> Iterator[tuple[Database, Callable[[], None]]]:
     """A fresh database for somebody else's code, for the block.
 

@@ -128,6 +128,8 @@ def opened(snippets: Sequence[Snippet], settings: Settings) -> Iterator[Checker]
     """A checker for at least these snippets; within, it stays warm."""
     with ExitStack() as stack:
         host, unavailable = _server(settings)
+        if host is not None:
+            postgres.sweep(host)
         size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
         checker = Checker(stack, settings, host, unavailable, size)
         checker.start(snippets)
@@ -167,11 +169,7 @@ def _quarantine(stack: ExitStack, host: Server | None) -> Quarantine:
 
 def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
     """A database that goes with the stack."""
-    if host is None:
-        return None
-    database = postgres.create(host, "verify")
-    stack.callback(postgres.drop, host, database)
-    return database.url
+    return None if host is None else stack.enter_context(postgres.passing(host)).url
 
 
 def _chunks(snippets: Sequence[Snippet], workers: int) -> list[Sequence[Snippet]]:

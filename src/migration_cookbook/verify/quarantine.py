@@ -8,9 +8,11 @@ A snippet can still lie about how it got there: it is its author's, and so is th
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +41,9 @@ _LIMITS = Limits(seconds=10.0)
 _TRUST = "needs --trust"
 #: The SQLSTATEs of a statement that ran into its time limit, or into that of its temporary files.
 _LIMITED = ("57014", "53400")
+_FOLDER = "cookbook-stranger-"
+#: No trial lasts as long.
+_OLD_S = 3600
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Quarantine:
 
     def start(self) -> None:
         """Let the process warm up meanwhile."""
+        _tidy()
         self._cage.start()
 
     def close(self) -> None:
@@ -134,12 +140,25 @@ def _why(ended: Ended) -> str:
 
 @contextlib.contextmanager
 def _scratch_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="cookbook-stranger-")).resolve()
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER)).resolve()
     try:
         yield folder
     finally:
-        try:
-            shutil.rmtree(folder, ignore_errors=True)
-        except RecursionError:
-            # Folders in folders, deeper than Python goes.
-            subprocess.run(["rm", "-rf", "--", folder], check=False)
+        _remove(folder)
+
+
+def _tidy() -> None:
+    """Remove what killed processes left of theirs."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with contextlib.suppress(FileNotFoundError):
+            found = folder.lstat()
+            if found.st_uid == os.getuid() and time.time() - found.st_mtime > _OLD_S:
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        # Folders in folders, deeper than Python goes.
+        subprocess.run(["rm", "-rf", "--", folder], check=False)

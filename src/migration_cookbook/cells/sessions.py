@@ -39,8 +39,7 @@ class Session:
             return False
         return in_transaction(self._connection, self.kind)
 
-    def cancel(self) -> None:
-        """Stop the statement that runs, from outside its thread."""
+    def _cancel(self) -> None:
         if self._connection is None:
             return
         raw: Any = self._connection.connection.dbapi_connection
@@ -54,11 +53,15 @@ class Session:
         """Close the connection; the next statement opens another."""
         self._thread.submit(self._shut).result()
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """Stop the statement that runs, and wait for its end."""
         # Again and again: what was asked for a moment ago may not have begun yet.
         while self.running is not None and not self.running.done():
-            self.cancel()
+            self._cancel()
             wait([self.running], timeout=0.1)
+
+    def close(self) -> None:
+        self.stop()
         self._thread.submit(self._shut)
         self._thread.shutdown(wait=True)
 

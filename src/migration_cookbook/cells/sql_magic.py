@@ -132,7 +132,7 @@ def _result(notebook: Notebook, name: str, future: Future[Answered]) -> Answered
         return future.result()
     except KeyboardInterrupt:
         for session in notebook.sessions.named(name):
-            session.cancel()
+            session.stop()
         raise
 
 

@@ -129,6 +129,17 @@ def test_an_operation_of_ones_own_is_leaned_on_with_all_its_parts(tmp_path: Path
     assert leans(tmp_path, *fences) == [[], [], [1], [1, 2], []]
 
 
+def test_what_needs_an_extension_leans_on_the_snippet_that_makes_it(tmp_path: Path) -> None:
+    fences = (
+        "sql\nCREATE EXTENSION IF NOT EXISTS btree_gist;",
+        "python\nop.execute('CREATE EXTENSION \"uuid-ossp\"')",
+        "sql\nALTER TABLE a ADD EXCLUDE USING gist (room_id WITH =)",
+        "python\nop.execute('UPDATE a SET key = uuid_generate_v4()')",
+        "python\nop.drop_table('a')",
+    )
+    assert leans(tmp_path, *fences) == [[], [], [0], [1], []]
+
+
 def test_a_long_chain_is_no_burden(tmp_path: Path) -> None:
     found = leans(tmp_path, "python\nx = 0", *["python {continue}\nx = x + 1"] * 1500)
     assert found[-1] == list(range(1500))

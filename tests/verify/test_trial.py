@@ -334,3 +334,12 @@ def downgrade():
 """
     found = desk.trial(text, Kind.POSTGRES, Form.FUNCTIONS)
     assert (found.ended, found.refusal) == ("done", None)
+
+
+def test_rows_that_a_generated_column_can_not_take_are_left_out(desk: Desk) -> None:
+    text = (
+        'op.add_column("b", sa.Column("r", sa.Numeric(3, 2), sa.Computed("weight / height", persisted=True)))'
+    )
+    assert desk.finding(text, Kind.POSTGRES).verdict is Verdict.WORKS
+    text = 'op.alter_column("b", "weight", existing_type=sa.Numeric(), type_=sa.Numeric(2, 2))'
+    assert desk.finding(text, Kind.POSTGRES).verdict is Verdict.FAILS

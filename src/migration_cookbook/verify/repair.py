@@ -156,6 +156,8 @@ def _exists(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) ->
         table.indexes.pop(name, None)
     draft.others = {key: text for key, text in draft.others.items() if key.split()[-1] != name}
     draft.enums.pop(name, None)
+    if name in draft.extensions:
+        draft.extensions.remove(name)
     if name in draft.schemas:
         draft.schemas.remove(name)
 
@@ -181,6 +183,15 @@ def _violated_check(match: re.Match[str], refusal: Refusal, draft: Draft, tale: 
     table = next((one for one in _TABLE_OF_STATEMENT.findall(statement) if one in draft.tables), None)
     if table and statement.startswith("INSERT INTO") and " VALUES (" in statement and "101" in statement:
         draft.tables[table].empty = True
+
+
+def _bad_numbers(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+    """The same where a generated column comes to nothing with the world's own values."""
+    statement = refusal.statement or ""
+    if "GENERATED ALWAYS AS" in statement.upper():
+        for name in _TABLE_OF_STATEMENT.findall(statement):
+            if name in draft.tables:
+                draft.tables[name].empty = True
 
 
 def _bad_text(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
@@ -225,6 +236,7 @@ def _comparable(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale
 
 _REPAIRS: tuple[tuple[str, Callable[[re.Match[str], Refusal, Draft, Tale], None]], ...] = (
     # PostgreSQL
+    (r"numeric field overflow|division by zero|out of range", _bad_numbers),
     (rf"constraint {_IDENTIFIER} of relation {_IDENTIFIER} does not exist", _constraint),
     (rf"column {_IDENTIFIER} of relation {_IDENTIFIER} does not exist", _column_of),
     (rf"column {_IDENTIFIER} of relation {_IDENTIFIER} already exists", _column_exists),

@@ -5,6 +5,7 @@ A reader makes it from a file; everything behind the reader sees only this.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -82,3 +83,11 @@ class Snippet:
     @property
     def place(self) -> str:
         return f"{self.file}:{self.line}"
+
+
+_EXTENSION_MADE = re.compile(r"\bCREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?\"?([\w-]+)", re.IGNORECASE)
+
+
+def extensions_made(text: str) -> list[str]:
+    """The extensions of PostgreSQL that a snippet makes."""
+    return _EXTENSION_MADE.findall(text)

@@ -33,7 +33,7 @@ from migration_cookbook.verify.columns import DIALECTS
 from migration_cookbook.verify.hints import hints_of
 from migration_cookbook.verify.recording import Guessing, OwnDatabaseNeeded, Recording, installed
 from migration_cookbook.verify.script import NotPython, Script, parse, script
-from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.snippet import Form, extensions_made
 from migration_cookbook.verify.tale import Hints, Tale
 from migration_cookbook.verify.world import Draft
 
@@ -217,6 +217,7 @@ def _guess(text: Text, kind: Kind) -> tuple[Draft, set[str]]:
     draft = Draft(given=text.given)
     if text.given is not None:
         return draft, set()
+    draft.extensions += [name for _, earlier in text.before for name in extensions_made(earlier)]
     hints = _hints(text, kind)
     tale = Tale(draft, hints=hints)
     tell = functools.partial(_learn_quietly, tale=tale)

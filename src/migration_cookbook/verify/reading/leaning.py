@@ -1,14 +1,16 @@
 """Which earlier snippets of its page does a snippet lean on?
 
 On the one before, where it says `continue`. Else, and also, on the fence that last defined a name
-that it uses: a helper, a table object, an import, or an operation registered with Alembic. A fence
-that is declared to fail is no ground to stand on.
+that it uses: a helper, a table object, an import, or an operation registered with Alembic; and on the
+fence that makes an extension of PostgreSQL, where it may need it. A fence that is declared to fail is
+no ground to stand on.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import re
 import symtable
 import warnings
 from collections import defaultdict
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.reading import python_text
-from migration_cookbook.verify.snippet import Form, Snippet
+from migration_cookbook.verify.snippet import Form, Snippet, extensions_made
 from migration_cookbook.verify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ ALWAYS_THERE = frozenset({"op", "sa", "postgresql", *dir(builtins)})
 _LEANING = (Form.OPERATIONS, Form.FUNCTIONS, Form.PYTHON, Form.ENVIRONMENT)
 _GROUND = (Form.OPERATIONS, Form.FUNCTIONS, Form.PYTHON)
 _NO_GROUND = (Verdict.FAILS, Verdict.OUTSIDE, Verdict.NEEDS_CONTEXT, Verdict.PLACEHOLDER)
+
+#: What only an extension makes possible, where it has another name than the extension.
+_OF_EXTENSIONS = {"btree_gist": "gist", "btree_gin": "gin", "pg_trgm": "trgm|similarity|word_similarity"}
+_OF_EXTENSIONS |= {"pgcrypto": r"crypt\(|gen_salt|digest|hmac", "uuid-ossp": "uuid_generate"}
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -42,6 +48,8 @@ class _Ground:
     operations: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     #: By the name of an operation's class: the operations that it is registered as.
     classes: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    #: By the name of an extension of PostgreSQL: the place of the snippet that makes it.
+    extensions: dict[str, int] = field(default_factory=dict)
 
 
 def with_grounds(snippets: Sequence[Snippet], continues: Sequence[bool]) -> tuple[Snippet, ...]:
@@ -71,6 +79,9 @@ def _leaning(snippet: Snippet, grounds: tuple[Snippet, ...]) -> Snippet:
 
 
 def _grounds(snippet: Snippet, ground: _Ground) -> Iterator[int]:
+    for extension, place in ground.extensions.items():
+        if re.search(_OF_EXTENSIONS.get(extension, re.escape(extension)), snippet.text, re.IGNORECASE):
+            yield place
     module = python_text.tree(snippet.text) if snippet.form in _LEANING else None
     if module is None:
         return
@@ -82,7 +93,10 @@ def _grounds(snippet: Snippet, ground: _Ground) -> Iterator[int]:
 
 
 def _add(snippet: Snippet, place: int, ground: _Ground) -> None:
-    if snippet.form not in _GROUND or any(one.verdict in _NO_GROUND for one in snippet.expected.values()):
+    if any(one.verdict in _NO_GROUND for one in snippet.expected.values()):
+        return
+    ground.extensions |= dict.fromkeys(extensions_made(snippet.text), place)
+    if snippet.form not in _GROUND:
         return
     module = python_text.tree(snippet.text)
     if module is None:

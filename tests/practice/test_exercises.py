@@ -12,6 +12,7 @@ from migration_cookbook import practice
 
 if TYPE_CHECKING:
     from migration_cookbook.practice import Exercise
+    from migration_cookbook.sandbox.sandbox import Sandbox
     from migration_cookbook.workspace import Workspace
 
 CHAPTERS = Path(__file__).parents[2] / "chapters"
@@ -24,6 +25,12 @@ def each_of(exercises: list[Exercise]) -> pytest.MarkDecorator:
     """For each exercise; one worker runs all that is about it, and so its solution only once."""
     cases = [pytest.param(each, id=each.id, marks=pytest.mark.xdist_group(each.id)) for each in exercises]
     return pytest.mark.parametrize("exercise", cases)
+
+
+@pytest.fixture(scope="session")
+def some_sandbox(workspace: Workspace) -> Sandbox:
+    """For predictions: their check is about a run of its own, and looks at nobody's sandbox."""
+    return practice.open_exercise(workspace, PREDICTED[0])[0]
 
 
 def test_there_are_exercises_of_every_kind_and_question() -> None:
@@ -79,10 +86,11 @@ def test_its_known_wrong_answers_get_their_messages(exercise: Exercise, workspac
 
 
 @each_of(PREDICTED)
-def test_a_known_wrong_prediction_gets_its_message(exercise: Exercise, workspace: Workspace) -> None:
-    sandbox, _ = practice.open_exercise(workspace, exercise)
+def test_a_known_wrong_prediction_gets_its_message(
+    exercise: Exercise, workspace: Workspace, some_sandbox: Sandbox
+) -> None:
     for wrong in exercise.wrongs:
-        grade = practice.check(workspace, exercise, sandbox, wrong.answer)
+        grade = practice.check(workspace, exercise, some_sandbox, wrong.answer)
         assert not grade.passed, wrong.title
         assert grade.sentence == wrong.message
 
@@ -99,12 +107,10 @@ def test_a_known_wrong_prediction_gets_its_message(exercise: Exercise, workspace
     ),
 )
 def test_predictions_are_compared_with_a_run(
-    name: str, answers: tuple[str, ...], workspace: Workspace
+    name: str, answers: tuple[str, ...], workspace: Workspace, some_sandbox: Sandbox
 ) -> None:
-    exercise = practice.exercise(name)
-    sandbox, _ = practice.open_exercise(workspace, exercise)
     for answer in answers:
-        assert practice.check(workspace, exercise, sandbox, answer).passed, answer
+        assert practice.check(workspace, practice.exercise(name), some_sandbox, answer).passed, answer
 
 
 def squeezed(text: str) -> str:

@@ -127,7 +127,7 @@ def _grade_trial(ground: Ground, exercise: Exercise, world: World, before: Seque
     grade = grade_trial(exercise, wanted, found)
     if not grade.passed:
         return grade
-    return grade_trial(exercise, wanted, found.then(trials.down_and_up(exercise, world, exercise.start)))
+    return grade_trial(exercise, wanted, found.then(trials.down_and_up(exercise, world)))
 
 
 def _check_rescue(ground: Ground, exercise: Exercise, sandbox: Sandbox, snapshot: Mapping[str, str]) -> Grade:
@@ -159,7 +159,7 @@ def _grade_rescue(ground: Ground, exercise: Exercise, found: Outcome, world: Wor
         grade = grade_rescued_files(exercise, wanted, wanted_from_nothing, tried)
         if not grade.passed:
             return grade
-        tried = tried.then(trials.down_and_up(exercise, empty, exercise.start))
+        tried = tried.then(trials.down_and_up(exercise, empty))
         return grade_rescued_files(exercise, wanted, wanted_from_nothing, tried)
 
 

@@ -105,6 +105,17 @@ class Exercise:
     wrongs: tuple[Wrong, ...]
 
     @property
+    def floor(self) -> str:
+        """How far down a trial goes: to below the first revision that an answer writes.
+
+        Where that is a given one, going further would hide what the way down leaves behind.
+        """
+        given = {step.revision for step in self.given if step.does == "revision"}
+        written = [step.after for step in self.solution_steps if step.does == "revision"]
+        below = written[0] if written else None
+        return below if below is not None and below in given else self.start
+
+    @property
     def place(self) -> str:
         """How messages name the file."""
         return f"chapters/exercises/{self.path.name}"

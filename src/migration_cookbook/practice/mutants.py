@@ -74,12 +74,12 @@ def _done(ground: Ground, exercise: Exercise, steps: Sequence[Step]) -> list[Any
         if exercise.kind != "rescue":
             before, _ = solutions.prepare(ground, exercise, world, steps)
             there = trials.up(exercise, world, before)
-            return _seen(there.then(trials.down_and_up(exercise, world, exercise.start)))
+            return _seen(there.then(trials.down_and_up(exercise, world)))
         found = solutions.rescue(ground, exercise, world, steps)
         with worlds.world(ground, exercise, empty=True) as empty:
             trials.copy(world.folder, empty.folder)
             there = trials.up(exercise, empty)
-            return [_seen(found), _seen(there.then(trials.down_and_up(exercise, empty, exercise.start)))]
+            return [_seen(found), _seen(there.then(trials.down_and_up(exercise, empty)))]
 
 
 def _seen(outcome: Outcome) -> list[Any]:

@@ -59,9 +59,9 @@ def up(exercise: Exercise, world: World, before: Sequence[Step] = ()) -> Outcome
     return perform(exercise, world, [*before, replace(_UP, watched=exercise.locks), LOOK])
 
 
-def down_and_up(exercise: Exercise, world: World, start: str) -> Outcome:
-    """The way back to the start, and up again."""
-    back = "base" if start == "bare" else start
+def down_and_up(exercise: Exercise, world: World) -> Outcome:
+    """The way back, and up again."""
+    back = "base" if exercise.floor == "bare" else exercise.floor
     down = Step("console", f"downgrade {back}", watched=exercise.locks)
     return perform(exercise, world, [down, LOOK, _UP, LOOK])
 

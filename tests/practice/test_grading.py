@@ -213,6 +213,16 @@ def test_rescues_may_go_another_way(workspace: Workspace) -> None:
     assert practice.check_steps(workspace, heads, chained).passed
 
 
+def test_a_mended_file_that_has_not_run_is_told_so(workspace: Workspace) -> None:
+    exercise = practice.exercise("c03-13")
+    mended, upgraded = exercise.solution_steps
+    grade = practice.check_steps(workspace, exercise, [mended])
+    assert grade.sentence == "On both databases `members.greeting` may be NULL; it should be NOT NULL."
+    assert grade.details == ("On both databases the bookkeeping is at 0004; the head is 0005.",)
+    stamped = practice.check_steps(workspace, exercise, [mended, replace(upgraded, text="stamp head")])
+    assert (stamped.sentence, stamped.details) == (grade.sentence, ())
+
+
 def test_without_postgresql_sqlite_is_checked_and_it_is_said(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

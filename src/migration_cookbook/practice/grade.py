@@ -95,9 +95,16 @@ def grade_rescue(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade:
         for kind, states in found.states.items()
     }
     places = {kind: _place(found, states[-1]) for kind, states in found.states.items()}
-    if (fault := _first(complaints) or _first(places)) is None:
+    behind = _first(places)
+    if (fault := _first(complaints) or behind) is None:
         return Grade(True, RIGHT)
-    return Grade(False, f"{_capital(fault.where or _everywhere(found))} {fault.text}.")
+    # Whoever has mended the file and not run it looks for the mistake in the file.
+    details = (_said(behind, found).replace("`", ""),) if behind and fault is not behind else ()
+    return Grade(False, _said(fault, found), details)
+
+
+def _said(fault: _Fault, found: Outcome) -> str:
+    return f"{_capital(fault.where or _everywhere(found))} {fault.text}."
 
 
 def grade_rescued_files(

@@ -248,3 +248,19 @@ def test_a_check_leaves_nothing_behind(workspace: Workspace, subtitle: Exercise)
 def _file(step: Step) -> str:
     head = f"import sqlalchemy as sa\nfrom alembic import op\n\nrevision = {step.revision!r}\n"
     return f"{head}down_revision = {step.after!r}\n\n\n{step.text}"
+
+
+def test_a_revision_that_does_nothing_does_not_count(workspace: Workspace) -> None:
+    exercise = practice.exercise("c03-17")
+    first, second = exercise.solution_steps
+    both = first.text.replace(
+        "def downgrade() -> None:\n",
+        "    with op.get_context().autocommit_block():\n        "
+        "op.create_index('ix_orders_ordered_on', 'orders', ['ordered_on'], postgresql_concurrently=True)\n\n\n"
+        "def downgrade() -> None:\n    op.drop_index('ix_orders_ordered_on', table_name='orders', if_exists=True)\n",
+    )
+    nothing = "def upgrade() -> None:\n    pass\n\n\ndef downgrade() -> None:\n    pass\n"
+    grade = practice.check_steps(
+        workspace, exercise, [replace(first, text=both), replace(second, text=nothing)]
+    )
+    assert grade.sentence == "It does what it should, in 1 new revision; it should be 2."

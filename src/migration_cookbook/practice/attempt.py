@@ -68,6 +68,8 @@ class Move:
 class Revision:
     id: str
     down: tuple[str, ...]
+    #: Its way up has no statement in it.
+    does_nothing: bool = False
 
 
 @dataclass(frozen=True)
@@ -269,9 +271,14 @@ def _send(doing: _Doing, kind: Kind, statement: str) -> Move:
 
 def _revisions(folder: Path) -> tuple[tuple[Revision, ...], str | None]:
     try:
-        return tuple(Revision(each.id, each.down) for each in history.entries(folder)), None
+        return tuple(_revision(entry) for entry in history.entries(folder)), None
     except CookbookError as error:
         return (), str(error)
+
+
+def _revision(entry: history.Entry) -> Revision:
+    text = entry.path.read_text(encoding="utf-8")
+    return Revision(entry.id, entry.down, revision_file.does_nothing(text))
 
 
 def _write_revision(folder: Path, step: Step) -> None:

@@ -159,9 +159,13 @@ def _place(found: Outcome, state: State) -> list[str]:
 
 
 def _count(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade | None:
-    if exercise.revisions is None or len(found.revisions) == len(wanted.revisions):
+    """Too many or too few revisions; one that does nothing is none."""
+    if exercise.revisions is None:
         return None
-    new = len(found.revisions) - len(wanted.revisions) + exercise.revisions
+    there, right = (sum(not each.does_nothing for each in one.revisions) for one in (found, wanted))
+    if there == right:
+        return None
+    new = there - right + exercise.revisions
     revisions = "revision" if new == 1 else "revisions"
     return Grade(
         False, f"It does what it should, in {new} new {revisions}; it should be {exercise.revisions}."

@@ -21,6 +21,18 @@ def with_message(generated: str, message: str) -> str:
     return re.sub(r'\A"""[^\n]*', lambda _: f'"""{message}', generated, count=1)
 
 
+def does_nothing(text: str) -> bool:
+    """Whether a revision file's way up has no statement in it."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "upgrade":
+            return all(
+                isinstance(each, ast.Pass)
+                or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+                for each in node.body
+            )
+    return False
+
+
 def _split(code: str) -> tuple[list[str], str]:
     """The top-level imports of the code, and everything else with its comments."""
     lines = code.splitlines()

@@ -93,6 +93,13 @@ def open_notebook(page: Page, lab: Lab, slug: str) -> int:
     return count
 
 
+def end_kernels(page: Page, lab: Lab) -> None:
+    """Else the kernels of all notebooks would be there in the end."""
+    address = f"http://127.0.0.1:{lab.port}/api/sessions"
+    for session in page.request.get(f"{address}?token={lab.token}").json():
+        assert page.request.delete(f"{address}/{session['id']}?token={lab.token}").ok
+
+
 def prompts(page: Page) -> list[str]:
     return page.eval_on_selector_all(".jp-NotebookPanel .jp-CodeCell", PROMPTS)
 
@@ -116,7 +123,7 @@ def wait_until(page: Page, condition: Any, trouble: str) -> None:
         errors = page.evaluate(ERRORS)
         assert not errors, errors
         assert time.monotonic() < deadline, f"{trouble}: {prompts(page)}"
-        page.wait_for_timeout(100)
+        page.wait_for_timeout(250)
 
 
 @pytest.mark.parametrize("slug", NOTEBOOKS)
@@ -135,6 +142,7 @@ def test_a_notebook_runs_twice_and_shows_what_it_should(slug: str, lab: Lab, pag
         page, lambda: page.get_attribute("body", "data-jp-theme-light") == "false", "the theme stays light"
     )
     assert shown(page) == expected, "in the dark theme"
+    end_kernels(page, lab)
 
 
 @pytest.mark.parametrize("slug", NOTEBOOKS)

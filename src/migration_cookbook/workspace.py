@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,54 @@ class Workspace:
             yield
         finally:
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def building(self) -> Iterator[Path]:
+        """An empty folder for what is being made, gone afterwards; `sweep` sees that it is in use."""
+        while True:
+            folder = self._buildings / secrets.token_hex(8)
+            folder.mkdir(parents=True)
+            with _locked(folder) as ours:
+                # A sweep that came in between took the folder for a dead process's.
+                if not ours or not folder.is_dir():
+                    continue
+                try:
+                    yield folder
+                finally:
+                    shutil.rmtree(folder, ignore_errors=True)
+                return
+
+    def sweep(self) -> list[str]:
+        """Remove what killed processes left half made; the names of the folders."""
+        removed = []
+        for folder in self._buildings.glob("*"):
+            with _locked(folder) as free:
+                if free:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    removed.append(folder.name)
+        return removed
+
+    @property
+    def _buildings(self) -> Path:
+        return self.databases / "building"
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Hold a folder's lock, if nobody else does."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
 
 
 def checkout() -> Path | None:

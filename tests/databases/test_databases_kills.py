@@ -164,7 +164,7 @@ class TestSqlite:
         assert count > 50
         for number in killed_at_each_line(all_of_it, count):
             if number % 2:  # once straight away, once after another call has tidied up
-                sqlite.sweep(workspace)
+                workspace.sweep()
                 assert list((workspace.databases / "building").iterdir()) == []
             database = clone()
             assert titles(database) == ["Middlemarch"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -173,8 +175,25 @@ def test_sweep_leaves_what_is_being_made(workspace: Workspace) -> None:
 
     def build(database: Database) -> None:
         fill(database)
-        assert sqlite.sweep(workspace) == ["killed"]
+        assert workspace.sweep() == ["killed"]
 
     assert titles(sqlite.clone(workspace, sqlite.template(workspace, "key", build), "shop")) == [
         "Middlemarch"
     ]
+
+
+def test_a_sweep_beside_takes_nothing_that_is_being_made(workspace: Workspace) -> None:
+    over = threading.Event()
+
+    def sweep() -> None:
+        while not over.is_set():
+            workspace.sweep()
+
+    with ThreadPoolExecutor(1) as threads:
+        sweeping = threads.submit(sweep)
+        try:
+            made = [sqlite.create(workspace, "shop") for _ in range(200)]
+        finally:
+            over.set()
+        sweeping.result()
+    assert all(sqlite.is_ours(workspace, workspace.root / database.name) for database in made)

@@ -115,6 +115,16 @@ def keep_one_page(copy: Path) -> None:
         # The page shows exercises, so they stay.
         if path.stem not in ("INDEX", EXAMPLE.rpartition("/")[2]) and path.parent.name != "exercises":
             path.unlink()
+    # Its links lead to pages that are gone now.
+    kept = [
+        folder / f"{EXAMPLE}{ending}"
+        for folder, ending in ((copy / "chapters", ".md"), (copy / "notebooks", ".ipynb"))
+    ]
+    for path in kept:
+        text = path.read_text(encoding="utf-8")
+        path.write_text(
+            re.sub(r"\]\([^)#]*\.ipynb", f"]({EXAMPLE.rpartition('/')[2]}.ipynb", text), encoding="utf-8"
+        )
 
 
 def test_two_labs_and_a_test_at_once(copy: Path) -> None:

@@ -23,7 +23,7 @@ import pytest
 from kernels import Kernel, KernelDied, open_kernel
 from places import cookbook, copy_checkout, disposable, environment_in, stop_for_good
 
-from migration_cookbook.databases import cluster, keeper, postgres, server, sqlite
+from migration_cookbook.databases import cluster, keeper, postgres, server
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.databases.ownership import prefix
@@ -227,8 +227,7 @@ class Site:
 
 def left_over(workspace: Workspace) -> list[str]:
     """What killed processes left half made and nobody tidied up since."""
-    folders = [path.name for path in workspace.databases.glob("build-*")]
-    return postgres.sweep(server.attach(workspace)) + sqlite.sweep(workspace) + folders
+    return postgres.sweep(server.attach(workspace)) + workspace.sweep()
 
 
 def kill(pids: list[int]) -> None:

@@ -37,6 +37,9 @@ _BUILDING = "building"
 #: Chance takes the same name twice about never; a joker may.
 _ATTEMPTS = 5
 
+#: So often a short visit is waited for.
+_VISITS = 25
+
 #: With fewer bytes left on its disk no server goes on: a segment of its journal takes 16 MB.
 _NO_SPACE = 16 * 2**20
 
@@ -417,7 +420,7 @@ def _drop(admin: Connection, server: Server, name: str, found: _Found | None) ->
     if found is not None:
         if found.is_template:
             admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(identifier))
-        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
+        _drop_database(admin, identifier)
     if server.makes_roles:
         admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(identifier))
     elif found is not None:
@@ -425,6 +428,17 @@ def _drop(admin: Connection, server: Server, name: str, found: _Found | None) ->
         for other, entry in journal.entries().items():
             if entry.mark == str(found.oid):
                 journal.note(other, State.GONE)
+
+
+def _drop_database(admin: Connection, identifier: sql.Identifier) -> None:
+    """Whoever is connected; but the server's own vacuum, which may look in, nobody but its owner may end."""
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier)
+    for _ in range(_VISITS):
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            admin.execute(statement)
+            return
+        time.sleep(0.2)
+    admin.execute(statement)
 
 
 def _drop_orphaned_roles(admin: Connection, server: Server) -> None:

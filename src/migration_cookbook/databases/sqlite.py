@@ -7,9 +7,7 @@ in its place when whole; a file that the journal doesn't know is somebody's.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import secrets
 import shutil
 import sqlite3
 from pathlib import Path
@@ -23,23 +21,27 @@ from migration_cookbook.databases.ownership import Journal, State, fresh_name, s
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from migration_cookbook.workspace import Workspace
 
+#: While it is being made.
+_NAME = "building.db"
 _SIDECARS = ("-journal", "-wal", "-shm")
 
 
 def create(workspace: Workspace, label: str, path: Path | None = None) -> Database:
     """A fresh, empty database, at `path` if one is given; one of ours there is replaced."""
-    with _building(workspace) as building:
+    with workspace.building() as folder:
+        building = folder / _NAME
         building.touch()
         return _put(workspace, building, path or _own_path(workspace, label))
 
 
 def clone(workspace: Workspace, template: Template, label: str, path: Path | None = None) -> Database:
     """A fresh copy of a template, at `path` if one is given; one of ours there is replaced."""
-    with _building(workspace) as building:
+    with workspace.building() as folder:
+        building = folder / _NAME
         shutil.copyfile(template.name, building)
         return _put(workspace, building, path or _own_path(workspace, label))
 
@@ -58,7 +60,8 @@ def template(workspace: Workspace, key: str, build: Callable[[Database], None]) 
     with workspace.lock(f"{name}-sqlite"):
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _building(workspace) as building:
+            with workspace.building() as folder:
+                building = folder / _NAME
                 building.touch()
                 build(_database(building))
                 _fold(building)
@@ -66,51 +69,10 @@ def template(workspace: Workspace, key: str, build: Callable[[Database], None]) 
     return Template(Kind.SQLITE, str(path))
 
 
-def sweep(workspace: Workspace) -> list[str]:
-    """Remove what killed processes left half made; the names of the folders."""
-    removed = []
-    for folder in (workspace.databases / "building").glob("*"):
-        with _locked(folder) as free:
-            if free:
-                shutil.rmtree(folder, ignore_errors=True)
-                removed.append(folder.name)
-    return removed
-
-
 def is_ours(workspace: Workspace, path: Path) -> bool:
     """Whether the journal says that we put the file at this path."""
     entry = _journal(workspace).entries().get(_key(workspace, path))
     return entry is not None and entry.state is State.WHOLE
-
-
-@contextlib.contextmanager
-def _building(workspace: Workspace) -> Iterator[Path]:
-    """A path for a database that is being made, in a folder that `sweep` sees to be in use."""
-    folder = workspace.databases / "building" / secrets.token_hex(8)
-    folder.mkdir(parents=True)
-    with _locked(folder):
-        try:
-            yield folder / "building.db"
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Hold a folder's lock, if nobody else does."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(descriptor)
 
 
 def _put(workspace: Workspace, building: Path, path: Path) -> Database:

@@ -93,7 +93,7 @@ def _versions(host: Server | None) -> dict[Kind, str]:
 
 def _tidy(workspace: Workspace, host: Server | None) -> None:
     """Remove what killed kernels left half made."""
-    sqlite.sweep(workspace)
+    workspace.sweep()
     if host is not None:
         postgres.sweep(host)
 
@@ -149,10 +149,7 @@ def _key(plan: Plan) -> str:
 
 def _fill(workspace: Workspace, plan: Plan, database: Database) -> None:
     """Bring a new template database to its revision, by the project's own migrations, and put the rows in."""
-    # One name a template, which is locked meanwhile: what a killed kernel left is emptied by the next.
-    folder = workspace.databases / f"build-{_key(plan)}-{database.kind}"
-    files.empty(folder)
-    try:
+    with workspace.building() as folder:
         project.write(folder, plan.database_at)
         moment = commandline.Run(folder, [database], lambda: "", lambda: FIRST_MOMENT)
         printed = commandline.execute(parse(f"upgrade {plan.database_at}"), moment)
@@ -160,9 +157,6 @@ def _fill(workspace: Workspace, plan: Plan, database: Database) -> None:
             raise CookbookError(f"The bookshop's migrations fail: {' '.join(printed.failure.message)}")
         if plan.rows:
             _insert_rows(folder, database)
-    finally:
-        files.empty(folder)
-        folder.rmdir()
 
 
 def _insert_rows(folder: Path, database: Database) -> None:

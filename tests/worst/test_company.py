@@ -116,15 +116,12 @@ def keep_one_page(copy: Path) -> None:
         if path.stem not in ("INDEX", EXAMPLE.rpartition("/")[2]) and path.parent.name != "exercises":
             path.unlink()
     # Its links lead to pages that are gone now.
-    kept = [
-        folder / f"{EXAMPLE}{ending}"
-        for folder, ending in ((copy / "chapters", ".md"), (copy / "notebooks", ".ipynb"))
-    ]
-    for path in kept:
-        text = path.read_text(encoding="utf-8")
-        path.write_text(
-            re.sub(r"\]\([^)#]*\.ipynb", f"]({EXAMPLE.rpartition('/')[2]}.ipynb", text), encoding="utf-8"
-        )
+    chapter = copy / "chapters" / f"{EXAMPLE}.md"
+    text = chapter.read_text(encoding="utf-8")
+    chapter.write_text(
+        re.sub(r"\]\([^)#]*\.ipynb", f"]({EXAMPLE.rpartition('/')[2]}.ipynb", text), encoding="utf-8"
+    )
+    subprocess.run(cookbook("build"), env=environment_in(copy), cwd=copy, check=True, capture_output=True)
 
 
 def test_two_labs_and_a_test_at_once(copy: Path) -> None:

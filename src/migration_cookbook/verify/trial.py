@@ -55,6 +55,7 @@ _ENDS_TRANSACTIONS = re.compile(
 #: What Alembic and we say about transactions; the snippet's own is a statement like any other.
 _OURS = re.compile(r"(BEGIN|COMMIT|ROLLBACK|SET CONSTRAINTS ALL IMMEDIATE)\b|PRAGMA", re.IGNORECASE)
 _NO_FUNCTION = "42883"
+_PATH = re.compile(r'"/[\w./-]+"')
 #: SQLSTATEs and words for "not within a transaction".
 _NEEDS_NO_TRANSACTION = ("25001", "55P04", "from within a transaction")
 
@@ -500,6 +501,9 @@ def refusal(error: BaseException, statement: str | None = None) -> Refusal:
         words = _first_line(str(original))
         statement = getattr(error, "statement", None) or statement
         detail = getattr(getattr(original, "diag", None), "message_detail", None)
+        if detail and _PATH.search(detail):
+            # Of the server's computer: it helps nobody, and is another one elsewhere.
+            detail = None
         return Refusal(
             type(original).__name__, words + (f" ({detail})" if detail else ""), sqlstate, statement
         )

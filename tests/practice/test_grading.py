@@ -175,8 +175,8 @@ def test_the_number_of_revisions_counts_where_it_is_the_point(
         known,
         revision="0005",
         after="0004",
-        message="nothing",
-        text="def upgrade(): pass\n\n\ndef downgrade(): pass\n",
+        message="nothing new",
+        text="def upgrade():\n    op.execute('UPDATE books SET title = title')\n\n\ndef downgrade(): pass\n",
     )
     assert practice.check_steps(workspace, subtitle, [known, more]).passed
     one = replace(subtitle, revisions=1)

@@ -27,7 +27,7 @@ class Fence:
 
     @property
     def names(self) -> list[str]:
-        return re.findall(r'\{name="([^"]+)"\}$', self.info)
+        return re.findall(r'\{name="([^"]+)"(?: given="[^"]*")?\}$', self.info)
 
 
 def fences(folder: str) -> list[Fence]:

@@ -101,7 +101,8 @@ ATTACKS = {
         kinds=(POSTGRES,),
     ),
     "another snippet's database": Attack(
-        "names = op.get_bind().exec_driver_sql(\"SELECT datname FROM pg_database WHERE datname LIKE '%%verify%%'\")\n"
+        'names = op.get_bind().exec_driver_sql("SELECT datname FROM pg_database "\n'
+        "    \"WHERE datname LIKE '%%building%%' AND datname <> current_database()\")\n"
         "url = op.get_bind().engine.url.set(database=names.scalar())\n"
         "sa.create_engine(url).connect()",
         FAILS,

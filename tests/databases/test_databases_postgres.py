@@ -140,11 +140,7 @@ class TestCopies:
         child = get_context("fork").Process(target=_copy_and_die, args=(shared, original))
         child.start()
         child.join()
-        deadline = time.monotonic() + 10
-        # Its backend may live a moment longer than the process.
-        while not (swept := postgres.sweep(shared)) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert len(swept) == 1
+        assert len(swept_soon(shared)) == 1
         postgres.drop(shared, original)
 
     def test_an_open_session_is_in_its_way(self, shared: Server) -> None:
@@ -156,6 +152,14 @@ class TestCopies:
         ):
             raise AssertionError("copied all the same")
         assert postgres.names(shared) == [original.name]
+
+
+def swept_soon(server: Server) -> list[str]:
+    """What is swept after a kill; a backend may live a moment longer than its process."""
+    deadline = time.monotonic() + 10
+    while not (swept := postgres.sweep(server)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return swept
 
 
 def _copy_and_die(server: Server, database: Database) -> None:
@@ -174,10 +178,7 @@ class TestPassing:
         child = get_context("fork").Process(target=_pass_and_die, args=(shared,))
         child.start()
         child.join()
-        deadline = time.monotonic() + 10
-        while not (swept := postgres.sweep(shared)) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert len(swept) == 1
+        assert len(swept_soon(shared)) == 1
 
 
 def _pass_and_die(server: Server) -> None:

@@ -105,9 +105,7 @@ def _speed(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measure
         f"≥ {_QUICK}",
         rate >= _QUICK,
     )
-    host = server.attach(workspace)
-    database = postgres.create(host, "peers")
-    try:
+    with postgres.passing(server.attach(workspace)) as database:
         # What a transaction holds can be rolled back.
         fit = [one for one in checked if not ends_transactions(one.snippet.text)]
         peers.plain_loop(fit[:8], database.url)
@@ -125,8 +123,6 @@ def _speed(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measure
             f"The alembic command, their worlds given: {len(few) / seconds:.2f} a second "
             f"(from {len(few)} of them: all would take about {count * seconds / len(few):.0f} s)"
         )
-    finally:
-        postgres.drop(host, database)
 
 
 def _locks(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measured]:

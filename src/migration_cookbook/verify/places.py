@@ -150,7 +150,8 @@ def _connected(url: sa.URL) -> sa.Connection:
 
 def _build(connection: sa.Connection, world: Sequence[str], kind: Kind) -> None:
     """All at once; if that is refused, one by one, to see which of them it is."""
-    together = "; ".join(("SAVEPOINT world", *world, "RELEASE SAVEPOINT world"))
+    # A comment at the end of one must not hide the next.
+    together = ";\n".join(("SAVEPOINT world", *world, "RELEASE SAVEPOINT world"))
     try:
         if kind is Kind.POSTGRES:
             raw(connection, together)

@@ -21,12 +21,7 @@ from alembic.runtime.migration import MigrationContext
 
 from migration_cookbook import schema
 from migration_cookbook.databases.kinds import Kind
-
-# A report is read by the types of its parts, so they are needed at run time.
-from migration_cookbook.locks import (
-    Lock,
-    watching,
-)
+from migration_cookbook.locks import Lock, watching
 from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.verify import lenient, needs, offline, places, repair, slips
 from migration_cookbook.verify.columns import DIALECTS

@@ -180,8 +180,8 @@ def test_a_solution_is_shown_after_passing(subtitle: Desk) -> None:
 
 def test_every_text_of_every_exercise_can_be_shown(desk: Desk) -> None:
     for exercise in practice.exercises().values():
+        desk.run(f"%practice {exercise.id}", f"%solution {exercise.id}", f"%solution {exercise.id}")
         desk.run(*(f"%hint {exercise.id}" for _ in exercise.hints))
-        desk.run(f"%solution {exercise.id}", f"%solution {exercise.id}")
 
 
 @pytest.mark.parametrize("magic", ("practice", "hint", "solution"))

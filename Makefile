@@ -39,7 +39,7 @@ test: setup lint
 	@.venv/bin/cookbook test
 
 test-long: setup
-	@.venv/bin/python -m pytest -q -m long -n 2 --dist loadgroup
+	@.venv/bin/cookbook test --long
 
 N ?= 20
 soak: setup
@@ -62,6 +62,7 @@ matrix: setup
 
 bench: setup
 	@.venv/bin/cookbook bench
+	@.venv/bin/cookbook bench --practice
 	@.venv/bin/cookbook bench --growth
 	@.venv/bin/cookbook bench --verify
 

@@ -65,7 +65,7 @@ class Lab:
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(PATIENCE_S)
-        server.stop(self.workspace)
+        server.remove(self.workspace)
 
 
 def free_port() -> int:

@@ -92,14 +92,18 @@ def check(options: argparse.Namespace) -> int:
     """Run all tests: the engine's, then every cell of every notebook."""
     from migration_cookbook.editions.book import this_book
     from migration_cookbook.editions.compare import check_notebooks
+    from migration_cookbook.lab.memory import quick_folder
 
     book = this_book()
-    tests = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *options.pytest],
-        cwd=book.root,
-        check=False,
-    )
-    return tests.returncode or check_notebooks(book, open_workspace())
+    which = ["-m", "long"] if options.long else []
+    with quick_folder() as folder:
+        tests = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *which, *options.pytest],
+            cwd=book.root,
+            env=os.environ | ({"TMPDIR": str(folder)} if folder else {}),
+            check=False,
+        )
+    return tests.returncode if options.long else tests.returncode or check_notebooks(book, open_workspace())
 
 
 def bench(options: argparse.Namespace) -> int:
@@ -108,10 +112,17 @@ def bench(options: argparse.Namespace) -> int:
         from migration_cookbook.lab.growth import growth_command
 
         return growth_command(open_workspace())
-    if options.verify:
-        from migration_cookbook.lab.checker import checker_command
+    if options.practice:
+        from migration_cookbook.lab import exercises
+        from migration_cookbook.lab.measured import say
+        from migration_cookbook.practice import exercises as all_exercises
 
-        return checker_command()
+        return say(exercises.measure(list(all_exercises().values())))
+    if options.verify:
+        from migration_cookbook.lab import checker
+        from migration_cookbook.lab.measured import say
+
+        return say(checker.measure())
     from rich.console import Console
     from rich.table import Table
 
@@ -121,7 +132,7 @@ def bench(options: argparse.Namespace) -> int:
         "what", "median", "fastest", "slowest", "runs", "should be", title="What a learner waits for"
     )
     bad = 0
-    with Console(stderr=True).status("Measuring, for about a minute ..."):
+    with Console(stderr=True).status("Measuring, for about two minutes ..."):
         for figure in measure():
             form = "{:.1f} x" if figure.ratio else "{:.3f} s"
             bound = (
@@ -229,6 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("matrix", help=matrix.__doc__).set_defaults(run=matrix)
 
     one = commands.add_parser("test", help=check.__doc__)
+    one.add_argument("--long", action="store_true", help="instead, the tests that take minutes and a browser")
     one.add_argument("pytest", nargs="*", help="what to pass on to pytest")
     one.set_defaults(run=check)
 
@@ -239,6 +251,9 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("bench", help=bench.__doc__)
     one.add_argument(
         "--growth", action="store_true", help="measure up to 500 sandboxes and 100 notebooks, and draw it"
+    )
+    one.add_argument(
+        "--practice", action="store_true", help="measure the proof of the exercises, and what it notices"
     )
     one.add_argument(
         "--verify", action="store_true", help="measure how quick `cookbook verify` is, and what it notices"

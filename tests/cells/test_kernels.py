@@ -91,7 +91,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     opened = open_workspace(tmp_path_factory.mktemp("kernels") / "workspace")
     server.attach(opened)
     yield opened
-    server.stop(opened)
+    server.remove(opened)
 
 
 @contextlib.contextmanager

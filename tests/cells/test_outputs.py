@@ -83,4 +83,4 @@ def test_twice_in_one_notebook_and_once_in_another_workspace(
             for one, other in zip(first, outputs(desk), strict=True):
                 assert one == other
     finally:
-        server.stop(elsewhere)
+        server.remove(elsewhere)

@@ -35,7 +35,7 @@ def disposable(root: Path) -> Iterator[Workspace]:
     try:
         yield workspace
     finally:
-        server.stop(workspace)
+        server.remove(workspace)
         if (known := cluster.known(workspace)) is not None:
             for folder in (known.home, known.sockets):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     workspace = open_workspace(tmp_path_factory.mktemp("doctor") / "workspace")
     yield workspace
-    server.stop(workspace)
+    server.remove(workspace)
 
 
 @pytest.fixture(autouse=True)

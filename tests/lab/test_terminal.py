@@ -49,7 +49,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         opened = open_workspace(folder)
         server.attach(opened)
         yield opened
-        server.stop(opened)
+        server.remove(opened)
 
 
 def revision_file(workspace: Workspace, exercise: str) -> Path:

@@ -29,7 +29,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         server.attach(opened)
         yield opened
         trials.cool_down()
-        server.stop(opened)
+        server.remove(opened)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def bookshop_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="session")
 def bookshop_server(bookshop_workspace: Workspace) -> Iterator[Server]:
     yield server.attach(bookshop_workspace)
-    server.stop(bookshop_workspace)
+    server.remove(bookshop_workspace)
 
 
 @pytest.fixture

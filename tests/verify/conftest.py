@@ -29,7 +29,7 @@ def verify_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works
         patch.setenv(HOME_VARIABLE, str(folder))
         workspace = open_workspace(folder)
         yield workspace
-        server.stop(workspace)
+        server.remove(workspace)
         if (known := cluster.known(workspace)) is not None:
             for elsewhere in (known.home, known.sockets):
                 shutil.rmtree(elsewhere, ignore_errors=True)

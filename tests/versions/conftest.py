@@ -42,7 +42,7 @@ def workspace_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], W
 
     yield open_at
     for workspace in opened:
-        server.stop(workspace)
+        server.remove(workspace)
         if (known := cluster.known(workspace)) is not None:
             for folder in (known.home, known.sockets):
                 shutil.rmtree(folder, ignore_errors=True)

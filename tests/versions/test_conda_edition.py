@@ -19,7 +19,7 @@ import nbformat
 import pytest
 import yaml
 
-from migration_cookbook.databases import cluster, server
+from migration_cookbook.databases import server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
 from migration_cookbook.editions.book import this_book
 from migration_cookbook.workspace import open_workspace
@@ -94,9 +94,7 @@ def edition() -> Iterator[Edition]:
     for program in PROGRAMS:
         (made.programs / program).symlink_to(installed / program)
     yield made
-    server.stop(made.workspace)
-    if (known := cluster.known(made.workspace)) is not None:
-        shutil.rmtree(known.home, ignore_errors=True)
+    server.remove(made.workspace)
     shutil.rmtree(folder)
 
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases import cluster, server
+from migration_cookbook.databases import server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
 from migration_cookbook.editions.book import this_book
 from migration_cookbook.workspace import HOME_VARIABLE, Workspace, open_workspace
@@ -29,14 +29,7 @@ def disposable(root: Path) -> Iterator[Workspace]:
     try:
         yield workspace
     finally:
-        stop_for_good(workspace)
-
-
-def stop_for_good(workspace: Workspace) -> None:
-    server.stop(workspace)
-    if (known := cluster.known(workspace)) is not None:
-        for folder in (known.home, known.sockets):
-            shutil.rmtree(folder, ignore_errors=True)
+        server.remove(workspace)
 
 
 @contextlib.contextmanager

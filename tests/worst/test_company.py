@@ -16,8 +16,9 @@ import nbformat
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from kernels import PATIENCE_S, Kernel, connected
-from places import cookbook, copy_checkout, environment_in, open_folder, stop_for_good
+from places import cookbook, copy_checkout, environment_in, open_folder
 
+from migration_cookbook.databases import server
 from migration_cookbook.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def copy() -> Iterator[Path]:
         yield made
         workspace = open_workspace(made / "workspace")
         for part in ("", "build", "test"):
-            stop_for_good(open_workspace(workspace.root / part))
+            server.remove(open_workspace(workspace.root / part))
 
 
 def keep_one_page(copy: Path) -> None:

@@ -21,7 +21,7 @@ import psutil
 import psycopg
 import pytest
 from kernels import Kernel, KernelDied, open_kernel
-from places import cookbook, copy_checkout, disposable, environment_in, stop_for_good
+from places import cookbook, copy_checkout, disposable, environment_in
 
 from migration_cookbook.databases import cluster, keeper, postgres, server
 from migration_cookbook.databases.connections import connect
@@ -318,4 +318,4 @@ def test_a_killed_build_leaves_whole_notebooks_and_the_next_build_passes(tmp_pat
                 assert [kernel for kernel in kernels if kernel.is_running()] == []
     finally:
         for home in (workspace, open_workspace(workspace.root / "build")):
-            stop_for_good(home)
+            server.remove(home)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,14 @@ def stop(workspace: Workspace) -> bool:
         if not processes.end(pid, cluster.mark):
             raise CookbookError(f"PostgreSQL can't be stopped. Kill the process {pid}.")
         return True
+
+
+def remove(workspace: Workspace) -> None:
+    """Stop the server and remove its files, which may lie outside the workspace: for one that passes."""
+    stop(workspace)
+    if (cluster := clusters.known(workspace)) is not None:
+        for folder in (cluster.home, cluster.sockets):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pid(workspace: Workspace) -> int | None:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_client.manager import KernelManager
 
 from migration_cookbook import practice
-from migration_cookbook.databases import cluster, server
-from migration_cookbook.practice import attempt, mutants
+from migration_cookbook.databases import server
+from migration_cookbook.practice import attempt
 from migration_cookbook.sandbox import opening
 from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
 
@@ -72,8 +72,8 @@ def measure() -> Iterator[Figure]:
 
 
 def _practice(workspace: Workspace) -> Iterator[Figure]:
-    """How long a check of a solved exercise takes, and how many planted mistakes are noticed."""
-    checks, verdicts = [], []
+    """How long a check of a solved exercise takes."""
+    checks = []
     for exercise in practice.exercises().values():
         sandbox, _ = practice.open_exercise(workspace, exercise)
         # What the solution comes to is found out once, with the first check.
@@ -81,14 +81,7 @@ def _practice(workspace: Workspace) -> Iterator[Figure]:
         databases = {kind: listed[0] for kind, listed in sandbox.databases.items()}
         attempt.perform(sandbox.folder, databases, exercise.solution_steps, exercise.id)
         checks.append(_timed(partial(practice.check, workspace, exercise, sandbox, "?")))
-        verdicts += list(mutants.judge(workspace, exercise))
     yield Figure("%check, over all exercises", tuple(checks), 1.0)
-    rejected = sum(verdict.rejected for verdict in verdicts) / len(verdicts)
-    passed = [f"{each.mutant.exercise.id} {each.mutant.mistake}" for each in verdicts if not each.rejected]
-    survivors = f", but not: {'; '.join(passed)}" if passed else ""
-    yield Figure(
-        f"share of {len(verdicts)} planted mistakes noticed{survivors}", (rejected,), 0.9, ratio=True
-    )
 
 
 @contextlib.contextmanager
@@ -102,16 +95,8 @@ def passing_workspace() -> Iterator[Workspace]:
         # A build and a check have workspaces of their own in this one.
         inner = [record.parent for record in workspace.root.glob("*/installation.json")]
         for root in (workspace.root, *inner):
-            _remove_server(open_workspace(root))
+            server.remove(open_workspace(root))
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_server(workspace: Workspace) -> None:
-    server.stop(workspace)
-    if (known := cluster.known(workspace)) is not None:
-        # They may lie outside the workspace.
-        for folder in (known.home, known.sockets):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _against_subprocess(workspace: Workspace, one: _Kernel) -> Iterator[Figure]:

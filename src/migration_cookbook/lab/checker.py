@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases import postgres, server
 from migration_cookbook.lab import peers
 from migration_cookbook.lab.bench import passing_workspace
+from migration_cookbook.lab.measured import Measured
 from migration_cookbook.verify.checking import Settings, opened
 from migration_cookbook.verify.noticing import FORMS, good, noticed, planted
 from migration_cookbook.verify.reading import read
@@ -36,29 +37,6 @@ _SEED = 1
 _RUNS = 5
 #: Snippets that the alembic command is tried with, and those that are contained.
 _FEW, _SOME = 4, 30
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One figure, as a sentence."""
-
-    sentence: str
-    #: What it should be; empty if it is there for comparison.
-    bound: str = ""
-    good: bool = True
-
-    def __str__(self) -> str:
-        should = f" (should be {self.bound}{'' if self.good else ': missed'})" if self.bound else ""
-        return self.sentence + should
-
-
-def checker_command() -> int:
-    """Measure, say each figure as soon as it is known; 0 if all is well."""
-    missed = 0
-    for each in measure():
-        print(each, flush=True)
-        missed += not each.good
-    return 1 if missed else 0
 
 
 def measure() -> Iterator[Measured]:

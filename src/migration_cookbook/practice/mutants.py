@@ -73,13 +73,11 @@ def _done(ground: Ground, exercise: Exercise, steps: Sequence[Step]) -> list[Any
     with worlds.world(ground, exercise) as world:
         if exercise.kind != "rescue":
             before, _ = solutions.prepare(ground, exercise, world, steps)
-            there = trials.up(exercise, world, before)
-            return _seen(there.then(trials.down_and_up(exercise, world)))
+            return _seen(trials.up_down_and_up(exercise, world, before))
         found = solutions.rescue(ground, exercise, world, steps)
         with worlds.world(ground, exercise, empty=True) as empty:
             trials.copy(world.folder, empty.folder)
-            there = trials.up(exercise, empty)
-            return [_seen(found), _seen(there.then(trials.down_and_up(exercise, empty)))]
+            return [_seen(found), _seen(trials.up_down_and_up(exercise, empty))]
 
 
 def _seen(outcome: Outcome) -> list[Any]:

@@ -82,11 +82,10 @@ def _run(ground: Ground, exercise: Exercise) -> tuple[Outcome, ...]:
             found = rescue(ground, exercise, world, exercise.solution_steps)
             with worlds.world(ground, exercise, empty=True) as empty:
                 trials.copy(world.folder, empty.folder)
-                return found, trials.up(exercise, empty).then(trials.down_and_up(exercise, empty))
+                return found, trials.up_down_and_up(exercise, empty)
         before, done = prepare(ground, exercise, world, exercise.solution_steps)
-        first = trials.up(exercise, world, before)
-        first = replace(first, files=done.files) if done else first
-        return (first.then(trials.down_and_up(exercise, world)),)
+        tried = trials.up_down_and_up(exercise, world, before)
+        return (replace(tried, files=done.files) if done else tried,)
 
 
 def _key(ground: Ground, exercise: Exercise) -> str:

@@ -31,7 +31,7 @@ from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -192,6 +192,7 @@ def _variables(databases: Sequence[Database]) -> Iterator[None]:
 def _fresh_modules(folder: Path) -> Iterator[None]:
     """The project's modules are read anew, as a new process would read them."""
     forget_modules(folder)
+    known = frozenset(sys.modules)
     path, bytecode = list(sys.path), sys.dont_write_bytecode
     # A file rewritten within one second would be served from its old .pyc.
     sys.dont_write_bytecode = True
@@ -200,7 +201,7 @@ def _fresh_modules(folder: Path) -> Iterator[None]:
     finally:
         sys.path[:] = path
         sys.dont_write_bytecode = bytecode
-        forget_modules(folder)
+        _forget(folder, sys.modules.keys() - known)
 
 
 def _forget_the_kernels_own_folder(folder: Path) -> None:
@@ -221,16 +222,19 @@ def forget_modules(folder: Path) -> None:
 
     Those of the same name from another sandbox go too: they would stand in for this project's.
     """
+    _forget(folder, list(sys.modules))
+
+
+def _forget(folder: Path, names: Iterable[str]) -> None:
     prefix = f"{folder}{os.sep}"
-    names = {path.stem for path in folder.glob("*.py")} | {
+    installed = (f"{sys.prefix}{os.sep}", f"{sys.base_prefix}{os.sep}")
+    own = {path.stem for path in folder.glob("*.py")} | {
         path.parent.name for path in folder.glob("*/__init__.py")
     }
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None) or ""
-        installed = not file or file.startswith((f"{sys.prefix}{os.sep}", f"{sys.base_prefix}{os.sep}"))
-        if file.startswith(prefix) or (
-            name.partition(".")[0] in names and not installed and name != "__main__"
-        ):
+    for name in names:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        namesake = name.partition(".")[0] in own and file and name != "__main__"
+        if file.startswith(prefix) or (namesake and not file.startswith(installed)):
             del sys.modules[name]
     importlib.invalidate_caches()
 
@@ -247,19 +251,25 @@ def fresh_logging() -> Iterator[None]:
     known = {each.name for each in loggers}
     for each in loggers:
         each.handlers[:] = [one for one in each.handlers if isinstance(one, logging.NullHandler)]
-        each.setLevel(logging.WARNING if each is logging.root else logging.NOTSET)
+        _set_level(each, logging.WARNING if each is logging.root else logging.NOTSET)
     try:
         yield
     finally:
         for each, handlers, level, disabled, propagate in saved:
             each.handlers[:] = handlers
-            each.setLevel(level)
+            _set_level(each, level)
             each.disabled, each.propagate = disabled, propagate
         for each in _named_loggers():
             if each.name not in known:
                 each.handlers.clear()
-                each.setLevel(logging.NOTSET)
+                _set_level(each, logging.NOTSET)
                 each.disabled, each.propagate = False, True
+
+
+def _set_level(logger: logging.Logger, level: int) -> None:
+    """Only where it is another: each setting looks through all loggers of the process."""
+    if logger.level != level:
+        logger.setLevel(level)
 
 
 def _named_loggers() -> list[logging.Logger]:

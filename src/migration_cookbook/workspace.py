@@ -81,35 +81,48 @@ class Workspace:
         finally:
             os.close(descriptor)
 
-    @contextlib.contextmanager
-    def building(self) -> Iterator[Path]:
+    def building(self) -> contextlib.AbstractContextManager[Path]:
         """An empty folder for what is being made, gone afterwards; `sweep` sees that it is in use."""
-        while True:
-            folder = self._buildings / secrets.token_hex(8)
-            folder.mkdir(parents=True)
-            with _locked(folder) as ours:
-                # A sweep that came in between took the folder for a dead process's.
-                if not ours or not folder.is_dir():
-                    continue
-                try:
-                    yield folder
-                finally:
-                    shutil.rmtree(folder, ignore_errors=True)
-                return
+        return passing_folder(self._buildings)
 
     def sweep(self) -> list[str]:
         """Remove what killed processes left half made; the names of the folders."""
-        removed = []
-        for folder in self._buildings.glob("*"):
-            with _locked(folder) as free:
-                if free:
-                    shutil.rmtree(folder, ignore_errors=True)
-                    removed.append(folder.name)
-        return removed
+        return sweep(self._buildings)
 
     @property
     def _buildings(self) -> Path:
         return self.databases / "building"
+
+
+@contextlib.contextmanager
+def passing_folder(parent: Path) -> Iterator[Path]:
+    """An empty folder in `parent`, gone afterwards; `sweep` sees that it is in use."""
+    while True:
+        folder = parent / secrets.token_hex(4)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        with _locked(folder) as ours:
+            # A sweep that came in between took the folder for a dead process's.
+            if not ours or not folder.is_dir():
+                continue
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            return
+
+
+def sweep(parent: Path) -> list[str]:
+    """Remove the passing folders of killed processes; their names."""
+    removed = []
+    for folder in parent.glob("*"):
+        with _locked(folder) as free:
+            if free:
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(folder.name)
+    return removed
 
 
 @contextlib.contextmanager

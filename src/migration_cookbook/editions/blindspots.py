@@ -28,7 +28,7 @@ _MANY = re.compile(r"\x1b\[[0-9;]*m")
 _LINK = re.compile(r"\]\((?!\w+:|#)([^)\s]+)\)")
 #: Folders of a machine; `sqlite:///…` and a bare `/` are none.
 _FOLDER = re.compile(
-    r"(?<![\w.:/~-])/(?:home|Users|root|tmp|var|private|work|opt|usr|mnt|srv|etc|nix)/[\w.+-]+"
+    r"(?<![\w.:/~-])/(?:home|Users|root|tmp|var|private|work|opt|usr|mnt|srv|etc|nix|dev/shm)/[\w.+-]+"
 )
 
 #: Pages that are no notebooks, as the notebooks' folder sees them; the learners have them at the same place.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from migration_cookbook.workspace import open_workspace
+from migration_cookbook.workspace import passing_folder, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +26,10 @@ def quick_folder(memory: Path = _MEMORY) -> Iterator[Path | None]:
     if not _fits(memory):
         yield None
         return
-    workspace = open_workspace(memory / f"cookbook-tests-{os.getuid()}")
-    workspace.sweep()
-    with workspace.building() as folder:
+    # A socket's path has room for few letters.
+    ours = memory / f"cookbook-{os.getuid()}"
+    sweep(ours)
+    with passing_folder(ours) as folder:
         yield folder
 
 

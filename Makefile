@@ -42,11 +42,13 @@ test-long: setup
 	@.venv/bin/cookbook test --long
 
 N ?= 20
+# Empty for all tests; --notebooks for the book's cells alone, which takes a third of the time.
+SOAKED ?=
 soak: setup
 	@COOKBOOK_KILLS=200 .venv/bin/python -m pytest -q -s -m long tests/worst/test_kills.py
 	@for seed in $$(seq $(N)); do \
 	  echo "Run $$seed of $(N), in the order of COOKBOOK_SHUFFLE=$$seed:"; \
-	  COOKBOOK_SHUFFLE=$$seed PYTEST_ADDOPTS=--no-loadscope-reorder .venv/bin/cookbook test || exit 1; \
+	  COOKBOOK_SHUFFLE=$$seed PYTEST_ADDOPTS=--no-loadscope-reorder .venv/bin/cookbook test $(SOAKED) || exit 1; \
 	done
 
 lint: setup

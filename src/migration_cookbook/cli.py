@@ -95,6 +95,8 @@ def check(options: argparse.Namespace) -> int:
     from migration_cookbook.lab.memory import quick_folder
 
     book = this_book()
+    if options.notebooks:
+        return check_notebooks(book, open_workspace())
     which = ["-m", "long"] if options.long else []
     with quick_folder() as folder:
         tests = subprocess.run(
@@ -103,7 +105,9 @@ def check(options: argparse.Namespace) -> int:
             env=os.environ | ({"TMPDIR": str(folder)} if folder else {}),
             check=False,
         )
-    return tests.returncode if options.long else tests.returncode or check_notebooks(book, open_workspace())
+    if tests.returncode or options.long:
+        return tests.returncode
+    return check_notebooks(book, open_workspace())
 
 
 def bench(options: argparse.Namespace) -> int:
@@ -240,7 +244,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("matrix", help=matrix.__doc__).set_defaults(run=matrix)
 
     one = commands.add_parser("test", help=check.__doc__)
-    one.add_argument("--long", action="store_true", help="instead, the tests that take minutes and a browser")
+    part = one.add_mutually_exclusive_group()
+    part.add_argument(
+        "--long", action="store_true", help="instead, the tests that take minutes and a browser"
+    )
+    part.add_argument("--notebooks", action="store_true", help="only every cell of every notebook")
     one.add_argument("pytest", nargs="*", help="what to pass on to pytest")
     one.set_defaults(run=check)
 

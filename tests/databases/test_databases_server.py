@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from multiprocessing import get_context
@@ -157,6 +158,25 @@ class TestAfterAnAccident:
         os.kill(pid, signal.SIGKILL)
         assert row_count(server.attach(unlucky), "survivors") == 1000
         connection.close()
+
+    def test_killed_while_it_starts_it_starts_again_with_its_rows(self, unlucky: Workspace) -> None:
+        make_rows(server.attach(unlucky), "kept_through_starts")
+        server.stop(unlucky)
+        known, killed = cluster_of(unlucky), []
+
+        def kill_it() -> None:
+            while not (pid := known.pid()):
+                time.sleep(0.0005)
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+        killer = threading.Thread(target=kill_it)
+        killer.start()
+        attached = server.attach(unlucky)
+        killer.join()
+        assert killed
+        assert attached.notices == ()
+        assert row_count(attached, "kept_through_starts") == 1000
 
     def test_a_killed_backend_means_recovery_and_attach_waits_for_it(self, unlucky: Workspace) -> None:
         attached = server.attach(unlucky)

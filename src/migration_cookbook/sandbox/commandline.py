@@ -232,10 +232,10 @@ def _forget(folder: Path, names: Iterable[str]) -> None:
         path.parent.name for path in folder.glob("*/__init__.py")
     }
     for name in names:
-        file = getattr(sys.modules[name], "__file__", None) or ""
+        file = getattr(sys.modules.get(name), "__file__", None) or ""
         namesake = name.partition(".")[0] in own and file and name != "__main__"
         if file.startswith(prefix) or (namesake and not file.startswith(installed)):
-            del sys.modules[name]
+            sys.modules.pop(name, None)
     importlib.invalidate_caches()
 
 

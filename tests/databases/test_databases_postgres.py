@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
@@ -116,6 +117,30 @@ class TestCreateAndDrop:
 
     def test_its_owner_may_do_what_migrations_do(self, shared: Server) -> None:
         build_rich(postgres.create(shared, "shop"))
+
+    def test_a_sweep_leaves_what_was_finished_meanwhile(self, shared: Server) -> None:
+        """As a notebook that starts sees a database that another one is making."""
+        swept: list[str] = []
+        over = threading.Event()
+
+        def sweep() -> None:
+            while not over.is_set():
+                swept.extend(postgres.sweep(shared))
+
+        sweepers = [threading.Thread(target=sweep) for _ in range(2)]
+        for one in sweepers:
+            one.start()
+        try:
+            made = [postgres.create(shared, "finished") for _ in range(15)]
+        finally:
+            over.set()
+            for one in sweepers:
+                one.join()
+        assert swept == []
+        for one in made:
+            with connect(one.url):
+                pass
+            postgres.drop(shared, one)
 
 
 class TestCopies:

@@ -189,9 +189,13 @@ def sweep(server: Server) -> list[str]:
     with _administrator(server) as admin:
         journal = None if server.makes_roles else _journal(admin, server)
         dropped = []
-        for found in _all(admin, server):
-            if _is_half(server, found, journal) and _claim_if_free(admin, found.name):
-                _drop(admin, server, found.name, _find(admin, found.name))
+        for listed in _all(admin, server):
+            if not _is_half(server, listed, journal) or not _claim_if_free(admin, listed.name):
+                continue
+            # Whoever was making it may have come to the end of it, or have dropped it, since it was listed.
+            found = _find(admin, listed.name)
+            if found is not None and _is_half(server, found, journal):
+                _drop(admin, server, found.name, found)
                 dropped.append(found.name)
         if server.makes_roles:
             _drop_orphaned_roles(admin, server)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases import cluster, postgres, server
+from migration_cookbook.databases import postgres, server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
 from migration_cookbook.workspace import Workspace, open_workspace
 
@@ -36,9 +36,6 @@ def disposable(root: Path) -> Iterator[Workspace]:
         yield workspace
     finally:
         server.remove(workspace)
-        if (known := cluster.known(workspace)) is not None:
-            for folder in (known.home, known.sockets):
-                shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(root, ignore_errors=True)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from trying import Desk
 
-from migration_cookbook.databases import cluster, postgres, server
+from migration_cookbook.databases import postgres, server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
 from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
 
@@ -30,9 +29,6 @@ def verify_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works
         workspace = open_workspace(folder)
         yield workspace
         server.remove(workspace)
-        if (known := cluster.known(workspace)) is not None:
-            for elsewhere in (known.home, known.sockets):
-                shutil.rmtree(elsewhere, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases import cluster, server
+from migration_cookbook.databases import server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
 from migration_cookbook.editions.book import Book, this_book
 from migration_cookbook.editions.reference import REFERENCE_VARIABLE
@@ -43,9 +42,6 @@ def workspace_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], W
     yield open_at
     for workspace in opened:
         server.remove(workspace)
-        if (known := cluster.known(workspace)) is not None:
-            for folder in (known.home, known.sockets):
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ _DAMAGE = (
     "cache lookup failed",
 )
 
-#: A server that ends so often without a complaint is damaged.
+#: A server that ends so often while it starts, without a complaint, is taken for damaged.
 _STARTS = 5
 
 _STILL_IN_USE = "pre-existing shared memory block"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Where Linux has a file system in memory. Others have none, and Docker's is small.
 _MEMORY = Path("/dev/shm")
-#: The tests use up a fourth of it.
+#: Room for a few servers, with some dozens of databases of 8 MB each.
 _ENOUGH = 4 * 2**30
 
 

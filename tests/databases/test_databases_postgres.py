@@ -550,3 +550,18 @@ def _wait_for(shared: Server, query: str, count: int) -> None:
 
 def test_a_workspace_value_is_enough(server_workspace: Workspace, shared: Server) -> None:
     assert server.attach(Workspace(server_workspace.root, server_workspace.installation)) == shared
+
+
+def test_who_stays_keeps_one_connection(shared: Server) -> None:
+    with (
+        pytest.raises(CookbookError, match=r"^PostgreSQL can't do it: .*administrator"),
+        postgres.staying(shared) as staying,
+    ):
+        assert staying.administrator is not None
+        database = postgres.create(staying, "shop")
+        assert database.name in postgres.names(shared)
+        postgres.drop(staying, database)
+        assert database.name not in postgres.names(shared)
+        session = staying.administrator.info.backend_pid
+        administer(shared, f"SELECT pg_terminate_backend({session})")
+        postgres.names(staying)

@@ -13,7 +13,7 @@ import contextlib
 import secrets
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -76,6 +76,13 @@ def clone(server: Server, template: Template, label: str) -> Database:
     """A fresh copy of a template."""
     with _administrator(server) as admin:
         return _make(admin, server, label, template)
+
+
+@contextlib.contextmanager
+def staying(server: Server) -> Iterator[Server]:
+    """The server for many things one after the other: they share a connection, and their claims last as long."""
+    with _administrator(server) as admin:
+        yield replace(server, administrator=admin)
 
 
 @contextlib.contextmanager
@@ -215,6 +222,9 @@ def _is_ours(admin: Connection, server: Server, found: _Found) -> bool:
 @contextlib.contextmanager
 def _administrator(server: Server) -> Iterator[Connection]:
     try:
+        if server.administrator is not None:
+            yield server.administrator
+            return
         with connect(server.url) as connection:
             yield connection
     except psycopg.OperationalError as error:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from migration_cookbook.databases import cluster as clusters
 from migration_cookbook.databases import keeper, processes
 from migration_cookbook.databases.binaries import OLDEST_MAJOR, Binaries, find_binaries
-from migration_cookbook.databases.connections import DRIVER, connect
+from migration_cookbook.databases.connections import DRIVER, Connection, connect
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
 from migration_cookbook.workspace import CookbookError
 
@@ -39,6 +39,8 @@ class Server:
     makes_roles: bool
     #: One line each, to be told to the user.
     notices: tuple[str, ...] = field(default=(), compare=False)
+    #: The administrator's connection, while somebody keeps it open.
+    administrator: Connection | None = field(default=None, compare=False, repr=False)
 
 
 def attach(workspace: Workspace, binaries: Binaries | None = None) -> Server:

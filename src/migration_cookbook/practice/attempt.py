@@ -286,7 +286,8 @@ def _write_revision(folder: Path, step: Step) -> None:
     place = folder / "migrations"
     path = place / "versions" / f"{step.revision}_{project.slug(step.message)}.py"
     for known in (place / "versions").glob("*.py"):
-        if _id(known) == step.revision:
+        text = known.read_text(encoding="utf-8")
+        if step.revision in text and _id(text) == step.revision:
             path = known
     generated = Template(filename=str(place / "script.py.mako")).render(
         message=step.message,
@@ -303,8 +304,8 @@ def _write_revision(folder: Path, step: Step) -> None:
     write_atomically(path, revision_file.with_code(generated, step.text))
 
 
-def _id(path: Path) -> str | None:
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+def _id(text: str) -> str | None:
+    for node in ast.parse(text).body:
         match node:
             case (
                 ast.AnnAssign(target=ast.Name(id="revision"), value=ast.Constant(value=value))

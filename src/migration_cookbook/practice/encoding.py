@@ -14,8 +14,11 @@ from migration_cookbook.databases.kinds import Kind
 
 def encode(value: Any) -> Any:
     """The value in what JSON knows."""
-    if dataclasses.is_dataclass(value):
-        return {each.name: encode(getattr(value, each.name)) for each in dataclasses.fields(value)}
+    # Nearly all values are these.
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: encode(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, Mapping):
         return {str(key): encode(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -38,6 +41,11 @@ def decode(annotation: Any, data: Any) -> Any:
         hints = _hints(annotation)
         return annotation(**{name: decode(hints[name], each) for name, each in data.items()})
     return Kind(data) if annotation is Kind else data
+
+
+@functools.cache
+def _names(annotation: type) -> tuple[str, ...]:
+    return tuple(each.name for each in dataclasses.fields(annotation))
 
 
 @functools.cache

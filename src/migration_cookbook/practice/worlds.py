@@ -55,10 +55,10 @@ class Ground:
 @contextlib.contextmanager
 def ground(workspace: Workspace) -> Iterator[Ground]:
     """The ground for worlds; one process at a time, so that nobody sweeps away another's."""
-    with workspace.lock("practice"):
+    with workspace.lock("practice"), contextlib.ExitStack() as stack:
         host, unavailable = None, None
         try:
-            host = server.attach(workspace)
+            host = stack.enter_context(postgres.staying(server.attach(workspace)))
         except CookbookError as error:
             unavailable = str(error)
         yield Ground(workspace, host, unavailable)

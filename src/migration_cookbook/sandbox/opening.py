@@ -5,6 +5,7 @@ Its databases are cloned from templates, which the project's own migrations buil
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +36,14 @@ def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ..
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise CookbookError(f"{folder} is not a folder of the cookbook's. Move it away, and run this again.")
     notices: list[str] = []
-    with workspace.lock(f"sandbox-{plan.name}"):
+    with workspace.lock(f"sandbox-{plan.name}"), contextlib.ExitStack() as stack:
         old = state.read(workspace, plan.name)
         kept = files.keep_changed(workspace, plan.name, folder, old["files"])
         notices += [kept] if kept else []
         host, unavailable = _server(workspace)
-        notices += list(host.notices) if host else []
+        if host:
+            notices += host.notices
+            host = stack.enter_context(postgres.staying(host))
         _tidy(workspace, host)
         _drop_old(workspace, host, plan, old)
         files.empty(folder)

@@ -25,13 +25,17 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(OWN_SERVER_VARIABLE, raising=False)
         clean_environment()
-        folder = tmp_path_factory.mktemp("cells") / "workspace"
-        patch.setenv(HOME_VARIABLE, str(folder))
-        patch.setenv("IPYTHONDIR", str(folder.parent / "ipython"))
-        opened = open_workspace(folder)
+        opened = open_workspace(tmp_path_factory.mktemp("cells") / "workspace")
         server.attach(opened)
         yield opened
         server.remove(opened)
+
+
+@pytest.fixture(autouse=True)
+def at_home(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each test anew: other rooms' tests, which have other homes, may run between them."""
+    monkeypatch.setenv(HOME_VARIABLE, str(workspace.root))
+    monkeypatch.setenv("IPYTHONDIR", str(workspace.root.parent / "ipython"))
 
 
 @pytest.fixture

@@ -24,11 +24,15 @@ def verify_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(OWN_SERVER_VARIABLE, raising=False)
         clean_environment()
-        folder = tmp_path_factory.mktemp("verify") / "workspace"
-        patch.setenv(HOME_VARIABLE, str(folder))
-        workspace = open_workspace(folder)
+        workspace = open_workspace(tmp_path_factory.mktemp("verify") / "workspace")
         yield workspace
         server.remove(workspace)
+
+
+@pytest.fixture(autouse=True)
+def at_home(verify_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each test anew: other rooms' tests, which have other homes, may run between them."""
+    monkeypatch.setenv(HOME_VARIABLE, str(verify_workspace.root))
 
 
 @pytest.fixture(scope="session")

@@ -136,7 +136,7 @@ def bench(options: argparse.Namespace) -> int:
         "what", "median", "fastest", "slowest", "runs", "should be", title="What a learner waits for"
     )
     bad = 0
-    with Console(stderr=True).status("Measuring, for some minutes ..."):
+    with Console(stderr=True).status("Measuring, for about two minutes ..."):
         for figure in measure():
             form = "{:.1f} x" if figure.ratio else "{:.3f} s"
             bound = (

@@ -9,7 +9,7 @@ import pytest
 
 from migration_cookbook import practice
 from migration_cookbook.databases import server
-from migration_cookbook.practice import worlds
+from migration_cookbook.practice import solutions, worlds
 from migration_cookbook.practice.exercise import Step
 from migration_cookbook.workspace import CookbookError
 
@@ -65,6 +65,16 @@ def test_the_order_of_columns_does_not_count(workspace: Workspace, subtitle: Exe
     swapped = [replace(known, text=FIRST_IN_TABLE)]
     only_sqlite = replace(subtitle, databases=subtitle.databases[:1])
     assert practice.check_steps(workspace, only_sqlite, swapped).passed
+
+
+def test_a_solution_that_is_known_on_one_database_is_not_taken_for_both(
+    workspace: Workspace, subtitle: Exercise
+) -> None:
+    only_sqlite = replace(subtitle, databases=subtitle.databases[:1])
+    with worlds.ground(workspace) as ground:
+        for each in (subtitle, only_sqlite, subtitle):
+            (outcome,) = solutions.wanted(ground, each)
+            assert set(outcome.states) == set(each.databases)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ test-long: setup
 	@.venv/bin/cookbook test --long
 
 N ?= 20
-# Empty for all tests; --notebooks for the book's cells alone, which takes a third of the time.
+# Empty for all tests. All of them 20 times is three hours: --engine takes two thirds of it, --notebooks one.
 SOAKED ?=
 soak: setup
 	@COOKBOOK_KILLS=200 .venv/bin/python -m pytest -q -s -m long tests/worst/test_kills.py

@@ -105,7 +105,7 @@ def check(options: argparse.Namespace) -> int:
             env=os.environ | ({"TMPDIR": str(folder)} if folder else {}),
             check=False,
         )
-    if tests.returncode or options.long:
+    if tests.returncode or options.long or options.engine:
         return tests.returncode
     return check_notebooks(book, open_workspace())
 
@@ -248,6 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     part.add_argument(
         "--long", action="store_true", help="instead, the tests that take minutes and a browser"
     )
+    part.add_argument("--engine", action="store_true", help="only the engine's tests")
     part.add_argument("--notebooks", action="store_true", help="only every cell of every notebook")
     one.add_argument("pytest", nargs="*", help="what to pass on to pytest")
     one.set_defaults(run=check)

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import functools
 import textwrap
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 #: What may stand at the top of a page and be silently meant in each snippet.
 PRELUDE: dict[str, Any] = {"op": op, "sa": sa, "postgresql": postgresql}
+
+#: Before 3.11.8 and 3.12.2, Python counts the depth of syntax trees for all threads together, and fails over it.
+_one_thread = threading.Lock()
 
 
 class NotPython(Exception):
@@ -79,15 +83,16 @@ def _call(names: dict[str, Any], name: str) -> Callable[[], None]:
 @functools.lru_cache(maxsize=64)
 def parse(text: str) -> ast.Module:
     """The text as Python, wherever it was cut out: indented, or from within a function. Don't change it."""
-    try:
-        return ast.parse(textwrap.dedent(text))
-    except SyntaxError as error:
-        with contextlib.suppress(SyntaxError):
-            # A body with `return` in it, or a first line at column 0 and the rest indented.
-            return ast.parse(textwrap.dedent(text.lstrip("\n")).strip())
-        raise NotPython(f"{error.msg} (line {error.lineno})") from None
-    except (MemoryError, RecursionError, ValueError):
-        raise NotPython("it is nested too deeply") from None
+    with _one_thread:
+        try:
+            return ast.parse(textwrap.dedent(text))
+        except SyntaxError as error:
+            with contextlib.suppress(SyntaxError):
+                # A body with `return` in it, or a first line at column 0 and the rest indented.
+                return ast.parse(textwrap.dedent(text.lstrip("\n")).strip())
+            raise NotPython(f"{error.msg} (line {error.lineno})") from None
+        except (MemoryError, RecursionError, ValueError):
+            raise NotPython("it is nested too deeply") from None
 
 
 def statements(sql: str) -> list[str]:

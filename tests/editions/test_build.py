@@ -180,23 +180,31 @@ def test_a_kernel_that_dies_while_it_starts_is_started_again(desk: Desk) -> None
     assert not configuration.exists()
 
 
+def in_a_process(desk: Desk) -> list[str]:
+    """A command that builds, and prints what failed."""
+    program = (
+        "from pathlib import Path; from migration_cookbook.editions.book import Book;"
+        "from migration_cookbook.editions.build import build; from migration_cookbook.workspace import open_workspace;"
+        f"built = build(Book(Path({str(desk.book.root)!r})), open_workspace(Path({str(desk.workspace.root)!r})));"
+        "print(*built.failures)"
+    )
+    return [sys.executable, "-c", program]
+
+
 def test_a_kernel_that_never_starts_is_said_in_a_line(desk: Desk) -> None:
     desk.write("a", "1")
     configure_kernel(desk, "a", "os._exit(1)")
-    (failure,) = build(desk.book, desk.workspace).failures
-    assert str(failure).startswith("chapters/a.md:1: the kernel does not start (Kernel died")
+    ended = subprocess.run(in_a_process(desk), capture_output=True, text=True, check=True)
+    (line,) = ended.stdout.splitlines()
+    assert line.startswith("chapters/a.md:1: the kernel does not start (Kernel died")
+    assert ended.stderr == ""
 
 
 def test_an_interrupt_ends_all_kernels_and_records_nothing(desk: Desk) -> None:
     desk.write("a/1", NOTE_THE_KERNEL, "import time\ntime.sleep(600)")
     desk.write("b/2", NOTE_THE_KERNEL, "import time\ntime.sleep(600)")
-    program = (
-        "from pathlib import Path; from migration_cookbook.editions.book import Book;"
-        "from migration_cookbook.editions.build import build; from migration_cookbook.workspace import open_workspace;"
-        f"build(Book(Path({str(desk.book.root)!r})), open_workspace(Path({str(desk.workspace.root)!r})))"
-    )
     process = subprocess.Popen(
-        [sys.executable, "-c", program],
+        in_a_process(desk),
         stderr=subprocess.DEVNULL,
         # A shell lets its background jobs ignore interrupts, and these tests may run in one.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),

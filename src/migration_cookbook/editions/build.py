@@ -213,6 +213,8 @@ class _Run:
         except RuntimeError as error:
             if begun:
                 raise
+            # At its exit the client cleans up once more, and prints a traceback if it finds no manager.
+            client.create_kernel_manager()
             return Failure(chapter, 1, f"the kernel does not start ({error}).")
         except CellControlSignal:
             # The cell's output says more, and is looked at with the others.

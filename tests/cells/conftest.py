@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from notebook_desk import open_desk
 
+from left_files import remove_left_files
 from migration_cookbook.databases import server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
-from migration_cookbook.sandbox import files
 from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
 
 if TYPE_CHECKING:
@@ -44,9 +43,7 @@ def at_home(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
 def blank(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A notebook in which nothing has run yet, in a workspace where no test before left a file."""
     monkeypatch.chdir(Path("/"))
-    shutil.rmtree(workspace.kept, ignore_errors=True)
-    for folder in workspace.sandboxes.glob("*/"):
-        files.empty(folder)
+    remove_left_files(workspace)
     with open_desk(workspace) as desk:
         yield desk
 

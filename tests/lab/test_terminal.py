@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from left_files import remove_left_files
 from migration_cookbook.databases import server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
 from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
@@ -50,6 +51,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         server.attach(opened)
         yield opened
         server.remove(opened)
+
+
+@pytest.fixture(autouse=True)
+def no_files_left(workspace: Workspace) -> None:
+    remove_left_files(workspace)
 
 
 def revision_file(workspace: Workspace, exercise: str) -> Path:

@@ -213,11 +213,15 @@ def verify(options: argparse.Namespace) -> int:
     from migration_cookbook.databases.kinds import BOTH, Kind
     from migration_cookbook.verify import command
     from migration_cookbook.verify.checking import Settings
+    from migration_cookbook.verify.trust import decide, terminal
 
     clean_environment()
     kinds = (Kind(options.on),) if options.on else BOTH
-    settings = Settings(open_workspace(), kinds, trust=options.trust, locks=options.locks)
-    return command.verify(options.paths, settings, options.format, show_sql=options.show == "sql")
+    settings = Settings(open_workspace(), kinds, locks=options.locks)
+    trust = decide(settings.workspace, options.paths if options.trust else (), terminal())
+    return command.verify(
+        options.paths, settings, options.format, trust=trust, show_sql=options.show == "sql"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -289,7 +293,7 @@ def _parser() -> argparse.ArgumentParser:
         "--locks", action="store_true", help="watch what each snippet locks on PostgreSQL, and who must wait"
     )
     one.add_argument(
-        "--trust", action="store_true", help="let files from outside your checkout do what you may do"
+        "--trust", action="store_true", help="take the files and folders named here for your own code, which may do what you may"
     )
     one.add_argument("--show", choices=["sql"], help="the SQL of each snippet, and the world it was sent to")
     one.set_defaults(run=verify)

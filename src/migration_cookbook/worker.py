@@ -7,6 +7,7 @@ These are limits, no containment: the child may do whatever its user may.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -32,6 +33,7 @@ _OUTPUT_KEPT = 20_000
 _OUTPUT_LIMIT = 100_000_000
 #: Nothing that a job is asked for is as long.
 _ANSWER_LIMIT = 50_000_000
+_PARENT_DEATH_SIGNAL = 1
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,11 @@ class Worker:
             process.wait()
         _stream(process.stdout).close()
 
+    def kill(self) -> None:
+        """End the job that runs in another thread, and the process with it; the next job starts another."""
+        if (process := self._process) is not None:
+            process.kill()
+
     def _exchange(self, request: bytes) -> Ended:
         process = self._process
         assert process is not None
@@ -150,11 +157,12 @@ def serve(preload: list[str]) -> None:
 def _supervise(job: dict[str, Any], requests: int) -> Ended:
     limits = Limits(**job["limits"])
     receiving, sending = os.pipe()
+    parent = os.getpid()
     with tempfile.TemporaryFile() as output:
         child = os.fork()
         if child == 0:
             os.close(receiving)
-            _work(job, limits, sending, output.fileno())
+            _work(job, limits, sending, output.fileno(), parent)
         os.close(sending)
         try:
             answer, in_time = _answer(receiving, requests, limits.seconds)
@@ -203,11 +211,12 @@ def _kill(child: int) -> None:
             kill(child, signal.SIGKILL)
 
 
-def _work(job: dict[str, Any], limits: Limits, sending: int, output: int) -> NoReturn:
+def _work(job: dict[str, Any], limits: Limits, sending: int, output: int, parent: int) -> NoReturn:
     """The child: call the function, send what it returned, and be gone."""
     status = 1
     try:
         os.setsid()
+        _die_with(parent)
         os.dup2(output, 1)
         os.dup2(output, 2)
         # Whoever writes to the caller's pipes would speak for this process.
@@ -221,6 +230,14 @@ def _work(job: dict[str, Any], limits: Limits, sending: int, output: int) -> NoR
         status = 0
     finally:
         os._exit(status)
+
+
+def _die_with(parent: int) -> None:
+    """End a job when the warm process is killed, and so can't end it. Only Linux can do this."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def _call(job: dict[str, Any]) -> dict[str, Any]:

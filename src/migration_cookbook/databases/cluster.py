@@ -417,7 +417,11 @@ def _clear_remains(cluster: Cluster) -> None:
 
 
 def _program(name: str, cluster: Cluster, binaries: Binaries, account: Account) -> Path:
-    """The program's path, in a copy of the binaries where the account can't reach them."""
+    return program(name, cluster.home, binaries, account)
+
+
+def program(name: str, home: Path, binaries: Binaries, account: Account) -> Path:
+    """The program's path, in a copy of the binaries in `home` where the account can't reach them."""
     if account.reaches(binaries.folder):
         return binaries.folder / name
     if binaries.origin != "embedded":
@@ -425,9 +429,9 @@ def _program(name: str, cluster: Cluster, binaries: Binaries, account: Account) 
             f"PostgreSQL's programs in {binaries.folder} are closed to the user `nobody`, who runs the server for "
             "root. Run the cookbook as an ordinary user."
         )
-    copy = cluster.home / f"postgres-{binaries.version}"
+    copy = home / f"postgres-{binaries.version}"
     if not copy.is_dir():
-        half = cluster.home / "postgres-copying"
+        half = home / "postgres-copying"
         shutil.rmtree(half, ignore_errors=True)
         _copy_wheel(binaries.folder.parents[1], half)
         half.rename(copy)

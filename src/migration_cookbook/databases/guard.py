@@ -32,7 +32,7 @@ class Refused(CookbookError):
 
 
 @contextlib.contextmanager
-def only(databases: Iterable[Database]) -> Iterator[None]:
+def only(databases: Iterable[Database], cursor_factory: Any = None) -> Iterator[None]:
     """Inside, SQLAlchemy opens connections to these databases and to no other; nested, to those of both."""
     allowed = tuple(databases)
 
@@ -40,6 +40,8 @@ def only(databases: Iterable[Database]) -> Iterator[None]:
         dialect: Dialect, record: ConnectionPoolEntry, arguments: list[Any], parameters: dict[str, Any]
     ) -> None:
         _check(dialect.name, arguments, parameters, allowed)
+        if cursor_factory is not None and dialect.name == "postgresql":
+            parameters.setdefault("cursor_factory", cursor_factory)
 
     event.listen(sa.Engine, "do_connect", check)
     try:

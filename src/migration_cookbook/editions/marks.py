@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.locks import strongest_mode
 from migration_cookbook.verify.checking import Settings, check
+from migration_cookbook.verify.trust import trusted
 from migration_cookbook.verify.snippet import Form
 from migration_cookbook.verify.verdict import Verdict
 
@@ -46,7 +47,7 @@ def marked(sheet: Sheet, workspace: Workspace) -> Sheet:
     """The sheet with marks as they are to be now."""
     snippets = [part.snippet for part in sheet.parts if part.snippet and part.snippet.form in _FORMS]
     kinds = tuple(Kind(name) for name in sheet.databases)
-    return with_marks(sheet, check(snippets, Settings(workspace, kinds, trust=True, locks=True)))
+    return with_marks(sheet, check(trusted(snippets), Settings(workspace, kinds, locks=True)))
 
 
 def with_marks(sheet: Sheet, checked: Iterable[Checked]) -> Sheet:

@@ -17,6 +17,7 @@ from migration_cookbook.verify.checking import Settings, opened
 from migration_cookbook.verify.noticing import FORMS, good, noticed, planted
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.trial import ends_transactions
+from migration_cookbook.verify.trust import trusted
 from migration_cookbook.verify.verdict import Verdict
 from migration_cookbook.workspace import CookbookError, checkout
 
@@ -42,7 +43,7 @@ _FEW, _SOME = 4, 30
 def measure() -> Iterator[Measured]:
     """All figures, each as soon as it is known."""
     with passing_workspace() as workspace:
-        checked, _ = _timed(corpus(), Settings(workspace, trust=True), runs=1)
+        checked, _ = _timed(corpus(), Settings(workspace), runs=1)
         checked = good(checked)
         yield from _speed(checked, workspace)
         yield from _locks(checked, workspace)
@@ -58,7 +59,7 @@ def corpus() -> list[Snippet]:
     if (book := checkout()) is None:
         raise CookbookError("The snippets to measure with are in the checkout of the cookbook; work in one.")
     pages = sorted((book / "tests" / "verify" / "corpus").glob("*.md"))
-    return [snippet for page in pages for snippet in read(page) if snippet.form in FORMS]
+    return [one for page in pages for one in trusted(read(page)) if one.form in FORMS]
 
 
 def _timed(snippets: Sequence[Snippet], settings: Settings, runs: int = _RUNS) -> tuple[list[Checked], float]:
@@ -76,7 +77,7 @@ def _timed(snippets: Sequence[Snippet], settings: Settings, runs: int = _RUNS) -
 
 def _speed(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measured]:
     snippets, count = [one.snippet for one in checked], len(checked)
-    _, seconds = _timed(snippets, Settings(workspace, trust=True))
+    _, seconds = _timed(snippets, Settings(workspace))
     rate = count / seconds
     yield Measured(
         f"{count} snippets on both databases, their worlds inferred, up, down and up: {rate:.0f} a second",
@@ -105,7 +106,7 @@ def _speed(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measure
 
 def _locks(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measured]:
     snippets = [one.snippet for one in checked]
-    _, seconds = _timed(snippets, Settings(workspace, trust=True, locks=True), runs=1)
+    _, seconds = _timed(snippets, Settings(workspace, locks=True), runs=1)
     each = seconds / len(snippets)
     yield Measured(
         f"With --locks: {each * 1000:.0f} ms a snippet", f"≤ {_LOCKS_S * 1000:.0f} ms", each <= _LOCKS_S
@@ -115,8 +116,8 @@ def _locks(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measure
 def _containment(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measured]:
     """The same snippets as somebody else's: those of a page that lies in no checkout."""
     mine = [one.snippet for one in checked]
-    strange = [replace(one, file=str(Path(os.sep, "elsewhere", "page.md"))) for one in mine]
-    _, trusted = _timed(mine, Settings(workspace, trust=True), runs=1)
+    strange = [replace(one, trusted=False) for one in mine]
+    _, trusted = _timed(mine, Settings(workspace), runs=1)
     found, contained = _timed(strange, Settings(workspace), runs=1)
     refused = next(
         (f.message for one in found for f in one.findings.values() if f.verdict is Verdict.NOT_RUN), ""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import re
+import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases.binaries import find_binaries
 from migration_cookbook.databases.kinds import BOTH, Kind
-from migration_cookbook.verify.foreign import foreign
 from migration_cookbook.verify.judge import judge, placeholder
-from migration_cookbook.verify.quarantine import Quarantine
-from migration_cookbook.verify.reported import report
+from migration_cookbook.verify.quarantine import Job, PageRoom, Quarantine
+from migration_cookbook.verify.snippet import changes_libraries
+from migration_cookbook.verify.untrusted import read_trial
 from migration_cookbook.verify.verdict import Checked, Finding, Verdict
 from migration_cookbook.worker import Limits, Worker
 from migration_cookbook.workspace import CookbookError
@@ -34,17 +36,15 @@ if TYPE_CHECKING:
 
 #: Snippets that one child tries one after the other at most, so that they share a connection.
 _CHUNK = 64
+#: Of somebody else's, so few that one that takes the others along costs little.
+_SMALL_CHUNK = 8
 _LIMITS = Limits(seconds=10.0)
+_NO_ROLES = "needs --trust: on a server of your own there are no roles to hold it"
 #: What a warm process must have imported.
 RUNNER = "migration_cookbook.verify.jobs"
 _RUN = f"{RUNNER}:run_all"
 #: The same, and what its first jobs would have to find out each time anew.
 _WARM = "migration_cookbook.verify.warm"
-#: What changes a library for whoever comes next in the same process.
-_CHANGES_LIBRARIES = re.compile(
-    r"\bevent\s*\.\s*listen|\blistens?_for\b|sqlalchemy\.event|import event\b|@\w*\.?compiles\b"
-    r"|\bregister_operation\b|\bimplementation_for\b|\bregister_comparator\b|\bsetattr\("
-)
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,6 @@ class Settings:
 
     workspace: Workspace
     kinds: tuple[Kind, ...] = BOTH
-    #: Somebody else's snippets may do what the user may.
-    trust: bool = False
     #: Look at what each snippet locks on PostgreSQL, too.
     locks: bool = False
 
@@ -67,6 +65,8 @@ class _Bench:
     url: sa.URL | None
     quarantine: Quarantine
     locks: bool
+    #: Whether the server isn't the cookbook's own.
+    shared: bool
 
 
 def check(
@@ -84,6 +84,7 @@ class Checker:
         self, stack: ExitStack, settings: Settings, host: Server | None, unavailable: str, size: int
     ) -> None:
         self._settings, self._unavailable = settings, unavailable
+        self._stack = stack
         self._benches = SimpleQueue[_Bench]()
         self._all = [_bench(stack, host, settings) for _ in range(size)]
         for bench in self._all:
@@ -92,42 +93,92 @@ class Checker:
 
     def start(self, snippets: Sequence[Snippet]) -> None:
         """Let those warm up meanwhile that these snippets need."""
-        files = {one.file for one in snippets}
-        strange = self._strange(files)
         for bench in self._all:
-            if files - strange:
+            if any(one.trusted for one in snippets):
                 bench.worker.start()
-            if strange:
+            if not all(one.trusted for one in snippets):
                 bench.quarantine.start()
 
     def check(
         self, snippets: Sequence[Snippet], tell: Callable[[int], None] | None = None
     ) -> Iterator[Checked]:
         """Each snippet with its findings, in order."""
-        strange = self._strange({one.file for one in snippets})
-        chunks = _chunks(snippets, len(self._all))
-        futures = [
-            self._pool.submit(_chunk, chunk, self._settings.kinds, self._benches, self._unavailable, strange)
-            for chunk in chunks
-        ]
+        futures = [self._pool.submit(task) for task in self._tasks(snippets)]
         done = 0
-        used = _leaned_on(snippets)
+        page: list[Checked] = []
         for future in futures:
             for checked in future.result():
                 done += 1
                 if tell is not None:
                     tell(done)
-                yield _used(checked, used)
+                # Whether a definition was used shows at the end of its page.
+                if page and page[-1].snippet.file != checked.snippet.file:
+                    yield from _with_use(page)
+                    page = []
+                page.append(checked)
+        yield from _with_use(page)
 
-    def _strange(self, files: set[str]) -> frozenset[str]:
-        return frozenset(file for file in files if not self._settings.trust and foreign(Path(file)))
+    def _tasks(self, snippets: Sequence[Snippet]) -> Iterator[Callable[[], list[Checked]]]:
+        """Your own in large chunks; anybody else's page by page, in small ones."""
+        for trusted, some in _runs(snippets, lambda one: one.trusted):
+            if trusted:
+                for chunk in _chunks(some, len(self._all)):
+                    yield partial(self._own, chunk)
+                continue
+            for _, page in _runs(some, lambda one: one.file):
+                chunks = _small_chunks(page)
+                room = _SharedRoom(self._settings.workspace, len(page), len(chunks))
+                self._stack.callback(room.close)
+                for chunk in chunks:
+                    yield partial(self._strangers, chunk, room)
+
+    def _own(self, chunk: Sequence[Snippet]) -> list[Checked]:
+        return _chunk(chunk, self._settings.kinds, self._benches, self._unavailable)
+
+    def _strangers(self, chunk: Sequence[Snippet], room: _SharedRoom) -> list[Checked]:
+        bench = self._benches.get()
+        try:
+            return _contained(chunk, self._settings.kinds, bench, room, _no_throwaway())
+        finally:
+            self._benches.put(bench)
+            room.leave()
+
+
+class _SharedRoom:
+    """A page's room, made for the first of its chunks and closed after the last."""
+
+    def __init__(self, workspace: Workspace, snippets: int, chunks: int) -> None:
+        self._workspace, self._snippets, self._chunks = workspace, snippets, chunks
+        self._room: PageRoom | None = None
+        self._lock = threading.Lock()
+
+    def enter(self) -> PageRoom:
+        with self._lock:
+            if self._room is None:
+                self._room = PageRoom(self._workspace, self._snippets)
+            return self._room
+
+    def leave(self) -> None:
+        with self._lock:
+            self._chunks -= 1
+            if self._chunks:
+                return
+        self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            room, self._room = self._room, None
+        if room is not None:
+            room.close()
 
 
 @contextmanager
 def opened(snippets: Sequence[Snippet], settings: Settings) -> Iterator[Checker]:
     """A checker for at least these snippets; within, it stays warm."""
     with ExitStack() as stack:
-        host, unavailable = _server(settings)
+        # Somebody else's snippets never reach the server that others work on.
+        own = any(one.trusted for one in snippets)
+        host, unavailable = _server(settings) if own else (None, "")
         if host is not None:
             postgres.sweep(host)
         size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
@@ -141,8 +192,9 @@ def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
     with ExitStack() as stack:
         host, unavailable = _server(settings)
         benches = SimpleQueue[_Bench]()
-        benches.put(_Bench(worker, _scratch(stack, host), _quarantine(stack, host), settings.locks))
-        return _chunk([snippet], settings.kinds, benches, unavailable, frozenset())[0]
+        shared = host is not None and not host.makes_roles
+        benches.put(_Bench(worker, _scratch(stack, host), _quarantine(stack), settings.locks, shared))
+        return _chunk([snippet], settings.kinds, benches, unavailable)[0]
 
 
 def _server(settings: Settings) -> tuple[Server | None, str]:
@@ -157,12 +209,13 @@ def _server(settings: Settings) -> tuple[Server | None, str]:
 def _bench(stack: ExitStack, host: Server | None, settings: Settings) -> _Bench:
     worker = Worker(_WARM)
     stack.callback(worker.close)
-    return _Bench(worker, _scratch(stack, host), _quarantine(stack, host), settings.locks)
+    shared = host is not None and not host.makes_roles
+    return _Bench(worker, _scratch(stack, host), _quarantine(stack), settings.locks, shared)
 
 
-def _quarantine(stack: ExitStack, host: Server | None) -> Quarantine:
+def _quarantine(stack: ExitStack) -> Quarantine:
     """It costs nothing until somebody is put there."""
-    made = Quarantine(host)
+    made = Quarantine()
     stack.callback(made.close)
     return made
 
@@ -172,6 +225,14 @@ def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
     return None if host is None else stack.enter_context(postgres.passing(host)).url
 
 
+def _runs(
+    snippets: Sequence[Snippet], key: Callable[[Snippet], Any]
+) -> Iterator[tuple[Any, list[Snippet]]]:
+    """Neighbors with the same key."""
+    for value, some in itertools.groupby(snippets, key):
+        yield value, list(some)
+
+
 def _chunks(snippets: Sequence[Snippet], workers: int) -> list[Sequence[Snippet]]:
     """About equal ones, as many for each worker."""
     rounds = -(-len(snippets) // (workers * _CHUNK))
@@ -179,14 +240,58 @@ def _chunks(snippets: Sequence[Snippet], workers: int) -> list[Sequence[Snippet]
     return [snippets[start : start + length] for start in range(0, len(snippets), length)]
 
 
-def _chunk(
+def _small_chunks(snippets: Sequence[Snippet]) -> list[list[Snippet]]:
+    """Few enough that the time of one trial is enough for all of them; what changes a library is alone."""
+    found: list[list[Snippet]] = []
+    for snippet in snippets:
+        if snippet.alone or not found or len(found[-1]) >= _SMALL_CHUNK or found[-1][-1].alone:
+            found.append([])
+        found[-1].append(snippet)
+    return found
+
+
+def _no_throwaway() -> str:
+    """Why there is no PostgreSQL server for somebody else's page; empty if there is."""
+    if server.is_your_own():
+        return _NO_ROLES
+    return "" if find_binaries() is not None else server.NO_BINARIES
+
+
+def _contained(
     chunk: Sequence[Snippet],
     kinds: Sequence[Kind],
-    benches: SimpleQueue[_Bench],
-    unavailable: str,
-    strange: frozenset[str],
+    bench: _Bench,
+    room: _SharedRoom,
+    no_postgres: str,
 ) -> list[Checked]:
-    """The findings of a few snippets; those of the files that are `strange` are somebody else's."""
+    """The findings of a few snippets of somebody else's; `no_postgres` says why PostgreSQL isn't there."""
+    findings: dict[tuple[int, Kind], Finding] = {}
+    jobs: dict[tuple[int, Kind], Job] = {}
+    for number, snippet in enumerate(chunk):
+        for kind in kinds:
+            if snippet.skip is not None:
+                findings[number, kind] = Finding(kind, Verdict.NOT_RUN, f"skipped: {snippet.skip}")
+            elif snippet.placeholder:
+                findings[number, kind] = Finding(
+                    kind, Verdict.PLACEHOLDER, f"{snippet.placeholder} stands for something"
+                )
+            elif no_postgres and kind is Kind.POSTGRES:
+                findings[number, kind] = Finding(kind, Verdict.NOT_RUN, no_postgres)
+            else:
+                jobs[number, kind] = Job(snippet, kind, _arguments(bench, snippet, kind))
+    if jobs:
+        found = bench.quarantine.try_out(list(jobs.values()), room.enter())
+        findings |= dict(zip(jobs, found, strict=True))
+    return [
+        Checked(snippet, {kind: findings[number, kind] for kind in kinds})
+        for number, snippet in enumerate(chunk)
+    ]
+
+
+def _chunk(
+    chunk: Sequence[Snippet], kinds: Sequence[Kind], benches: SimpleQueue[_Bench], unavailable: str
+) -> list[Checked]:
+    """The findings of a few snippets of your own."""
     findings: dict[int, dict[Kind, Finding]] = defaultdict(dict)
     jobs: list[tuple[int, Kind]] = []
     for number, snippet in enumerate(chunk):
@@ -198,16 +303,12 @@ def _chunk(
                 jobs.append((number, kind))
     bench = benches.get()
     try:
-        own = [(number, kind) for number, kind in jobs if chunk[number].file not in strange]
-        together = [(number, kind) for number, kind in own if not _changes_libraries(chunk[number])]
+        together = [(number, kind) for number, kind in jobs if not changes_libraries(chunk[number])]
         tried = dict(zip(together, _trials(bench, chunk, together), strict=True))
-        for number, kind in own:
+        for number, kind in jobs:
             if (number, kind) not in tried:
                 tried[number, kind] = _alone(bench, _arguments(bench, chunk[number], kind), kind)
-        for number, kind in jobs:
-            trial = tried.get((number, kind)) or bench.quarantine.try_out(
-                _arguments(bench, chunk[number], kind), kind
-            )
+            trial = tried[number, kind]
             findings[number][kind] = (
                 trial if isinstance(trial, Finding) else judge(chunk[number], kind, trial)
             )
@@ -217,11 +318,6 @@ def _chunk(
         Checked(snippet, {kind: findings[number][kind] for kind in kinds})
         for number, snippet in enumerate(chunk)
     ]
-
-
-def _changes_libraries(snippet: Snippet) -> bool:
-    """Whether others would feel that it ran, so that it needs a process of its own."""
-    return any(_CHANGES_LIBRARIES.search(one.text) for one in (snippet, *snippet.leans_on))
 
 
 def _without_running(snippet: Snippet, kind: Kind, unavailable: str) -> Finding | None:
@@ -243,7 +339,7 @@ def _trials(
     arguments = [_arguments(bench, chunk[number], kind) for number, kind in jobs]
     ended = bench.worker.run(_RUN, {"jobs": arguments}, Limits(_LIMITS.seconds + len(jobs), _LIMITS.memory))
     if ended.how == "returned":
-        return [report(one) for one in ended.value]
+        return [read_trial(one) for one in ended.value]
     # One of them took the others along: each for itself.
     return [_alone(bench, one, kind) for one, (_, kind) in zip(arguments, jobs, strict=True)]
 
@@ -251,7 +347,7 @@ def _trials(
 def _alone(bench: _Bench, arguments: dict[str, Any], kind: Kind) -> Trial | Finding:
     ended = bench.worker.run(_RUN, {"jobs": [arguments]}, _LIMITS)
     if ended.how == "returned":
-        return report(ended.value[0])
+        return read_trial(ended.value[0])
     return Finding(kind, Verdict.NOT_DECIDED, ended.error or ended.how)
 
 
@@ -267,21 +363,29 @@ def _arguments(bench: _Bench, snippet: Snippet, kind: Kind) -> dict[str, Any]:
         "given": snippet.given,
         "answers": list(snippet.answers),
         "locks": bench.locks,
+        "shared": bench.shared,
     }
 
 
-def _leaned_on(snippets: Sequence[Snippet]) -> frozenset[str]:
-    return frozenset(earlier.place for snippet in snippets for earlier in snippet.leans_on)
-
-
-def _used(checked: Checked, used: frozenset[str]) -> Checked:
+def _with_use(page: Sequence[Checked]) -> Iterator[Checked]:
     """A definition that a later snippet of the page uses did run, there."""
-    if checked.snippet.place not in used:
-        return checked
-    findings = {
-        kind: Finding(kind, Verdict.WORKS, "used further below")
-        if finding.verdict is Verdict.NOTHING_RAN
-        else finding
-        for kind, finding in checked.findings.items()
-    }
-    return Checked(checked.snippet, findings)
+    for checked in page:
+        yield Checked(
+            checked.snippet,
+            {
+                kind: Finding(kind, Verdict.WORKS, "used further below")
+                if finding.verdict is Verdict.NOTHING_RAN and _is_used(checked.snippet, kind, page)
+                else finding
+                for kind, finding in checked.findings.items()
+            },
+        )
+
+
+def _is_used(snippet: Snippet, kind: Kind, page: Sequence[Checked]) -> bool:
+    """Of somebody else's, only by what works: there its schema proves it."""
+    return any(
+        snippet.place in {earlier.place for earlier in one.snippet.leans_on}
+        and (snippet.trusted or one.findings[kind].verdict in (Verdict.WORKS, Verdict.OUTSIDE))
+        for one in page
+        if kind in one.findings
+    )

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.checking import Settings, check
 from migration_cookbook.verify.expecting import held_to_declaration
-from migration_cookbook.verify.reading import read
+from migration_cookbook.verify.pages import PageReader
 from migration_cookbook.verify.reading.files import files_of
-from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.report import FORMATS, terminal
 from migration_cookbook.verify.report.run import Run
 from migration_cookbook.verify.snippet import Form
 from migration_cookbook.verify.versions import versions
+from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from migration_cookbook.verify.snippet import Snippet
+    from migration_cookbook.verify.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,17 @@ class Found:
     snippets: tuple[Snippet, ...]
     mistakes: tuple[str, ...]
     foreign: int
+    #: The pages that are somebody else's.
+    untrusted: tuple[Path, ...] = ()
 
 
-def verify(paths: Sequence[Path], settings: Settings, form: str | None, *, show_sql: bool) -> int:
+def verify(
+    paths: Sequence[Path], settings: Settings, form: str | None, *, trust: Trust, show_sql: bool
+) -> int:
     """Check and tell; 0 if at least one snippet was found and each is as declared, else 1."""
-    found = find(paths, settings)
+    found = find(paths, settings, trust)
+    if found.untrusted:
+        print(_contained(found.untrusted, trust), file=sys.stderr)
     with terminal.progress(len(found.snippets)) as tell:
         checked = tuple(check(found.snippets, settings, tell)) if found.snippets else ()
     asked = versions(settings.workspace, settings.kinds)
@@ -53,16 +60,26 @@ def verify(paths: Sequence[Path], settings: Settings, form: str | None, *, show_
     return 0 if run.good else 1
 
 
-def find(paths: Sequence[Path], settings: Settings) -> Found:
+def _contained(untrusted: Sequence[Path], trust: Trust) -> str:
+    """One line about the pages that aren't yours."""
+    pages = f"{untrusted[0]} isn't" if len(untrusted) == 1 else f"{len(untrusted)} pages aren't"
+    why = trust.doubt or "They aren't tracked by the Git repository that you're in."
+    if len(untrusted) == 1 and not trust.doubt:
+        why = "It isn't tracked by the Git repository that you're in."
+    return f"{pages} taken for yours, and run contained. {why} Name what you wrote yourself with --trust."
+
+
+def find(paths: Sequence[Path], settings: Settings, trust: Trust) -> Found:
     """The snippets of all files, each file once; a page with a mistake does not keep the others from being read."""
     files = dict.fromkeys(file for path in paths for file in files_of(path))
     snippets: list[Snippet] = []
     mistakes: list[str] = []
-    for file in files:
-        try:
-            snippets += read(file)
-        except PageMistake as mistake:
-            mistakes.append(str(mistake))
+    with PageReader(trust) as reader:
+        for file in files:
+            try:
+                snippets += reader.read(file)
+            except CookbookError as mistake:
+                mistakes.append(str(mistake))
     ours = [one for one in snippets if one.form is not Form.FOREIGN]
     asked = tuple(one for one in ours if set(one.on) & set(settings.kinds))
-    return Found(asked, tuple(mistakes), len(snippets) - len(ours))
+    return Found(asked, tuple(mistakes), len(snippets) - len(ours), tuple(reader.untrusted))

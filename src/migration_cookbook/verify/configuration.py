@@ -43,10 +43,10 @@ _CALLABLES = frozenset({
 })  # fmt: skip
 
 
-def trial(form: Form, text: str, kind: Kind, url: sa.URL | None) -> Trial:
+def trial(form: Form, text: str, kind: Kind, url: sa.URL | None, *, keep: bool = False) -> Trial:
     """Put the fragment into a project, and run the commands that every project knows."""
     template = "pyproject" if form is Form.PYPROJECT else "generic"
-    with project(kind, url, template) as made:
+    with project(kind, url, template, keep=keep) as made:
         write_revisions(made, (), fork=False)
         try:
             doubtful = _PLACES[form](made, textwrap.dedent(text))

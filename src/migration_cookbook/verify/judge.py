@@ -90,6 +90,8 @@ def _spoken(text: str) -> str:
 
 
 def _verdict(snippet: Snippet, trial: Trial) -> tuple[Verdict, str]:
+    if trial.not_run:
+        return Verdict.NOT_RUN, trial.not_run
     if trial.refusal is not None:
         kind = trial.refusal.kind
         words = f"{kind}: {trial.refusal.message}" if kind else trial.refusal.message
@@ -107,6 +109,8 @@ def _verdict(snippet: Snippet, trial: Trial) -> tuple[Verdict, str]:
             Verdict.NOTHING_RAN,
             "it only defines something" if trial.idle else "no operation and no statement ran",
         )
+    if trial.ended != "done":
+        return Verdict.NOT_DECIDED, "its trial did not come to an end"
     return Verdict.WORKS, ""
 
 

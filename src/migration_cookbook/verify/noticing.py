@@ -65,7 +65,7 @@ def planted(originals: Sequence[Checked], seed: int) -> list[tuple[Checked, Muta
 def noticed(pairs: Sequence[tuple[Checked, Mutant]], workspace: Workspace) -> Iterator[Planted]:
     """Those that matter, on each database."""
     inferred = [_mutated(original, mutant) for original, mutant in pairs]
-    without = list(check(inferred, Settings(workspace, trust=True)))
+    without = list(check(inferred, Settings(workspace)))
     for kind in BOTH:
         worlds = [_world(original.findings[kind]) for original, _ in pairs]
         # The original once more, in its own world: what is stated may be told otherwise than what is inferred.
@@ -73,7 +73,7 @@ def noticed(pairs: Sequence[tuple[Checked, Mutant]], workspace: Workspace) -> It
             replace(original.snippet, given=world) for (original, _), world in zip(pairs, worlds, strict=True)
         ]
         changed = [replace(one, given=world) for one, world in zip(inferred, worlds, strict=True)]
-        settings = Settings(workspace, (kind,), trust=True)
+        settings = Settings(workspace, (kind,))
         tried = [one.findings[kind] for one in check([*unchanged, *changed], settings)]
         before, after = tried[: len(pairs)], tried[len(pairs) :]
         for (original, mutant), same, other, alone in zip(pairs, before, after, without, strict=True):

@@ -8,8 +8,9 @@ import functools
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import sqlalchemy as sa
 
 from migration_cookbook import schema
@@ -74,9 +75,7 @@ def in_transaction(url: sa.URL, world: Sequence[str]) -> Iterator[Ground]:
 
 @contextlib.contextmanager
 def in_database(url: sa.URL, world: Sequence[str], *, keep: bool) -> Iterator[Ground]:
-    """A database that the snippet has for itself. With `keep` its work stands in it afterwards."""
-    if keep:
-        wipe(url)
+    """A database that the snippet has for itself. With `keep` it's empty before, and its work is left in it."""
     try:
         # A connection of its own: what it sets for its session ends with it.
         with engine(url).connect() as connection:
@@ -91,7 +90,7 @@ def in_database(url: sa.URL, world: Sequence[str], *, keep: bool) -> Iterator[Gr
 def wipe(url: sa.URL) -> None:
     """Nothing is in the database afterwards."""
     if url.get_backend_name() == "postgresql":
-        connection = kept(url)
+        connection = kept(url, ours=True)
         raw(connection, _WIPE)
         connection.commit()
     elif url.database:
@@ -100,7 +99,7 @@ def wipe(url: sa.URL) -> None:
 
 def has_function_like(url: sa.URL, name: str) -> bool:
     """Whether one of the databases has a function of this name, or of one that is a slip of the pen away."""
-    connection = kept(url)
+    connection = kept(url, ours=True)
     names = set(
         connection.exec_driver_sql("SELECT DISTINCT proname FROM pg_proc WHERE oid < 16384").scalars()
     )
@@ -109,14 +108,14 @@ def has_function_like(url: sa.URL, name: str) -> bool:
     return bool(difflib.get_close_matches(name, names, 1, 0.8))
 
 
-_kept: dict[sa.URL, sa.Connection] = {}
+_kept: dict[tuple[sa.URL, bool], sa.Connection] = {}
 
 
-def kept(url: sa.URL) -> sa.Connection:
-    """One connection for all trials in this process, with nothing open on it."""
-    known = _kept.get(url)
+def kept(url: sa.URL, *, ours: bool = False) -> sa.Connection:
+    """One connection for all trials in this process, with nothing open on it; `ours` sends no snippet's SQL."""
+    known = _kept.get((url, ours))
     if known is None or known.closed or known.invalidated:
-        known = _kept[url] = _connected(url)
+        known = _kept[url, ours] = _connected(url, ours=ours)
     if known.in_transaction():
         known.rollback()
     return known
@@ -130,19 +129,20 @@ def raw(connection: sa.Connection, statement: str) -> None:
 
 
 @functools.lru_cache(maxsize=4)
-def engine(url: sa.URL) -> sa.Engine:
+def engine(url: sa.URL, *, ours: bool = False) -> sa.Engine:
     """One engine a database and process, without a pool."""
-    # Nothing that is tried out needs to survive a crash.
-    arguments = (
-        {"prepare_threshold": None, "options": "-c synchronous_commit=off"}
-        if url.get_backend_name() == "postgresql"
-        else {}
-    )
+    arguments: dict[str, Any] = {}
+    if url.get_backend_name() == "postgresql":
+        # Nothing that is tried out needs to survive a crash.
+        arguments = {"prepare_threshold": None, "options": "-c synchronous_commit=off"}
+        if ours:
+            # What this module sends by itself is not held to what a snippet may send.
+            arguments["cursor_factory"] = psycopg.Cursor
     return sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=arguments)
 
 
-def _connected(url: sa.URL) -> sa.Connection:
-    connection = engine(url).connect()
+def _connected(url: sa.URL, *, ours: bool) -> sa.Connection:
+    connection = engine(url, ours=ours).connect()
     schema.prepare(connection)
     connection.rollback()
     return connection

@@ -112,11 +112,13 @@ def _programs_of_this_environment() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def project(kind: Kind, url: sa.URL | None, template: str = "generic") -> Iterator[Project]:
-    """A fresh one without revisions, gone afterwards, with all that it left in the database."""
+def project(
+    kind: Kind, url: sa.URL | None, template: str = "generic", *, keep: bool = False
+) -> Iterator[Project]:
+    """A fresh one without revisions, gone afterwards; and but for `keep`, with all that it left in the database."""
     with contextlib.ExitStack() as stack:
         name = stack.enter_context(tempfile.TemporaryDirectory(prefix="cookbook-verify-"))
-        if url is not None and kind is Kind.POSTGRES:
+        if url is not None and kind is Kind.POSTGRES and not keep:
             stack.callback(places.wipe, url)
         folder = Path(name).resolve()
         if url is None or kind is Kind.SQLITE:

@@ -79,6 +79,12 @@ class Snippet:
     leans_on: tuple[Snippet, ...] = ()
     #: For a transcript: what the page says each command prints, in order.
     answers: tuple[str, ...] = ()
+    #: Whether it's your own code. Whoever makes a snippet of your own says so; anybody else's is contained.
+    trusted: bool = False
+    #: Of somebody else's snippet, found out where it was read: what in it isn't meant literally.
+    placeholder: str = ""
+    #: And whether it changes a library for whoever comes next in the same process.
+    alone: bool = False
 
     @property
     def place(self) -> str:
@@ -91,3 +97,15 @@ _EXTENSION_MADE = re.compile(r"\bCREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?\
 def extensions_made(text: str) -> list[str]:
     """The extensions of PostgreSQL that a snippet makes."""
     return _EXTENSION_MADE.findall(text)
+
+
+#: What changes a library for whoever comes next in the same process.
+_CHANGES_LIBRARIES = re.compile(
+    r"\bevent\s*\.\s*listen|\blistens?_for\b|sqlalchemy\.event|import event\b|@\w*\.?compiles\b"
+    r"|\bregister_operation\b|\bimplementation_for\b|\bregister_comparator\b|\bsetattr\("
+)
+
+
+def changes_libraries(snippet: Snippet) -> bool:
+    """Whether others would feel that it ran, so that it needs a process of its own."""
+    return any(_CHANGES_LIBRARIES.search(one.text) for one in (snippet, *snippet.leans_on))

@@ -12,7 +12,7 @@ import io
 import logging
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from alembic.config import Config
 from alembic.operations.ops import ExecuteSQLOp, MigrateOperation
@@ -23,7 +23,7 @@ from migration_cookbook import schema
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.locks import Lock, watching
 from migration_cookbook.sandbox.commandline import without_addresses
-from migration_cookbook.verify import lenient, needs, offline, places, repair, slips
+from migration_cookbook.verify import lenient, needs, offline, places, repair, shared_server, slips
 from migration_cookbook.verify.columns import DIALECTS
 from migration_cookbook.verify.hints import hints_of
 from migration_cookbook.verify.recording import Guessing, OwnDatabaseNeeded, Recording, installed
@@ -71,9 +71,11 @@ class Refusal:
 class Trial:
     """What came of it."""
 
-    #: Where it ended: "up", "down", "up again", or "done"; "text" where it could not be read.
-    ended: str
+    #: Where it ended; "text" where it could not be read.
+    ended: Literal["text", "up", "down", "up again", "done"]
     refusal: Refusal | None = None
+    #: Why it was not run on a server that isn't the cookbook's own.
+    not_run: str = ""
     sent: tuple[str, ...] = ()
     sent_down: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
@@ -112,24 +114,36 @@ class Text:
 
 
 def trial(
-    text: Text, kind: Kind, url: sa.URL | None, recorder: Recorder, *, own: bool = False, locks: bool = False
+    text: Text,
+    kind: Kind,
+    url: sa.URL | None,
+    recorder: Recorder,
+    *,
+    proof: sa.URL | None = None,
+    locks: bool = False,
 ) -> Trial:
-    """Try the snippet out. `own`: in the database of the URL, committed, and left as it is then."""
+    """Try the snippet out. `proof`: an empty database in which its work is left, if it comes to its end."""
     _quiet()
     with slips.ignored_arguments() as ignored:
-        found = _trial(text, kind, url, recorder, own=own, locks=locks)
+        found = _trial(text, kind, url, recorder, proof=proof, locks=locks)
     return _with(found, doubtful=tuple(dict.fromkeys((*found.doubtful, *ignored))))
 
 
 def _trial(
-    text: Text, kind: Kind, url: sa.URL | None, recorder: Recorder, *, own: bool, locks: bool
+    text: Text,
+    kind: Kind,
+    url: sa.URL | None,
+    recorder: Recorder,
+    *,
+    proof: sa.URL | None,
+    locks: bool,
 ) -> Trial:
     try:
         parse(text.text) if text.form is not Form.SQL else None
     except NotPython as error:
         return Trial("text", Refusal("SyntaxError", str(error)))
     draft, made = _guess(text, kind)
-    attempt = functools.partial(_attempt, text, kind, url, recorder=recorder, own=own)
+    attempt = functools.partial(_attempt, text, kind, url, recorder=recorder)
     found, told = _grow(text, kind, draft, made, attempt)
     if found.ended == "done" and not found.ran and text.given is None and text.form is not Form.SQL:
         # A condition on what is there may have been false: try it where it is true.
@@ -140,9 +154,16 @@ def _trial(
         known = places.has_function_like(url, _function_named(found.refusal.message))
         found = _with(found, refusal=replace(found.refusal, known_function=known))
     if found.refusal is not None and _wants_no_transaction(found.refusal):
-        outside = attempt(draft, autocommit=True, watched=locks)
-        if outside.trial.ended == "done":
-            return _with(outside.trial, outside=True, refusal=found.refusal)
+        outside = attempt(draft, autocommit=True, watched=locks).trial
+        if outside.ended == "done":
+            return _with(
+                outside,
+                outside=True,
+                refusal=found.refusal,
+                fingerprint=_left(text, kind, proof, draft, recorder, outside, autocommit=True),
+            )
+        if outside.not_run:
+            return _with(found, refusal=None, not_run=outside.not_run)
     if locks and found.ended == "done" and kind is Kind.POSTGRES:
         # Once more, because nobody else saw the world before.
         watched = attempt(draft, watched=True)
@@ -151,7 +172,25 @@ def _trial(
         found,
         doubtful=tuple(slips.slips(draft, told)),
         offline=tuple(offline.surprises(text.form, text.text, text.before, kind)),
+        fingerprint=_left(text, kind, proof, draft, recorder, found),
     )
+
+
+def _left(
+    text: Text,
+    kind: Kind,
+    proof: sa.URL | None,
+    draft: Draft,
+    recorder: Recorder,
+    found: Trial,
+    *,
+    autocommit: bool = False,
+) -> str:
+    """The fingerprint of what it leaves in the database `proof`, once more and committed; else that of the trial."""
+    if proof is None or found.ended != "done":
+        return found.fingerprint
+    again = _attempt(text, kind, proof, draft, recorder=recorder, own=True, autocommit=autocommit)
+    return again.trial.fingerprint
 
 
 def _with(trial_: Trial, **changed: Any) -> Trial:
@@ -176,7 +215,7 @@ def _grow(
     """Try, learn from what fails, and try in a larger world."""
     for _ in range(_ATTEMPTS):
         attempt = try_once(draft)
-        if attempt.trial.refusal is None or text.given is not None:
+        if attempt.trial.refusal is None or attempt.trial.not_run or text.given is not None:
             break
         before = draft.signature()
         tale = Tale(draft, made=set(made), hints=_hints(text, kind))
@@ -317,6 +356,9 @@ def _attempt(
             _run(_Run(text, kind, ground, found, recorder, autocommit=autocommit, watched=watched), found)
     except places.WorldFails as fails:
         found.trial = Trial("up", refusal(fails.error, fails.statement), assumed=world)
+    except shared_server.NotSent as reason:
+        # A world that its author states may hold anything.
+        found.trial = Trial("up", not_run=str(reason), assumed=world)
     except OwnDatabaseNeeded:
         return _attempt(text, kind, url, draft, recorder=recorder, own=own, apart=True)
     return found
@@ -338,7 +380,7 @@ def _place(
         with places.in_database(url, world, keep=own) as ground:
             yield ground
     else:
-        with places.in_transaction(url, world) as ground:
+        with shared_server.in_transaction(), places.in_transaction(url, world) as ground:
             yield ground
 
 
@@ -470,6 +512,8 @@ def _run(one: _Run, found: _Attempt) -> None:
         )
     except OwnDatabaseNeeded:
         raise
+    except shared_server.NotSent as reason:
+        found.trial = Trial("up", not_run=str(reason), assumed=world)
     except Exception as error:
         statements = tuple(one.statements)
         if stage == "up":

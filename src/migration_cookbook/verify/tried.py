@@ -17,6 +17,7 @@ from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify.checking import Settings, check
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.trust import trusted
 from migration_cookbook.verify.versions import versions
 from migration_cookbook.workspace import open_workspace
 
@@ -59,8 +60,8 @@ def _checked(snippets: Sequence[Snippet], kinds: Sequence[Kind], workspace: Work
     for_databases = [one for one in snippets if one.form in _FOR_DATABASES]
     others = [one for one in snippets if one.form not in _FOR_DATABASES] if Kind.SQLITE in kinds else []
     checked = [
-        *(check(for_databases, Settings(workspace, tuple(kinds), trust=True)) if for_databases else ()),
-        *(check(others, Settings(workspace, (Kind.SQLITE,), trust=True)) if others else ()),
+        *(check(trusted(for_databases), Settings(workspace, tuple(kinds))) if for_databases else ()),
+        *(check(trusted(others), Settings(workspace, (Kind.SQLITE,))) if others else ()),
     ]
     return {one.snippet.place: one for one in checked}
 

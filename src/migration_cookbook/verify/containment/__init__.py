@@ -43,6 +43,10 @@ class Cage:
     def close(self) -> None:
         self._worker.close()
 
+    def kill(self) -> None:
+        """End what runs, at once; from another thread, too."""
+        self._worker.kill()
+
     def run(
         self,
         function: str,
@@ -67,7 +71,7 @@ class Cage:
         return _believed(ended.value, ended.output, limits)
 
 
-def _believed(answer: dict[str, Any], output: str, limits: Limits) -> Ended:
+def _believed(answer: Any, output: str, limits: Limits) -> Ended:
     """The answer, if it is one."""
     said, status = answer["said"], answer["status"]
     known = _parsed(said)

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "migration_cookbook"
 
 #: As in CONTRIBUTING.md. A room is a module or a folder directly below the package.
 FLOORS = {
+    "printable": 0,
     "workspace": 0,
     "databases": 1,
     "schema": 1,

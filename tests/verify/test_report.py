@@ -300,9 +300,10 @@ def test_junit_counts_a_case_for_each_snippet_and_database() -> None:
 
 
 def test_junit_survives_what_xml_can_not_hold() -> None:
-    odd = Checked(snippet(1, "op.x('\x00\x1b\ud800')"), on_both(Verdict.FAILS, "a\x00b"))
+    odd = Checked(snippet(1, "op.x('\x00\x1b\ud800\uffff')"), on_both(Verdict.FAILS, "a\x00b\ufffe"))
     (one, _) = xml.fromstring(FORMATS["junit"](run_of(odd))).iter("failure")
-    assert one.attrib["message"] == "it fails: a\N{REPLACEMENT CHARACTER}b"
+    assert one.attrib["message"] == "it fails: a\\x00b\N{REPLACEMENT CHARACTER}"
+    assert "op.x('\\x00\\x1b\\ud800\N{REPLACEMENT CHARACTER}')" in (one.text or "")
 
 
 def test_markdown_is_shown_as_it_is_meant() -> None:

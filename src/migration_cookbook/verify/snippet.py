@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +89,8 @@ class Snippet:
 
     @property
     def place(self) -> str:
-        return f"{self.file}:{self.line}"
+        """File and line, safe to print."""
+        return f"{one_line(self.file)}:{self.line}"
 
 
 _EXTENSION_MADE = re.compile(r"\bCREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?\"?([\w-]+)", re.IGNORECASE)

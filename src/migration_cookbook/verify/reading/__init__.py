@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import BOTH, Kind
-from migration_cookbook.verify.reading import markdown, notebook, python_file
-from migration_cookbook.verify.reading.files import files_of, text_of
+from migration_cookbook.printable import one_line, shortened
+from migration_cookbook.verify.reading import markdown, notebook, python_file, python_text
+from migration_cookbook.verify.reading.files import check_characters, content_of, decoded, files_of
 from migration_cookbook.verify.reading.forms import classify
 from migration_cookbook.verify.reading.info import Declared
 from migration_cookbook.verify.reading.leaning import with_grounds
@@ -15,20 +17,37 @@ from migration_cookbook.verify.reading.page import PageMistake, Passage, Piece
 from migration_cookbook.verify.snippet import Form, Snippet
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
+#: A page with more is made by a program; what leans on what would fill the memory.
+_MOST_SNIPPETS = 10_000
+#: Characters of earlier snippets that the snippets of a page may run after, all together.
+_MOST_BEFORE = 64_000_000
+_OF_PYTHON = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION, Form.PYTHON, Form.ENVIRONMENT)
+_LONGEST_NAME = 200
+_LONGEST_REASON = 400
 _NAMED = re.compile(r"\bpostgres\w*|\bsqlite\w*", re.IGNORECASE)
 
 
 def read(path: Path) -> tuple[Snippet, ...]:
     """Every snippet of a file, or of the pages of a folder; what can't be run among them, as FOREIGN."""
-    return tuple(snippet for file in files_of(path) for snippet in _read_file(file))
+    return tuple(
+        snippet for file in files_of(path) for snippet in read_text(file.as_posix(), content_of(file))
+    )
 
 
-def _read_file(path: Path) -> tuple[Snippet, ...]:
-    file, text = path.as_posix(), text_of(path)
+def read_text(file: str, content: bytes) -> tuple[Snippet, ...]:
+    """Every snippet of a page whose bytes are at hand; `file` says what kind of page it is."""
+    path = Path(file)
+    text = decoded(path, content)
+    try:
+        return _snippets(file, path.suffix.lower(), text)
+    except (RecursionError, MemoryError):
+        raise PageMistake(file, 1, "this page is nested too deeply to be read; split it.") from None
+
+
+def _snippets(file: str, suffix: str, text: str) -> tuple[Snippet, ...]:
     passage = Passage.of(text)
-    suffix = path.suffix.lower()
     on: tuple[Kind, ...] = BOTH
     if suffix in (".md", ".markdown"):
         pieces = list(markdown.pieces(file, passage))
@@ -41,27 +60,66 @@ def _read_file(path: Path) -> tuple[Snippet, ...]:
         pieces = [Piece(passage, suffix[1:], Declared())]
     snippets = [_snippet(file, piece, on) for piece in pieces]
     _check_declared(file, pieces, snippets)
-    return with_grounds(snippets, [piece.declared.continues for piece in pieces])
+    _check_amount(file, snippets)
+    found = with_grounds(snippets, [piece.declared.continues for piece in pieces])
+    _check_before(file, found)
+    return found
 
 
 def _snippet(file: str, piece: Piece, on: tuple[Kind, ...]) -> Snippet:
     known = classify(piece.language, piece.passage)
     passage, declared = known.passage, piece.declared
+    form = piece.form or known.form
+    _check_text(file, form, passage, declared.given or "")
     only = piece.on or declared.on
     return Snippet(
         file=file,
         line=passage.line or piece.passage.line,
-        language=piece.language,
-        form=piece.form or known.form,
+        language=one_line(shortened(piece.language, _LONGEST_NAME)),
+        form=form,
         text=passage.text,
-        name=declared.name or piece.title,
+        name=_short(declared.name or piece.title, _LONGEST_NAME),
         expected=declared.expected,
-        skip=declared.skip,
+        skip=_short(declared.skip, _LONGEST_REASON),
         given=declared.given,
         shows=declared.shows,
         answers=known.answers if piece.form is None else (),
         on=(only,) if only else on,
     )
+
+
+def _short(text: str | None, width: int) -> str | None:
+    """What reports say of a snippet, safe to print."""
+    return None if text is None else one_line(shortened(text, width))
+
+
+def _check_amount(file: str, snippets: Sequence[Snippet]) -> None:
+    ours = [one for one in snippets if one.form is not Form.FOREIGN]
+    if len(ours) > _MOST_SNIPPETS:
+        raise PageMistake(
+            file, ours[_MOST_SNIPPETS].line, f"this page has more than {_MOST_SNIPPETS} snippets; split it."
+        )
+
+
+def _check_text(file: str, form: Form, passage: Passage, given: str) -> None:
+    """Refuse what can't be run, with the line it's on."""
+    if form is Form.FOREIGN:
+        return
+    check_characters(file, passage.line, given)
+    for line, number in zip(passage.lines, passage.numbers, strict=True):
+        check_characters(file, number, line)
+    if form in _OF_PYTHON and (reason := python_text.unreadable(passage.text)):
+        raise PageMistake(file, passage.line, reason)
+
+
+def _check_before(file: str, snippets: Sequence[Snippet]) -> None:
+    before = 0
+    for one in snippets:
+        before += sum(len(earlier.text) for earlier in one.leans_on)
+        if before > _MOST_BEFORE:
+            raise PageMistake(
+                file, one.line, "too much of this page runs again before each snippet; split the page."
+            )
 
 
 def _databases(top: Passage) -> tuple[Kind, ...]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
+import stat
 import tokenize
 from pathlib import Path
 
+from migration_cookbook.printable import one_line
 from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.workspace import CookbookError
 
@@ -16,6 +19,14 @@ READABLE = (".md", ".markdown", ".ipynb", ".py", ".sql", ".ini", ".cfg", ".toml"
 #: What is read when its folder is: the files in which an author can declare, or that are migrations.
 PAGES = (".md", ".markdown", ".ipynb", ".py")
 
+_MEGABYTE = 1_000_000
+#: What no text has: NUL, which ends a string in C, and halves of surrogate pairs.
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+#: Codecs that are no encodings of files; some take time that grows with the square of the length.
+_NO_ENCODINGS = frozenset(
+    {"undefined", "idna", "punycode", "unicode_escape", "raw-unicode-escape", "unicode-escape", "utf-7"}
+    | {"raw_unicode_escape", "rot13", "base64", "bz2", "hex", "quopri", "uu", "zlib"}
+)
 _SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages", "build", "dist", "venv"})
 
 
@@ -24,11 +35,15 @@ def files_of(path: Path) -> tuple[Path, ...]:
     if path.is_dir():
         return tuple(sorted(_pages_below(path)))
     if not path.exists():
-        raise CookbookError(f"There is no {path}. Name a file or a folder that exists.")
+        raise CookbookError(
+            f"There is no {one_line(str(path))}. Name a file or a folder that exists."
+        )
     if not path.is_file():
-        raise CookbookError(f"{path} is no file and no folder.")
+        raise CookbookError(f"{one_line(str(path))} isn't a plain file. Name a page or a folder.")
     if path.suffix.lower() not in READABLE:
-        raise CookbookError(f"{path} can't be read for snippets. Name one of these: {', '.join(READABLE)}.")
+        raise CookbookError(
+            f"{one_line(str(path))} can't be read for snippets. Name one of these: {', '.join(READABLE)}."
+        )
     return (path,)
 
 
@@ -40,21 +55,75 @@ def _pages_below(folder: Path) -> list[Path]:
     return [path for path in found if path.is_file()]
 
 
+def content_of(path: Path) -> bytes:
+    """The bytes of a page, read once; a page that's too long, and what isn't a plain file, is refused unread."""
+    try:
+        # A pipe that nobody writes to would never open.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor has no path
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise CookbookError(f"{one_line(str(path))} isn't a plain file. Name a page or a folder.")
+            _check_size(path, found.st_size)
+            # It may grow meanwhile; files in /proc don't know their size.
+            content = file.read(longest(path) + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CookbookError(f"{one_line(str(path))} can't be read: {reason}.") from None
+    _check_size(path, len(content))
+    return content
+
+
+def longest(path: Path) -> int:
+    """How many bytes a page may have: a notebook holds pictures, too."""
+    return (10 if path.suffix.lower() == ".ipynb" else 2) * _MEGABYTE
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > longest(path):
+        raise PageMistake(
+            path.as_posix(),
+            1,
+            f"this page has more than {longest(path) // _MEGABYTE} MB, the most that is read; split it.",
+        )
+
+
 def text_of(path: Path) -> str:
     """The text of a file, which must be UTF-8 unless it is Python and says otherwise."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CookbookError(f"{path} can't be read: {error.strerror}.") from None
+    return decoded(path, content_of(path))
+
+
+def decoded(path: Path, content: bytes) -> str:
+    """The text of a file whose bytes are at hand."""
+    _check_size(path, len(content))
+    file = path.as_posix()
     content = content.removeprefix(codecs.BOM_UTF8)
-    encoding = "UTF-8"
-    if path.suffix.lower() == ".py":
-        try:
-            encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
-        except SyntaxError as error:
-            raise PageMistake(path.as_posix(), 1, f"{error.msg}. Save the file as UTF-8.") from None
+    encoding = _encoding(file, content) if path.suffix.lower() == ".py" else "UTF-8"
     try:
-        return content.decode(encoding)
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise PageMistake(path.as_posix(), line, f"this is not {encoding}. Save the file as UTF-8.") from None
+        raise PageMistake(file, line, f"this is not {encoding}. Save the file as UTF-8.") from None
+    except (LookupError, ValueError, MemoryError):
+        raise PageMistake(file, 1, f"this can't be read as {encoding}. Save the file as UTF-8.") from None
+    check_characters(file, 1, text)
+    return text
+
+
+def check_characters(file: str, line: int, text: str) -> None:
+    """Refuse what no database, no parser and no report can hold; `line` is that of the text."""
+    if found := _NOT_TEXT.search(text):
+        line += text.count("\n", 0, found.start())
+        what = "a NUL byte" if found[0] == "\0" else f"half of a surrogate pair, {one_line(found[0])}"
+        raise PageMistake(file, line, f"this has {what}, so it isn't text; take it out, or save as UTF-8.")
+
+
+def _encoding(file: str, content: bytes) -> str:
+    """The encoding that a Python file declares, if it's one for text."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    except SyntaxError as error:
+        raise PageMistake(file, 1, f"{error.msg}. Save the file as UTF-8.") from None
+    if codecs.lookup(encoding).name in _NO_ENCODINGS:
+        raise PageMistake(file, 1, f"a page can't be read as {encoding}. Save the file as UTF-8.")
+    return encoding

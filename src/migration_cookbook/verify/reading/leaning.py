@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import re
 import symtable
 import warnings
@@ -35,6 +36,9 @@ _NO_GROUND = (Verdict.FAILS, Verdict.OUTSIDE, Verdict.NEEDS_CONTEXT, Verdict.PLA
 _OF_EXTENSIONS = {"btree_gist": "gist", "btree_gin": "gin", "pg_trgm": "trgm|similarity|word_similarity"}
 _OF_EXTENSIONS |= {"pgcrypto": r"crypt\(|gen_salt|digest|hmac", "uuid-ossp": "uuid_generate"}
 
+#: All that come with PostgreSQL are fewer; each is looked for in each snippet.
+_MOST_EXTENSIONS = 64
+
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
@@ -55,20 +59,26 @@ class _Ground:
 def with_grounds(snippets: Sequence[Snippet], continues: Sequence[bool]) -> tuple[Snippet, ...]:
     """The snippets of one page, each with those that it leans on."""
     ground = _Ground()
-    leans: list[tuple[int, ...]] = []
+    #: By snippet: the places of those that it leans on, as bits, which are quick to unite.
+    leans: list[int] = []
     before: int | None = None
     for place, (snippet, goes_on) in enumerate(zip(snippets, continues, strict=True)):
         direct = set(_grounds(snippet, ground))
         if goes_on and before is not None:
             direct.add(before)
-        leans.append(tuple(sorted(direct.union(*(leans[one] for one in direct)))))
+        leans.append(functools.reduce(lambda bits, one: bits | leans[one] | 1 << one, direct, 0))
         _add(snippet, place, ground)
         if snippet.form is not Form.FOREIGN:
             before = place
     return tuple(
-        _leaning(snippet, tuple(snippets[place] for place in places)) if places else snippet
-        for snippet, places in zip(snippets, leans, strict=True)
+        _leaning(snippet, tuple(snippets[place] for place in _places(bits))) if bits else snippet
+        for snippet, bits in zip(snippets, leans, strict=True)
     )
+
+
+def _places(bits: int) -> list[int]:
+    """The places of the bits that are set."""
+    return [place for place, bit in enumerate(reversed(f"{bits:b}")) if bit == "1"]
 
 
 def _leaning(snippet: Snippet, grounds: tuple[Snippet, ...]) -> Snippet:
@@ -80,7 +90,7 @@ def _leaning(snippet: Snippet, grounds: tuple[Snippet, ...]) -> Snippet:
 
 def _grounds(snippet: Snippet, ground: _Ground) -> Iterator[int]:
     for extension, place in ground.extensions.items():
-        if re.search(_OF_EXTENSIONS.get(extension, re.escape(extension)), snippet.text, re.IGNORECASE):
+        if _of_extension(extension).search(snippet.text):
             yield place
     module = python_text.tree(snippet.text) if snippet.form in _LEANING else None
     if module is None:
@@ -92,10 +102,18 @@ def _grounds(snippet: Snippet, ground: _Ground) -> Iterator[int]:
         yield from ground.operations.get(operation, ())
 
 
+@functools.lru_cache(maxsize=_MOST_EXTENSIONS)
+def _of_extension(extension: str) -> re.Pattern[str]:
+    """What in a text needs the extension."""
+    return re.compile(_OF_EXTENSIONS.get(extension, re.escape(extension)), re.IGNORECASE)
+
+
 def _add(snippet: Snippet, place: int, ground: _Ground) -> None:
     if any(one.verdict in _NO_GROUND for one in snippet.expected.values()):
         return
-    ground.extensions |= dict.fromkeys(extensions_made(snippet.text), place)
+    for extension in extensions_made(snippet.text):
+        if extension in ground.extensions or len(ground.extensions) < _MOST_EXTENSIONS:
+            ground.extensions[extension] = place
     if snippet.form not in _GROUND:
         return
     module = python_text.tree(snippet.text)
@@ -115,9 +133,10 @@ def _add_operations(node: ast.ClassDef | ast.FunctionDef, place: int, ground: _G
         ):
             continue
         subject = decorator.args[0]
-        if decorator.func.attr == "register_operation" and isinstance(subject, ast.Constant):
-            ground.operations[str(subject.value)].append(place)
-            ground.classes[node.name].append(str(subject.value))
+        name = subject.value if isinstance(subject, ast.Constant) else None
+        if decorator.func.attr == "register_operation" and isinstance(name, str):
+            ground.operations[name].append(place)
+            ground.classes[node.name].append(name)
         elif decorator.func.attr == "implementation_for" and isinstance(subject, ast.Name):
             for operation in ground.classes.get(subject.id, ()):
                 ground.operations[operation].append(place)
@@ -143,10 +162,12 @@ def _stored(node: ast.AST) -> Iterator[str]:
 
 
 def _of_this_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    for node in nodes:
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
         yield node
         if not isinstance(node, _SCOPES):
-            yield from _of_this_scope(ast.iter_child_nodes(node))
+            waiting.extend(ast.iter_child_nodes(node))
 
 
 def _used(text: str, module: ast.Module) -> set[str]:
@@ -155,22 +176,25 @@ def _used(text: str, module: ast.Module) -> set[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             names = set(_from_outside(symtable.symtable(text, "<snippet>", "exec")))
-    except SyntaxError:
+    except (SyntaxError, RecursionError):
         # A `return` or `await` outside of a function.
         names = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
         names -= set(_stored(module))
     return names - ALWAYS_THERE - set(_defined(module))
 
 
-def _from_outside(table: symtable.SymbolTable) -> Iterator[str]:
-    for symbol in table.get_symbols():
-        is_own = symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
-        if symbol.is_referenced() and not (
-            is_own if table.get_type() == "module" else not symbol.is_global()
-        ):
-            yield symbol.get_name()
-    for child in table.get_children():
-        yield from _from_outside(child)
+def _from_outside(module: symtable.SymbolTable) -> Iterator[str]:
+    waiting = [module]
+    while waiting:
+        table = waiting.pop()
+        is_module = table is module
+        for name in table.get_identifiers():
+            # `lookup` compares each name with each inner scope; without these it's quick.
+            symbol = symtable.Symbol(name, table._table.symbols[name])  # type: ignore[attr-defined]
+            is_own = symbol.is_assigned() or symbol.is_imported()
+            if symbol.is_referenced() and not (is_own if is_module else not symbol.is_global()):
+                yield name
+        waiting.extend(table.get_children())
 
 
 def _operations(module: ast.Module) -> Iterator[str]:

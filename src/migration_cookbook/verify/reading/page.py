@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os.path
 import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from migration_cookbook.printable import one_line, shortened
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from migration_cookbook.verify.reading.info import Declared
     from migration_cookbook.verify.snippet import Form
 
+#: A longer sentence has somebody's text in it that nobody reads to its end.
+_LONGEST_SENTENCE = 400
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
@@ -21,7 +25,9 @@ class PageMistake(CookbookError):
     """What is wrong in a page, with the place and the remedy in one line."""
 
     def __init__(self, file: str, line: int, sentence: str) -> None:
-        super().__init__(f"{file}:{line}: {sentence}{'' if sentence.endswith(('.', '?')) else '.'}")
+        sentence = one_line(shortened(sentence, _LONGEST_SENTENCE))
+        end = "" if sentence.endswith((".", "?", "…")) else "."
+        super().__init__(f"{one_line(file)}:{line}: {sentence}{end}")
 
 
 @dataclass(frozen=True)
@@ -67,12 +73,7 @@ class Passage:
 
 
 def _common_margin(lines: list[str]) -> str:
-    margins = [re.match(r"[ \t]*", line)[0] for line in lines]  # type: ignore[index]  # it always matches
-    margin = min(margins, key=len, default="")
-    for one in margins:
-        while not one.startswith(margin):
-            margin = margin[:-1]
-    return margin
+    return os.path.commonprefix([line[: len(line) - len(line.lstrip(" \t"))] for line in lines])
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.reading import docstrings, python_text
 from migration_cookbook.verify.reading.info import Declared
-from migration_cookbook.verify.reading.page import Passage, Piece
+from migration_cookbook.verify.reading.page import PageMistake, Passage, Piece
 from migration_cookbook.verify.snippet import Form
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _WHOLE_FILES = (Form.REVISION, Form.FUNCTIONS, Form.ENVIRONMENT)
 
 def pieces(file: str, passage: Passage) -> Iterator[Piece]:
     """The file as a snippet, where it is one, and those in its docstrings."""
+    if reason := python_text.unreadable(passage.text):
+        raise PageMistake(file, 1, reason)
     form = python_text.form_of(passage.text) or python_text.form_by_words(passage.text)
     if form in _WHOLE_FILES or (form is Form.OPERATIONS and _operates_at_once(passage.text)):
         yield Piece(passage, "python", Declared(), form=form)
@@ -40,7 +42,7 @@ def _operates_at_once(text: str) -> bool:
     """A script of operations, not a library of helpers that are called elsewhere."""
     module = python_text.tree(text)
     return module is not None and any(
-        python_text.form_of(ast.unparse(node)) is Form.OPERATIONS
+        python_text.form_of_tree(ast.Module([node], [])) is Form.OPERATIONS
         for node in module.body
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     )
@@ -84,7 +86,7 @@ def _unescaped(written: list[str], numbers: tuple[int, ...]) -> tuple[list[str],
     places: list[int] = []
     goes_on = False
     for line, number in zip(written, numbers, strict=True):
-        ends = re.search(r"(?<!\\)(?:\\\\)*\\$", line) is not None
+        ends = (len(line) - len(line.rstrip("\\"))) % 2 == 1
         read = _read_escapes(line[:-1] if ends else line).split("\n")
         if goes_on:
             lines[-1] += read.pop(0)

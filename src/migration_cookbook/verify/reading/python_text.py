@@ -48,6 +48,17 @@ _OF_CONTEXT = frozenset(
 _OF_CONFIG = frozenset(
     {"set_main_option", "get_main_option", "get_section", "config_ini_section", "config_file_name"}
 )
+#: Levels of a syntax tree; code that people write has a tenth. What reads trees goes down step by step.
+_DEEPEST = 300
+#: CPython 3.11 reads an f-string in a time that grows with the square of its fields.
+_MOST_FIELDS = 10_000
+_F_STRING = re.compile(r"\b(?:[fF][rR]?|[rR][fF])[\"']")
+_TOO_DEEP = "this Python is nested too deeply to be read; split the expression"
+_TOO_MANY_FIELDS = f"this Python has f-strings and more than {_MOST_FIELDS} braces; split it"
+#: What the parser says where it gives up, or would.
+_GIVES_UP = re.compile(r"too many (?:nested|levels)|nested too deeply|stack overflow|too complex", re.IGNORECASE)
+#: Texts up to this length are kept parsed, as each is asked for several times.
+_SMALL = 50_000
 _MIGRATES = re.compile(r"(?:up|down)grade(?:_\w+)?")
 _OPERATES = frozenset({"op", "batch_op"})
 
@@ -55,8 +66,11 @@ _OPERATES = frozenset({"op", "batch_op"})
 def form_of(text: str) -> Form | None:
     """The form, where the text is Python with a part in a migration."""
     module = tree(text)
-    if module is None:
-        return None
+    return None if module is None else form_of_tree(module)
+
+
+def form_of_tree(module: ast.Module) -> Form | None:
+    """The same for Python that is parsed already."""
     defined = {node.name for node in module.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     assigned = set(_assigned(module))
     migrates = any(_MIGRATES.fullmatch(name) for name in defined)
@@ -75,12 +89,12 @@ def form_by_words(text: str) -> Form | None:
     """The same for a text with a syntax error in it, by the words that stand at the begin of its lines."""
     if tree(text) is not None:
         return None
-    if re.search(r"^\s*(?:async\s+)?def\s+(?:up|down)grade\w*\s*\(", text, re.MULTILINE):
+    if re.search(r"^[^\S\n]*(?:async\s+)?def\s+(?:up|down)grade\w*\s*\(", text, re.MULTILINE):
         is_file = re.search(r"^(?:down_)?revision\b.*=", text, re.MULTILINE)
         return Form.REVISION if is_file else Form.FUNCTIONS
-    if re.search(r"^\s*context\.(?:configure|run_migrations)\(|^\s*target_metadata\s*=", text, re.MULTILINE):
+    if re.search(r"^[^\S\n]*(?:context\.(?:configure|run_migrations)\(|target_metadata\s*=)", text, re.MULTILINE):
         return Form.ENVIRONMENT
-    if re.search(r"^\s*(?:with\s+)?(?:batch_)?op\.\w+\s*\(", text, re.MULTILINE):
+    if re.search(r"^[^\S\n]*(?:with\s+)?(?:batch_)?op\.\w+\s*\(", text, re.MULTILINE):
         return Form.OPERATIONS
     return None
 
@@ -94,17 +108,51 @@ def is_program(text: str) -> bool:
     )
 
 
-@lru_cache(maxsize=64)
 def tree(text: str) -> ast.Module | None:
-    """The text as Python; None if it is none."""
+    """The text as Python; None if it isn't Python, or can't be read."""
+    parsed = _parsed(text)
+    return parsed if isinstance(parsed, ast.Module) else None
+
+
+def unreadable(text: str) -> str | None:
+    """Why this Python can't be read, and what to do; None if it can, or has a mistake in its syntax."""
+    parsed = _parsed(text)
+    return parsed if isinstance(parsed, str) else None
+
+
+def _parsed(text: str) -> ast.Module | str | None:
+    return (_parsed_small if len(text) <= _SMALL else _parsed_large)(text)
+
+
+def _parse(text: str) -> ast.Module | str | None:
+    if text.count("{") > _MOST_FIELDS and _F_STRING.search(text):
+        return _TOO_MANY_FIELDS
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
             module = compile(text, "<snippet>", "exec", flags)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except SyntaxError as error:
+        return _TOO_DEEP if _GIVES_UP.search(error.msg or "") else None
+    except ValueError:
         return None
-    return module if isinstance(module, ast.Module) else None
+    except (RecursionError, MemoryError):
+        return _TOO_DEEP
+    assert isinstance(module, ast.Module)
+    return _TOO_DEEP if _is_deeper(module, _DEEPEST) else module
+
+
+_parsed_small = lru_cache(maxsize=64)(_parse)
+_parsed_large = lru_cache(maxsize=1)(_parse)
+
+
+def _is_deeper(module: ast.Module, levels: int) -> bool:
+    nodes: list[ast.AST] = [module]
+    for _ in range(levels):
+        nodes = [child for node in nodes for child in ast.iter_child_nodes(node)]
+        if not nodes:
+            return False
+    return True
 
 
 def _assigned(module: ast.Module) -> Iterator[str]:

@@ -44,8 +44,8 @@ class Section:
     locks: tuple[str, ...]
 
 
-def sections(run: Run, checked: Checked, *, sql: bool) -> tuple[Section, ...]:
-    """What was seen, with or without the SQL and the world it was sent to."""
+def sections(run: Run, checked: Checked, *, sql: bool, only: Kind | None = None) -> tuple[Section, ...]:
+    """What was seen, with or without the SQL and the world it was sent to; on all databases, or on one."""
 
     def sentence(finding: Finding) -> str:
         version = run.versions.get(finding.kind)
@@ -63,7 +63,7 @@ def sections(run: Run, checked: Checked, *, sql: bool) -> tuple[Section, ...]:
             tuple(_texts(group)) if sql else (),
             tuple(lock_line(lock) for lock in group[0].locks if not lock.made),
         )
-        for group in _alike(run.findings(checked), told)
+        for group in _alike([one for one in run.findings(checked) if only in (None, one.kind)], told)
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as xml
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -84,7 +83,7 @@ def _case(run: Run, checked: Checked, kind: Kind) -> xml.Element:
 
 def _lines(run: Run, checked: Checked, kind: Kind) -> Iterator[str]:
     """The sentence first, then all else that was seen on this database."""
-    for section in sections(replace(run, versions={kind: run.versions[kind]}), checked, sql=True):
+    for section in sections(run, checked, sql=True, only=kind):
         yield section.sentence
         yield from (f"Warning: {line}" for line in section.warnings)
         yield from (f"Better: {line}" for line in section.better)

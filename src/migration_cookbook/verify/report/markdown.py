@@ -5,15 +5,30 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from migration_cookbook.verify.reading.forms import LANGUAGES
 from migration_cookbook.verify.report.details import grounds, sections
 from migration_cookbook.verify.report.run import Mark
 from migration_cookbook.verify.report.titles import shortened, title
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from migration_cookbook.verify.report.run import Run
     from migration_cookbook.verify.verdict import Checked
+
+#: Languages in which a fence is shown as code, and as nothing else.
+_SHOWN_AS_CODE = LANGUAGES | {"text", ""}
+#: `code`, alone between its backticks.
+_SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+#: Characters that mean something anywhere in a line.
+_SPECIAL = re.compile(r"([\\`*_<>|\[\]#&$~!])")
+#: What begins a list or a line below a heading.
+_BEGINS_BLOCK = re.compile(r"^(\d*)([-+=.):])")
+#: What GitHub makes a link of without being asked: addresses, mentions, numbers of issues, commits.
+_LINKS_BY_ITSELF = re.compile(
+    r"@|//|www\.|(?:mailto|xmpp):|#\d|\bGH-\d|\b[0-9a-f]{7,}\b", re.IGNORECASE
+)
 
 
 def told(run: Run) -> str:
@@ -22,7 +37,7 @@ def told(run: Run) -> str:
 
 
 def _lines(run: Run) -> Iterator[str]:
-    yield from ("# Snippets on " + run.databases, "", run.count_line(), "")
+    yield from ("# Snippets on " + _escaped(run.databases), "", run.count_line(), "")
     if run.mistakes:
         yield from (
             "## Pages that could not be read",
@@ -83,25 +98,36 @@ def _detail(run: Run, checked: Checked, *, sql: bool) -> Iterator[str]:
 
 
 def _fence(text: str, language: str) -> Iterable[str]:
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    marks = "`" * max(3, longest + 1)
-    return (f"{marks}{language}", text, marks)
+    marks = "`" * max(3, _longest_run(text) + 1)
+    # Only what is plain code: GitHub draws a picture of `mermaid`, and makes a button of `suggestion`.
+    return (f"{marks}{language if language in _SHOWN_AS_CODE else ''}", text, marks)
 
 
 def _code(text: str) -> str:
-    """A span of code, also in a table and with backquotes in it."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    marks = "`" * (longest + 1)
-    space = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{marks}{space}{text}{space}{marks}".replace("|", "\\|")
+    """A span of code, also in a table and with backticks in it."""
+    if not text.strip():
+        return ""
+    marks = "`" * (_longest_run(text) + 1)
+    space = " " if "`" in (text[0], text[-1]) else ""
+    # Behind a backslash, a pipe ends the cell of a table even where it's escaped.
+    cell = re.sub(r"(?<=\\)\|", " |", text).replace("|", "\\|")
+    return f"{marks}{space}{cell}{space}{marks}"
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall(r"`+", text)), default=0)
 
 
 def _escaped(text: str) -> str:
-    """Prose as it is; `code` between backquotes stays code."""
-    pieces = text.split("`")
-    if len(pieces) % 2 == 0:
-        return re.sub(r"([\\`*_<>|\[\]#])", r"\\\1", text)
+    """Prose as it is, in one line; `code` between backticks stays code, and addresses become code."""
+    parts = _SPAN.split(" ".join(text.split()))
+    told = "".join(_code(part) if number % 2 else _prose(part) for number, part in enumerate(parts))
+    return _BEGINS_BLOCK.sub(r"\1\\\2", told)
+
+
+def _prose(text: str) -> str:
+    """Words without any meaning in Markdown."""
     return "".join(
-        _code(piece) if number % 2 else re.sub(r"([\\*_<>|\[\]#])", r"\\\1", piece)
-        for number, piece in enumerate(pieces)
+        _code(word.replace("`", "'")) if _LINKS_BY_ITSELF.search(word) else _SPECIAL.sub(r"\\\1", word)
+        for word in re.split(r"(\s+)", text)
     )

@@ -8,12 +8,15 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.printable import all_printable
 from migration_cookbook.verify.expecting import complaint
 from migration_cookbook.verify.verdict import Checked, Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: What may have more than one line; all else in a run is told in one.
+_LONG = frozenset({"text", "given", "answers", "sent", "sent_down", "printed", "assumed"})
 #: What a table's cell has room for.
 _SHORT = {Verdict.OUTSIDE: "outside"}
 
@@ -47,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Run:
-    """All that was checked, in the order of the pages."""
+    """All that was checked, in the order of the pages. Whatever is in it can be printed as it is."""
 
     checked: tuple[Checked, ...]
     #: Of the databases that were asked, SQLite first; empty where one was not to be had.
@@ -58,6 +61,11 @@ class Run:
     foreign: int = 0
     #: Whether the SQL and the world of each snippet are told, not only where something is wrong.
     show_sql: bool = False
+
+    def __post_init__(self) -> None:
+        # Here, so that no form of report can forget it.
+        for name in ("checked", "versions", "mistakes"):
+            object.__setattr__(self, name, all_printable(getattr(self, name), _LONG))
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -82,10 +90,9 @@ class Run:
     @property
     def parts(self) -> tuple[Part, ...]:
         """What is told beyond the table: first what is not as declared, no snippet twice."""
-        warned = tuple(one for one in self.checked if not one.complaints and self._is_warned(one))
-        others = tuple(
-            one for one in self.checked if not one.complaints and one not in warned and self._is_shown(one)
-        )
+        fine = [(one, self._is_warned(one)) for one in self.checked if not one.complaints]
+        warned = tuple(one for one, is_warned in fine if is_warned)
+        others = tuple(one for one, is_warned in fine if not is_warned and self._is_shown(one))
         parts = (
             Part("Not as declared", self.refused, sql=True),
             Part("With a warning or a better way", warned, sql=self.show_sql),

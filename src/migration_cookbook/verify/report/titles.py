@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from migration_cookbook.printable import one_line, shortened
+
 if TYPE_CHECKING:
     from migration_cookbook.verify.snippet import Snippet
+
+__all__ = ["shortened", "title"]
 
 #: Lines with which many snippets begin.
 _COMMON = re.compile(
@@ -17,19 +21,15 @@ _CELL = re.compile(r"cell \d+")
 
 
 def title(snippet: Snippet) -> str:
-    """The name that its author gave it, else the first line that says something."""
+    """The name that its author gave it, else the first line that says something; safe to print."""
     if snippet.name is None:
-        return _first_words(snippet.text)
+        return one_line(_first_words(snippet.text))
     # The number of a notebook's cell is where it stands, not what it says.
-    return f"{snippet.name}: {_first_words(snippet.text)}" if _CELL.fullmatch(snippet.name) else snippet.name
+    is_cell = _CELL.fullmatch(snippet.name)
+    return one_line(f"{snippet.name}: {_first_words(snippet.text)}" if is_cell else snippet.name)
 
 
 def _first_words(text: str) -> str:
     lines = text.splitlines()
     first = next((line for line in lines if not _COMMON.match(line)), None)
     return " ".join((first or next(iter(lines), "")).split())
-
-
-def shortened(text: str, width: int) -> str:
-    """Its begin, in at most so many characters."""
-    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"

@@ -293,7 +293,9 @@ def _parser() -> argparse.ArgumentParser:
         "--locks", action="store_true", help="watch what each snippet locks on PostgreSQL, and who must wait"
     )
     one.add_argument(
-        "--trust", action="store_true", help="take the files and folders named here for your own code, which may do what you may"
+        "--trust",
+        action="store_true",
+        help="take the files and folders named here for your own code, which may do what you may",
     )
     one.add_argument("--show", choices=["sql"], help="the SQL of each snippet, and the world it was sent to")
     one.set_defaults(run=verify)

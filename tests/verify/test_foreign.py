@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from migration_cookbook.verify.foreign import foreign
+
 from migration_cookbook.workspace import checkout
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.locks import strongest_mode
 from migration_cookbook.verify.checking import Settings, check
-from migration_cookbook.verify.trust import trusted
 from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.trust import trusted
 from migration_cookbook.verify.verdict import Verdict
 
 if TYPE_CHECKING:

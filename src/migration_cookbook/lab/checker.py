@@ -6,7 +6,6 @@ import os
 import time
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases import postgres, server

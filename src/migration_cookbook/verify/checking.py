@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from migration_cookbook.databases.server import Server
+    from migration_cookbook.verify.containment import Cage
     from migration_cookbook.verify.snippet import Snippet
     from migration_cookbook.verify.trial import Trial
     from migration_cookbook.workspace import Workspace
@@ -70,10 +71,13 @@ class _Bench:
 
 
 def check(
-    snippets: Sequence[Snippet], settings: Settings, tell: Callable[[int], None] | None = None
+    snippets: Sequence[Snippet],
+    settings: Settings,
+    tell: Callable[[int], None] | None = None,
+    cage: Cage | None = None,
 ) -> Iterator[Checked]:
-    """Each snippet with its findings, in order; `tell` hears how many are done."""
-    with opened(snippets, settings) as checker:
+    """Each snippet with its findings, in order; `tell` hears how many are done. `cage`: one that's warm."""
+    with opened(snippets, settings, cage) as checker:
         yield from checker.check(snippets, tell)
 
 
@@ -81,12 +85,18 @@ class Checker:
     """Warm processes, as many as may work at a time; made by `opened`."""
 
     def __init__(
-        self, stack: ExitStack, settings: Settings, host: Server | None, unavailable: str, size: int
+        self,
+        stack: ExitStack,
+        settings: Settings,
+        host: Server | None,
+        unavailable: str,
+        size: int,
+        cage: Cage | None,
     ) -> None:
         self._settings, self._unavailable = settings, unavailable
         self._stack = stack
         self._benches = SimpleQueue[_Bench]()
-        self._all = [_bench(stack, host, settings) for _ in range(size)]
+        self._all = [_bench(stack, host, settings, None if number else cage) for number in range(size)]
         for bench in self._all:
             self._benches.put(bench)
         self._pool = stack.enter_context(ThreadPoolExecutor(size))
@@ -173,7 +183,7 @@ class _SharedRoom:
 
 
 @contextmanager
-def opened(snippets: Sequence[Snippet], settings: Settings) -> Iterator[Checker]:
+def opened(snippets: Sequence[Snippet], settings: Settings, cage: Cage | None = None) -> Iterator[Checker]:
     """A checker for at least these snippets; within, it stays warm."""
     with ExitStack() as stack:
         # Somebody else's snippets never reach the server that others work on.
@@ -182,7 +192,7 @@ def opened(snippets: Sequence[Snippet], settings: Settings) -> Iterator[Checker]
         if host is not None:
             postgres.sweep(host)
         size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
-        checker = Checker(stack, settings, host, unavailable, size)
+        checker = Checker(stack, settings, host, unavailable, size, cage)
         checker.start(snippets)
         yield checker
 
@@ -206,16 +216,16 @@ def _server(settings: Settings) -> tuple[Server | None, str]:
         return None, str(error)
 
 
-def _bench(stack: ExitStack, host: Server | None, settings: Settings) -> _Bench:
+def _bench(stack: ExitStack, host: Server | None, settings: Settings, cage: Cage | None) -> _Bench:
     worker = Worker(_WARM)
     stack.callback(worker.close)
     shared = host is not None and not host.makes_roles
-    return _Bench(worker, _scratch(stack, host), _quarantine(stack), settings.locks, shared)
+    return _Bench(worker, _scratch(stack, host), _quarantine(stack, cage), settings.locks, shared)
 
 
-def _quarantine(stack: ExitStack) -> Quarantine:
+def _quarantine(stack: ExitStack, cage: Cage | None = None) -> Quarantine:
     """It costs nothing until somebody is put there."""
-    made = Quarantine()
+    made = Quarantine(cage)
     stack.callback(made.close)
     return made
 
@@ -225,9 +235,7 @@ def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
     return None if host is None else stack.enter_context(postgres.passing(host)).url
 
 
-def _runs(
-    snippets: Sequence[Snippet], key: Callable[[Snippet], Any]
-) -> Iterator[tuple[Any, list[Snippet]]]:
+def _runs(snippets: Sequence[Snippet], key: Callable[[Snippet], Any]) -> Iterator[tuple[Any, list[Snippet]]]:
     """Neighbors with the same key."""
     for value, some in itertools.groupby(snippets, key):
         yield value, list(some)

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from migration_cookbook.printable import printable
 from migration_cookbook.verify.checking import Settings, check
 from migration_cookbook.verify.expecting import held_to_declaration
 from migration_cookbook.verify.pages import PageReader
@@ -32,19 +33,18 @@ class Found:
     snippets: tuple[Snippet, ...]
     mistakes: tuple[str, ...]
     foreign: int
-    #: The pages that are somebody else's.
-    untrusted: tuple[Path, ...] = ()
 
 
 def verify(
     paths: Sequence[Path], settings: Settings, form: str | None, *, trust: Trust, show_sql: bool
 ) -> int:
     """Check and tell; 0 if at least one snippet was found and each is as declared, else 1."""
-    found = find(paths, settings, trust)
-    if found.untrusted:
-        print(_contained(found.untrusted, trust), file=sys.stderr)
-    with terminal.progress(len(found.snippets)) as tell:
-        checked = tuple(check(found.snippets, settings, tell)) if found.snippets else ()
+    with PageReader(trust) as reader:
+        found = find(paths, settings, reader)
+        if reader.untrusted:
+            print(printable(_contained(reader.untrusted, trust)), file=sys.stderr)
+        with terminal.progress(len(found.snippets)) as tell:
+            checked = tuple(check(found.snippets, settings, tell, reader.cage)) if found.snippets else ()
     asked = versions(settings.workspace, settings.kinds)
     run = Run(
         tuple(held_to_declaration(one, asked) for one in checked),
@@ -69,17 +69,16 @@ def _contained(untrusted: Sequence[Path], trust: Trust) -> str:
     return f"{pages} taken for yours, and run contained. {why} Name what you wrote yourself with --trust."
 
 
-def find(paths: Sequence[Path], settings: Settings, trust: Trust) -> Found:
+def find(paths: Sequence[Path], settings: Settings, reader: PageReader) -> Found:
     """The snippets of all files, each file once; a page with a mistake does not keep the others from being read."""
     files = dict.fromkeys(file for path in paths for file in files_of(path))
     snippets: list[Snippet] = []
     mistakes: list[str] = []
-    with PageReader(trust) as reader:
-        for file in files:
-            try:
-                snippets += reader.read(file)
-            except CookbookError as mistake:
-                mistakes.append(str(mistake))
+    for file in files:
+        try:
+            snippets += reader.read(file)
+        except CookbookError as mistake:
+            mistakes.append(str(mistake))
     ours = [one for one in snippets if one.form is not Form.FOREIGN]
     asked = tuple(one for one in ours if set(one.on) & set(settings.kinds))
-    return Found(asked, tuple(mistakes), len(snippets) - len(ours), tuple(reader.untrusted))
+    return Found(asked, tuple(mistakes), len(snippets) - len(ours))

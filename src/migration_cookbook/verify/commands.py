@@ -37,9 +37,7 @@ _ARROW = re.compile(r"\b([0-9a-z]{4,32}) -> ([0-9a-z]{4,32})\b")
 _VARIES = re.compile(r"^(INFO|Generating|Creating|Please edit|Path:|Create Date|\s*$|done|\.\.\.)|^\$")
 
 
-def trial(
-    lines: str, answers: Sequence[str], kind: Kind, url: sa.URL | None, *, keep: bool = False
-) -> Trial:
+def trial(lines: str, answers: Sequence[str], kind: Kind, url: sa.URL | None, *, keep: bool = False) -> Trial:
     """Run the lines one after the other; the first that fails ends it."""
     texts = [line for line in lines.splitlines() if line.strip()]
     try:

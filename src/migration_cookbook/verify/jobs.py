@@ -61,9 +61,7 @@ def read_page(file: str, content: str) -> dict[str, Any]:
     except CookbookError as mistake:
         return {"mistake": str(mistake), "snippets": []}
     places = {snippet.place: number for number, snippet in enumerate(found)}
-    told = [
-        replace(one, placeholder=placeholder(one) or "", alone=changes_libraries(one)) for one in found
-    ]
+    told = [replace(one, placeholder=placeholder(one) or "", alone=changes_libraries(one)) for one in found]
     return {"mistake": "", "snippets": [snippet_as_json(one, places) for one in told]}
 
 
@@ -96,9 +94,7 @@ def _trial(
     form = Form(job["form"])
     where, keep = proof or url, proof is not None
     if form is Form.COMMANDS:
-        return _with_proof(
-            commands.trial(job["text"], job.get("answers", ()), kind, where, keep=keep), proof
-        )
+        return _with_proof(commands.trial(job["text"], job.get("answers", ()), kind, where, keep=keep), proof)
     if form in (Form.INI, Form.PYPROJECT, Form.ENVIRONMENT):
         return _with_proof(configuration.trial(form, job["text"], kind, where, keep=keep), proof)
     text = trial.Text(

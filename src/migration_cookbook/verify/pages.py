@@ -36,7 +36,8 @@ class PageReader:
     def __init__(self, trust: Trust) -> None:
         self._trust = trust
         self._stack = ExitStack()
-        self._cage: Cage | None = None
+        #: Warm, once a page was read in it: others may use it as long as this reader is open.
+        self.cage: Cage | None = None
         #: The pages that are somebody else's, as they were named.
         self.untrusted: list[Path] = []
 
@@ -46,6 +47,9 @@ class PageReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._stack.close()
 
     def read(self, path: Path) -> tuple[Snippet, ...]:
@@ -79,7 +83,7 @@ class PageReader:
         return snippets
 
     def _ready(self) -> Cage:
-        if self._cage is None:
-            self._cage = Cage("migration_cookbook.verify.jobs")
-            self._stack.callback(self._cage.close)
-        return self._cage
+        if self.cage is None:
+            self.cage = Cage("migration_cookbook.verify.jobs")
+            self._stack.callback(self.cage.close)
+        return self.cage

@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from migration_cookbook.verify.pages import PageReader
     from migration_cookbook.verify.report.run import Run
     from migration_cookbook.verify.snippet import Snippet
 
@@ -38,12 +39,11 @@ class Page(pytest.File):
     snippets: tuple[Snippet, ...] = ()
 
     def collect(self) -> Iterator[SnippetItem]:
-        from migration_cookbook.verify.reading import read
         from migration_cookbook.verify.snippet import Form
         from migration_cookbook.workspace import CookbookError
 
         try:
-            found = read(Path(os.path.relpath(self.path)))
+            found = _reader(self.session).read(Path(os.path.relpath(self.path)))
         except CookbookError as error:
             raise self.CollectError(str(error)) from None
         self.snippets = tuple(one for one in found if one.form is not Form.FOREIGN)
@@ -82,6 +82,23 @@ class SnippetItem(pytest.Item):
 
 #: By place of the snippet: what came of it.
 _RUNS = pytest.StashKey[dict[str, "Run"]]()
+_READER = pytest.StashKey["PageReader"]()
+
+
+def _reader(session: pytest.Session) -> PageReader:
+    """One for all pages. Those that aren't yours are contained: pytest's own rights are for this project only."""
+    if _READER not in session.stash:
+        from migration_cookbook.verify.pages import PageReader
+        from migration_cookbook.verify.trust import decide
+        from migration_cookbook.workspace import open_workspace
+
+        session.stash[_READER] = PageReader(decide(open_workspace()))
+    return session.stash[_READER]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _READER in session.stash:
+        session.stash[_READER].close()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -127,8 +144,7 @@ def _checked(items: list[SnippetItem]) -> dict[str, Run]:
     pages = dict.fromkeys(item.parent for item in items)
     snippets = [snippet for page in pages if isinstance(page, Page) for snippet in page.snippets]
     with _clean_environment():
-        # pytest runs this project's Python anyway.
-        settings = Settings(open_workspace(), BOTH, trust=True)
+        settings = Settings(open_workspace(), BOTH)
         checked = list(check(snippets, settings))
         asked = versions(settings.workspace, settings.kinds)
     return {one.snippet.place: Run((held_to_declaration(one, asked),), asked) for one in checked}

@@ -99,8 +99,8 @@ class PageRoom:
 class Quarantine:
     """Trials of somebody else's snippets; a warm process is ready for them."""
 
-    def __init__(self) -> None:
-        self._cage = Cage("migration_cookbook.verify.jobs")
+    def __init__(self, cage: Cage | None = None) -> None:
+        self._cage = cage or Cage("migration_cookbook.verify.jobs")
 
     def start(self) -> None:
         """Let the process warm up meanwhile."""
@@ -241,9 +241,7 @@ class _Scratch:
 
     def urls(self, number: int) -> dict[str, str]:
         """The databases of a job."""
-        return {
-            name: url.render_as_string(hide_password=False) for name, url in self._urls[number].items()
-        }
+        return {name: url.render_as_string(hide_password=False) for name, url in self._urls[number].items()}
 
     def terminate_clients_and_reset(self) -> None:
         """End whoever is still at work in them, and undo what would keep others out."""

@@ -74,8 +74,6 @@ class Trial:
     #: Where it ended; "text" where it could not be read.
     ended: Literal["text", "up", "down", "up again", "done"]
     refusal: Refusal | None = None
-    #: Why it was not run on a server that isn't the cookbook's own.
-    not_run: str = ""
     sent: tuple[str, ...] = ()
     sent_down: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
@@ -101,6 +99,8 @@ class Trial:
     fingerprint: str = ""
     #: What the way up locks on PostgreSQL, if that was asked.
     locks: tuple[Lock, ...] = ()
+    #: Why it was not run on a server that isn't the cookbook's own.
+    not_run: str = ""
 
 
 @dataclass(frozen=True)
@@ -353,7 +353,11 @@ def _attempt(
     committed = own or autocommit or apart or watched
     try:
         with _place(text, kind, url, world, own=own, committed=committed) as ground:
-            _run(_Run(text, kind, ground, found, recorder, autocommit=autocommit, watched=watched), found)
+            run = _Run(text, kind, ground, found, recorder, autocommit=autocommit, watched=watched)
+            if own:
+                _leave(run, found)
+            else:
+                _run(run, found)
     except places.WorldFails as fails:
         found.trial = Trial("up", refusal(fails.error, fails.statement), assumed=world)
     except shared_server.NotSent as reason:
@@ -469,7 +473,7 @@ def _needs_own_database() -> Iterator[None]:
 
 
 def _run(one: _Run, found: _Attempt) -> None:
-    stage: str
+    stage: Literal["up", "down", "up again"]
     sent: tuple[str, ...]
     sent_down: tuple[str, ...]
     stage, sent, sent_down = "up", (), ()
@@ -524,6 +528,16 @@ def _run(one: _Run, found: _Attempt) -> None:
             stage, refusal(error, statements[-1] if statements else None), sent, sent_down, world,
             ran=len(found.told), changes=changes,
         )  # fmt: skip
+
+
+def _leave(one: _Run, found: _Attempt) -> None:
+    """Only the way up, whose work stays."""
+    with contextlib.suppress(Exception):
+        made = script(one.text.form, one.text.text, one.text.before, one.send)
+        if made.before is not None:
+            one.way(made.before)
+        one.way(made.up)
+        found.trial = Trial("done", fingerprint=schema.fingerprint(one.look()))
 
 
 def _words(before: schema.Schema, after: schema.Schema) -> tuple[str, ...]:

@@ -35,7 +35,10 @@ def refuse(*given, **named):
 @pytest.mark.parametrize("changing", [LISTENING, IMPORTED, COMPILING])
 def test_what_it_registers_ends_with_it(verify_server: Server, changing: str) -> None:
     texts = (changing + PLAIN, PLAIN)
-    snippets = [Snippet(__file__, line, "python", Form.OPERATIONS, text) for line, text in enumerate(texts)]
+    snippets = [
+        Snippet("page.md", line, "python", Form.OPERATIONS, text, trusted=True)
+        for line, text in enumerate(texts)
+    ]
     settings = Settings(verify_server.workspace, (Kind.SQLITE,))
     first, second = (one.findings[Kind.SQLITE] for one in check(snippets, settings))
     assert (first.verdict, first.message) == (Verdict.FAILS, "RuntimeError: no more tables")

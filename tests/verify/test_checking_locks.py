@@ -43,23 +43,26 @@ LOCKS = (
 )
 
 
-def found(server: Server, file: str, *, locks: bool) -> list[Finding]:
-    snippets = [Snippet(file, number, "", form, text) for number, (form, text) in enumerate(PAGE, 1)]
+def found(server: Server, *, trusted: bool, locks: bool) -> list[Finding]:
+    snippets = [
+        Snippet("page.md", number, "", form, text, trusted=trusted)
+        for number, (form, text) in enumerate(PAGE, 1)
+    ]
     settings = Settings(server.workspace, (Kind.POSTGRES,), locks=locks)
     return [checked.findings[Kind.POSTGRES] for checked in check(snippets, settings)]
 
 
 def test_own_snippets(verify_server: Server) -> None:
-    findings = found(verify_server, __file__, locks=True)
+    findings = found(verify_server, trusted=True, locks=True)
     assert tuple(finding.locks for finding in findings) == LOCKS
-    plain = found(verify_server, __file__, locks=False)
+    plain = found(verify_server, trusted=True, locks=False)
     assert [finding.verdict for finding in findings] == [finding.verdict for finding in plain]
     assert not any(finding.locks for finding in plain)
 
 
 def test_somebody_elses_snippets(verify_server: Server, tmp_path: Path) -> None:
     cage_or_skip(tmp_path).close()
-    findings = found(verify_server, str(tmp_path / "page.md"), locks=True)
+    findings = found(verify_server, trusted=False, locks=True)
     assert tuple(finding.locks for finding in findings) == LOCKS
     assert findings[0].verdict is Verdict.WORKS
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from repositories import known_author, made_here
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,11 +30,11 @@ OWN_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 
 
 @pytest.fixture
-def project(verify_server: Server, tmp_path: Path) -> Path:
+def project(verify_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "project"
     shutil.copytree(Path(__file__).parent / "foreign_project", folder)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    return folder
+    known_author(tmp_path, monkeypatch)
+    return made_here(folder)
 
 
 @pytest.fixture

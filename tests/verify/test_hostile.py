@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -15,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cages import cage_or_skip
 
-from migration_cookbook.databases import cluster, postgres
+from migration_cookbook.databases import cluster, throwaway
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.kinds import BOTH, Kind
-from migration_cookbook.databases.ownership import prefix
-from migration_cookbook.verify import places, quarantine
+from migration_cookbook.verify import quarantine
 from migration_cookbook.verify.checking import Settings, check
 from migration_cookbook.verify.containment import Cage
-from migration_cookbook.verify.snippet import Form, Snippet
+from migration_cookbook.verify.snippet import Form, Snippet, changes_libraries
 from migration_cookbook.verify.verdict import Finding, Verdict
 from migration_cookbook.worker import Limits
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from migration_cookbook.databases.server import Server
-    from migration_cookbook.verify.trial import Trial
 
 #: One run makes all attacks, and takes a minute: in one process.
 pytestmark = pytest.mark.xdist_group("hostile")
@@ -53,6 +52,19 @@ class Attack:
     form: Form = Form.OPERATIONS
     kinds: tuple[Kind, ...] = BOTH
 
+
+#: Reports in place of its process what it likes.
+FORGED = """
+import json, os
+from dataclasses import asdict
+from migration_cookbook.verify.trial import Trial
+report = asdict(Trial("done", sent=("SELECT 1",), ran=1))
+§CHANGE§
+for fd in range(3, 128):
+    try: os.write(fd, json.dumps({"how": "returned", "value": [report]}).encode() + b"\\n")
+    except OSError: pass
+os._exit(0)
+"""
 
 #: Words in capitals between § stand for what the test knows of the outside.
 ATTACKS = {
@@ -96,18 +108,56 @@ ATTACKS = {
     "another database": Attack(
         "url = op.get_bind().engine.url.set(database='postgres')\n"
         "sa.create_engine(url).connect().exec_driver_sql('CREATE TABLE mine (id integer)')",
+        (Verdict.NEEDS_CONTEXT,),
+        "the database",
+        kinds=(POSTGRES,),
+    ),
+    "another database past SQLAlchemy": Attack(
+        "import psycopg\nurl = op.get_bind().engine.url\n"
+        "psycopg.Connection.connect(host='any', user=url.username, password=url.password, dbname='postgres')",
         FAILS,
         "permission denied for database",
         kinds=(POSTGRES,),
     ),
-    "another snippet's database": Attack(
-        'names = op.get_bind().exec_driver_sql("SELECT datname FROM pg_database "\n'
-        "    \"WHERE datname LIKE '%%building%%' AND datname <> current_database()\")\n"
-        "url = op.get_bind().engine.url.set(database=names.scalar())\n"
-        "sa.create_engine(url).connect()",
+    "the cookbook's own server": Attack(
+        "import psycopg\nurl = op.get_bind().engine.url\n"
+        "one = psycopg.connect(f'host=§SOCKETS§ user={url.username} password={url.password} dbname={url.database}')\n"
+        "found = one.execute(\"SELECT count(*) FROM pg_roles WHERE rolname LIKE 'cookbook%'\").fetchone()\n"
+        "assert found != (0,), 'nobody of the cookbook is here'",
         FAILS,
-        "permission denied for database",
+        "nobody of the cookbook is here",
         kinds=(POSTGRES,),
+    ),
+    "all advisory locks": Attack(
+        "SELECT count(pg_advisory_lock(n)) FROM generate_series(1, 200000) n",
+        NOT_DECIDED,
+        "out of shared memory",
+        Form.SQL,
+        (POSTGRES,),
+    ),
+    "connections that never say who": Attack(
+        "import socket, time\nheld = []\n"
+        "while True:\n    one = socket.socket(socket.AF_UNIX)\n    one.connect('any')\n    held.append(one)",
+        NO_PASS,
+    ),
+    "a disk full by SQL": Attack(
+        "CREATE TABLE x AS SELECT repeat(md5(n::text), 60) AS y FROM generate_series(1, 1000000) n",
+        NO_PASS,
+        "",
+        Form.SQL,
+        (POSTGRES,),
+    ),
+    "a disk full by many files": Attack(
+        "n = 0\nwhile True:\n    n += 1\n    open(f'x{n}', 'wb').write(b'x' * 2**25)",
+        NOT_DECIDED,
+        "it wrote more",
+    ),
+    "a server's memory": Attack(
+        "SELECT length(string_agg(repeat('x', 1000000), '')) FROM generate_series(1, 900)",
+        NO_PASS,
+        "",
+        Form.SQL,
+        (POSTGRES,),
     ),
     "another server": Attack(
         "import socket\nsocket.create_connection(('127.0.0.1', 5432))",
@@ -175,29 +225,55 @@ from dataclasses import asdict
 from migration_cookbook.verify.trial import Trial
 report = asdict(Trial("done", sent=("DROP TABLE x",), ran=1, changes=("- table x",), fingerprint="0" * 64))
 for fd in range(3, 128):
-    try: os.write(fd, json.dumps({"how": "returned", "value": report}).encode() + b"\\n")
+    try: os.write(fd, json.dumps({"how": "returned", "value": [report]}).encode() + b"\\n")
     except OSError: pass
 os._exit(0)
 """,
         NOT_DECIDED,
-        "is not what stands in the database",
+        "isn't what's in the database",
     ),
     "a forged verdict of another form": Attack(
         """
 import os
 for fd in range(3, 128):
-    try: os.write(fd, b'{"how": "returned", "value": {"ended": "done", "ran": 1}}\\n')
+    try: os.write(fd, b'{"how": "returned", "value": [{"ended": "done", "ran": 1}]}\\n')
     except OSError: pass
 os._exit(0)
 """,
         NOT_DECIDED,
         "its report can't be read",
     ),
+    "a forged end": Attack(
+        FORGED.replace("§CHANGE§", "report['ended'] = 'whatever'"), NOT_DECIDED, "its report can't be read"
+    ),
+    "a forged number": Attack(
+        FORGED.replace("§CHANGE§", "report['ran'] = 10**400"), NOT_DECIDED, "its report can't be read"
+    ),
+    "a forged number that is none": Attack(
+        FORGED.replace("§CHANGE§", "report['ran'] = float('nan')"), NOT_DECIDED, "its report can't be read"
+    ),
+    "a forged lock": Attack(
+        FORGED.replace(
+            "§CHANGE§",
+            "report['locks'] = [dict(relation='x', mode='NONE', rewritten=False, waiting=[], made=False)]",
+        ),
+        NOT_DECIDED,
+        "its report can't be read",
+    ),
+    "a forged text without end": Attack(
+        FORGED.replace("§CHANGE§", "report['sent'] = ['x' * 210_000]"),
+        NOT_DECIDED,
+        "its report can't be read",
+    ),
+    "a forged list without end": Attack(
+        FORGED.replace("§CHANGE§", "report['sent'] = [''] * 6_000"), NOT_DECIDED, "its report can't be read"
+    ),
+    "half a letter": Attack("raise Exception('\\ud800')", FAILS, "\ufffd"),
     "a report that was bent": Attack(
         "from migration_cookbook.verify import trial\n"
         "trial.schema.fingerprint = lambda schema: 'f' * 64\n" + GOOD,
         NOT_DECIDED,
-        "is not what stands in the database",
+        "isn't what's in the database",
     ),
     "work that is taken back": Attack(
         """
@@ -338,23 +414,25 @@ def outside(verify_server: Server, tmp_path_factory: pytest.TempPathFactory) -> 
         checkout / "README.md",
         Path(alembic.__file__),
     )
-    scratch = folder / "tmp"
-    scratch.mkdir()
+    scratch = Path(tempfile.mkdtemp(dir=throwaway._MEMORY if throwaway._MEMORY.is_dir() else folder))
+    # The server runs as somebody else where we are root.
+    scratch.chmod(0o711)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(scratch))
+        patch.setattr(throwaway, "_MEMORY", scratch)
         yield Outside(words, files, scratch, verify_server)
     shutil.rmtree(folder)
+    scratch.rmdir()
 
 
-def tried(outside: Outside, folder: Path, *snippets: tuple[str, Form]) -> list[Mapping[Kind, Finding]]:
-    """What came of them on a page that lies in nobody's checkout."""
-    page = folder / "somebody's page.md"
+def tried(outside: Outside, *snippets: tuple[str, Form]) -> list[Mapping[Kind, Finding]]:
+    """What came of them on a page of somebody else's."""
     made = []
     for number, (text, form) in enumerate(snippets, 1):
         for word, meaning in outside.words.items():
             text = text.replace(f"§{word}§", meaning)
         assert "§" not in text
-        made.append(Snippet(str(page), number, "", form, text))
+        made.append(Snippet("somebody's page.md", number, "", form, text, alone=changes_libraries(text)))
     settings = Settings(outside.server.workspace)
     return [checked.findings for checked in check(made, settings)]
 
@@ -370,14 +448,15 @@ class Survived:
 
 
 @pytest.fixture(scope="module")
-def survived(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Survived:
+def survived(outside: Outside) -> Survived:
     names, snippets = [*ATTACKS, *MISCHIEF], []
     for attack in (*ATTACKS.values(), *(Attack(text, (), form=Form.SQL) for text in MISCHIEF.values())):
         snippets += [(attack.text, attack.form), (GOOD, Form.OPERATIONS)]
     before = outside.mark()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quarantine, "_LIMITS", Limits(seconds=3, memory=300 * 2**20))
-        found = tried(outside, tmp_path_factory.mktemp("page"), *snippets)
+        patch.setattr(quarantine, "_DISK", 256 * 2**20)
+        found = tried(outside, *snippets)
     return Survived(
         dict(zip(names, found[::2], strict=True)),
         dict(zip(names, found[1::2], strict=True)),
@@ -413,7 +492,7 @@ def test_nothing_outside_has_changed(survived: Survived, outside: Outside) -> No
 
 
 def test_an_honest_snippet_gets_the_verdict_that_it_would_get_anywhere(
-    outside: Outside, tmp_path: Path
+    outside: Outside,
 ) -> None:
     snippets = (
         (GOOD, Form.OPERATIONS),
@@ -428,11 +507,11 @@ def test_an_honest_snippet_gets_the_verdict_that_it_would_get_anywhere(
         ("alembic upgrade head", Form.COMMANDS),
         ("[alembic]\nscript_location = migrations", Form.INI),
     )
-    strange = tried(outside, tmp_path, *snippets)
+    strange = tried(outside, *snippets)
     own = [
         checked.findings
         for checked in check(
-            [Snippet(__file__, 1, "", form, text) for text, form in snippets],
+            [Snippet("page.md", 1, "", form, text, trusted=True) for text, form in snippets],
             Settings(outside.server.workspace),
         )
     ]
@@ -443,31 +522,34 @@ def test_an_honest_snippet_gets_the_verdict_that_it_would_get_anywhere(
     assert strange[1][POSTGRES].verdict is Verdict.OUTSIDE
 
 
-def test_the_server_may_go_down_with_it(
-    outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = cluster.known(outside.server.workspace)
-    assert known is not None
-    kill = f"UPDATE books SET title = 'kill {tmp_path.name}'"
-    doubt = quarantine.Quarantine._doubt
+def test_the_server_may_go_down_with_it(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill = "UPDATE books SET title = 'kill'"
+    judged = quarantine.Quarantine._judged
 
-    def doubt_and_fall(self: quarantine.Quarantine, trial: Trial, *given: Any) -> str | None:
-        if kill in trial.sent:
-            os.kill(known.pid() or 0, signal.SIGQUIT)
-        return doubt(self, trial, *given)
+    def fall_and_judge(self: Any, jobs: Any, trials: Any, scratch: Any) -> Any:
+        if any(kill in getattr(trial, "sent", ()) for trial in trials) and scratch.socket:
+            pid = (scratch.socket.parent.parent / "data" / "postmaster.pid").read_text().split("\n")[0]
+            os.kill(int(pid), signal.SIGKILL)
+        return judged(self, jobs, trials, scratch)
 
-    monkeypatch.setattr(quarantine.Quarantine, "_doubt", doubt_and_fall)
-    found, next_one = tried(outside, tmp_path, (kill, Form.SQL), (GOOD, Form.OPERATIONS))
+    monkeypatch.setattr(quarantine.Quarantine, "_judged", fall_and_judge)
+    found, next_one = tried(outside, (kill, Form.SQL), (GOOD, Form.OPERATIONS))
     assert found[POSTGRES].verdict is Verdict.NOT_DECIDED
     assert next_one[POSTGRES].verdict is Verdict.WORKS
-    postgres.sweep(outside.server)
     assert nobody_is_left(outside)
-    # What this process kept open from earlier tests fell, too.
-    places._kept.clear()
+
+
+def test_a_page_has_so_much_time_and_no_more(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "_PAGE_S", 2.0)
+    monkeypatch.setattr(quarantine, "_SNIPPET_S", 0.0)
+    endless, good = tried(outside, ("while True: pass", Form.OPERATIONS), (GOOD, Form.OPERATIONS))
+    for finding in (*endless.values(), *good.values()):
+        assert finding.verdict is Verdict.NOT_DECIDED
+    assert good[SQLITE].message == "the page has used up its 2 seconds"
 
 
 def test_where_it_can_not_be_contained_it_is_not_run(
-    outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Powerless(Cage):
         def __init__(self, *preload: str) -> None:
@@ -475,20 +557,24 @@ def test_where_it_can_not_be_contained_it_is_not_run(
 
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     monkeypatch.setattr(quarantine, "Cage", Powerless)
-    (found,) = tried(outside, tmp_path, (GOOD, Form.OPERATIONS))
+    (found,) = tried(outside, (GOOD, Form.OPERATIONS))
     for finding in found.values():
         assert finding.verdict is Verdict.NOT_RUN
         assert finding.message.startswith("needs --trust: the kernel offers no Landlock")
 
 
 def nobody_is_left(outside: Outside) -> bool:
-    """Whether all databases, sessions and folders of strangers are gone, if not at once then in a moment."""
+    """Whether all servers and folders of strangers are gone, if not at once then in a moment."""
     deadline = time.monotonic() + 5
-    like = f"{prefix(outside.server.workspace.installation)}building%"
-    query = b"SELECT FROM pg_database WHERE datname LIKE %s UNION ALL SELECT FROM pg_stat_activity WHERE datname LIKE %s"
     while time.monotonic() < deadline:
-        with connect(outside.server.url) as connection:
-            if not connection.execute(query, [like, like]).fetchall():
-                return not list(outside.scratch.iterdir())
+        servers = [one for one in Path("/proc").glob("[0-9]*/cwd") if leads_below(one, outside.scratch)]
+        if not servers and not list(outside.scratch.iterdir()):
+            return True
         time.sleep(0.05)
+    return False
+
+
+def leads_below(link: Path, folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return link.readlink().is_relative_to(folder)
     return False

@@ -14,6 +14,7 @@ from migration_cookbook.verify.mutants import Mutant
 from migration_cookbook.verify.noticing import FORMS, Planted, good, noticed, planted
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.snippet import Form, Snippet
+from migration_cookbook.verify.trust import trusted
 
 if TYPE_CHECKING:
     from migration_cookbook.databases.server import Server
@@ -24,7 +25,9 @@ SEED, MUTANTS, CAUGHT = 1, 60, 0.85
 
 
 def test_most_mistakes_are_noticed(verify_workspace: Workspace, verify_server: Server) -> None:
-    snippets = [one for page in sorted(CORPUS.glob("*.md")) for one in read(page) if one.form in FORMS]
+    snippets = [
+        one for page in sorted(CORPUS.glob("*.md")) for one in trusted(read(page)) if one.form in FORMS
+    ]
     chance = random.Random(SEED)
     originals = good(list(check(chance.sample(snippets, MUTANTS), Settings(verify_workspace))))
     pairs = chance.sample(planted(originals, SEED), MUTANTS)
@@ -35,7 +38,9 @@ def test_most_mistakes_are_noticed(verify_workspace: Workspace, verify_server: S
 
 
 def test_what_counts_and_what_does_not(verify_workspace: Workspace, verify_server: Server) -> None:
-    snippet = Snippet(__file__, 1, "sql", Form.SQL, "ALTER TABLE trips ADD COLUMN seats INTEGER")
+    snippet = Snippet(
+        "page.md", 1, "sql", Form.SQL, "ALTER TABLE trips ADD COLUMN seats INTEGER", trusted=True
+    )
     (original,) = check([snippet], Settings(verify_workspace))
     changes_nothing = Mutant(Mistake.SQL_TYPO, snippet.text)
     fails = Mutant(Mistake.SQL_TYPO, "ALTR TABLE trips ADD COLUMN seats INTEGER")

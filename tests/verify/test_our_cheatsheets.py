@@ -17,9 +17,11 @@ from migration_cookbook.editions.sheet import read_sheet, sheet_paths
 from migration_cookbook.verify.checking import Settings, check
 from migration_cookbook.verify.command import find
 from migration_cookbook.verify.expecting import held_to_declaration
+from migration_cookbook.verify.pages import PageReader
 from migration_cookbook.verify.report.run import Run
 from migration_cookbook.verify.report.terminal import detail
 from migration_cookbook.verify.tried import sent
+from migration_cookbook.verify.trust import decide
 from migration_cookbook.verify.versions import versions
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ SHEETS = sheet_paths(BOOK.chapters)
 def run(verify_server: Server, verify_workspace: Workspace) -> Run:
     """What `cookbook verify --locks chapters/cheatsheets` has to tell."""
     settings = Settings(verify_workspace, BOTH, locks=True)
-    found = find([BOOK.chapters / "cheatsheets"], settings)
+    with PageReader(decide(verify_workspace)) as reader:
+        found = find([BOOK.chapters / "cheatsheets"], settings, reader)
     asked = versions(verify_workspace, BOTH)
     checked = [held_to_declaration(one, asked) for one in check(found.snippets, settings)]
     return Run(tuple(checked), asked, found.mistakes, found.foreign)

@@ -13,6 +13,7 @@ import pytest
 
 from migration_cookbook import cli
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
+from repositories import git, known_author, made_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +32,14 @@ def verify(
     verify_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Verify:
     """Runs the command beside some pages of a checkout; gives its status, stdout and stderr."""
-    checkout = tmp_path / "checkout"
-    (checkout / ".git").mkdir(parents=True)
+    known_author(tmp_path, monkeypatch)
+    checkout = made_here(tmp_path / "checkout")
     monkeypatch.chdir(checkout)
 
     def run(*words: str, **pages: str) -> tuple[int, str, str]:
         for name, text in pages.items():
             Path(f"{name}.md").write_text(text)
+        git(checkout, "add", "-A")
         try:
             status = cli.main(["verify", *words])
         except SystemExit as ended:

@@ -67,7 +67,7 @@ max_wal_size = 64MB
 shared_buffers = 16MB
 work_mem = 4MB
 maintenance_work_mem = 16MB
-temp_file_limit = 256MB
+temp_file_limit = 96MB
 max_connections = 24
 superuser_reserved_connections = 4
 max_prepared_transactions = 0
@@ -134,6 +134,7 @@ class ThrowawayServer:
             self._send(
                 sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true CONNECTION LIMIT -1").format(database)
             )
+            self._send(sql.SQL("GRANT ALL ON DATABASE {} TO {}").format(database, role))
 
     def answers(self) -> bool:
         """Whether it is still there."""
@@ -163,13 +164,7 @@ def throwaway_server(workspace: Workspace) -> Iterator[ThrowawayServer]:
     template = _template(workspace, binaries, account)
     with contextlib.ExitStack() as stack:
         folder, lock = stack.enter_context(page_folder())
-        home = folder / "server"
-        home.mkdir(mode=0o700)
-        account.own(home)
-        if not account.reaches(home):
-            raise CookbookError(
-                f"PostgreSQL can't reach {folder}. Set TMPDIR to a folder that all may enter."
-            )
+        home = _home(folder, account)
         sockets = home / "s" if socket_fits(home / "s") else account.short_folder()
         if sockets == home / "s":
             sockets.mkdir(mode=0o700)
@@ -260,9 +255,7 @@ def _template(workspace: Workspace, binaries: Binaries, account: Account) -> Pat
         shutil.rmtree(place, ignore_errors=True)
         with contextlib.ExitStack() as stack:
             folder, _ = stack.enter_context(page_folder())
-            home = folder / "server"
-            home.mkdir(mode=0o700)
-            account.own(home)
+            home = _home(folder, account)
             password = secrets.token_urlsafe(24)
             write_atomically(home / "password", password + "\n", mode=0o600)
             account.own(home / "password")
@@ -277,14 +270,33 @@ def _template(workspace: Workspace, binaries: Binaries, account: Account) -> Pat
                 home / "log",
             )
             if done.returncode != 0:
-                words = (home / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-                raise CookbookError(f"PostgreSQL's data can't be made: {(words or ['no reason given'])[-1]}")
+                raise CookbookError(f"PostgreSQL's data can't be made: {_complaint(home / 'log')}")
             half = place.with_name(f"{place.name}-{secrets.token_hex(4)}")
             half.mkdir(mode=0o700)
             shutil.copytree(home / "data", half / "data")
             half.rename(place)
             write_atomically(place / "password.json", json.dumps(password), mode=0o600)
         return place
+
+
+def _home(folder: Path, account: Account) -> Path:
+    """The server's own folder in the page's."""
+    home = folder / "server"
+    home.mkdir(mode=0o700)
+    account.own(home)
+    if not account.reaches(home):
+        raise CookbookError(f"PostgreSQL can't reach {folder}. Set TMPDIR to a folder that all may enter.")
+    return home
+
+
+def _complaint(log: Path) -> str:
+    """What a program complained about last."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    complaints = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:"))]
+    return (complaints or lines or ["no reason given"])[-1]
 
 
 def _copy(source: Path, target: Path, account: Account) -> None:
@@ -350,8 +362,6 @@ def _connected(process: subprocess.Popen[bytes], home: Path, url: sa.URL) -> Con
         except psycopg.OperationalError as error:
             ended = process.poll() is not None
             if ended or time.monotonic() > deadline:
-                log = home / "log"
-                words = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else str(error)
-                line = (words.strip().splitlines() or ["no reason given"])[-1]
-                raise CookbookError(f"The page's PostgreSQL server doesn't start: {line}") from None
+                words = _complaint(home / "log")
+                raise CookbookError(f"The page's PostgreSQL server doesn't start: {words}") from error
         time.sleep(_STEP_S)

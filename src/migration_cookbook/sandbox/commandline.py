@@ -99,6 +99,8 @@ class Run:
     now: Callable[[], datetime]
     #: Show the lines that usually are noise.
     verbose: bool = False
+    #: Makes psycopg's cursors, where something holds back what's sent.
+    cursor_factory: Any = None
 
 
 class _Output(io.StringIO):
@@ -113,7 +115,12 @@ def execute(command: Command, run: Run) -> Printed:
         return Printed(tuple(command.options.answer.splitlines()), (), None)
     out = _Output()
     failure = None
-    with _surroundings(run, out), interruptible(), recording() as recorder, guard.only(run.databases):
+    with (
+        _surroundings(run, out),
+        interruptible(),
+        recording() as recorder,
+        guard.only(run.databases, cursor_factory=run.cursor_factory),
+    ):
         try:
             with _no_half_files(run.folder):
                 _call(command.options, out)

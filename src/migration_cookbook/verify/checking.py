@@ -18,7 +18,6 @@ from migration_cookbook.databases.binaries import find_binaries
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.verify.judge import judge, placeholder
 from migration_cookbook.verify.quarantine import Job, PageRoom, Quarantine
-from migration_cookbook.verify.snippet import changes_libraries
 from migration_cookbook.verify.untrusted import read_trial
 from migration_cookbook.verify.verdict import Checked, Finding, Verdict
 from migration_cookbook.worker import Limits, Worker
@@ -311,7 +310,7 @@ def _chunk(
                 jobs.append((number, kind))
     bench = benches.get()
     try:
-        together = [(number, kind) for number, kind in jobs if not changes_libraries(chunk[number])]
+        together = [(number, kind) for number, kind in jobs if not chunk[number].needs_own_process]
         tried = dict(zip(together, _trials(bench, chunk, together), strict=True))
         for number, kind in jobs:
             if (number, kind) not in tried:

@@ -17,7 +17,7 @@ from migration_cookbook.sandbox.recorder import recording
 from migration_cookbook.verify import commands, configuration, shared_server, trial
 from migration_cookbook.verify.judge import judge, placeholder
 from migration_cookbook.verify.reading import read_text
-from migration_cookbook.verify.snippet import Form, changes_libraries
+from migration_cookbook.verify.snippet import Form
 from migration_cookbook.verify.untrusted import read_snippet, read_trial, snippet_as_json
 from migration_cookbook.workspace import CookbookError
 
@@ -61,7 +61,7 @@ def read_page(file: str, content: str) -> dict[str, Any]:
     except CookbookError as mistake:
         return {"mistake": str(mistake), "snippets": []}
     places = {snippet.place: number for number, snippet in enumerate(found)}
-    told = [replace(one, placeholder=placeholder(one) or "", alone=changes_libraries(one)) for one in found]
+    told = [replace(one, placeholder=placeholder(one) or "", alone=one.needs_own_process) for one in found]
     return {"mistake": "", "snippets": [snippet_as_json(one, places) for one in told]}
 
 
@@ -74,9 +74,7 @@ def _judged(job: Mapping[str, Any]) -> dict[str, Any]:
 def _tried(job: Mapping[str, Any], recorder: Recorder) -> trial.Trial:
     kind = Kind(job["kind"])
     urls = {one: sa.make_url(job[one]) for one in ("url", "proof") if job.get(one)}
-    factory = shared_server.CheckedCursor if job.get("shared") else None
-    databases = [_database(url) for url in urls.values()]
-    with guard.only(databases, cursor_factory=factory), shared_server.remembered() as refused:
+    with shared_server.applied(shared=bool(job.get("shared"))) as refused:
         found = _trial(job, kind, urls.get("url"), urls.get("proof"), recorder)
     if found.refusal is not None and refused.reason:
         return replace(found, refusal=None, not_run=refused.reason)
@@ -103,7 +101,9 @@ def _trial(
         tuple((Form(other), earlier) for other, earlier in job.get("before", ())),
         job.get("given"),
     )
-    return trial.trial(text, kind, url, recorder, proof=proof, locks=bool(job.get("locks")))
+    databases = [_database(one) for one in (url, proof) if one is not None]
+    with guard.only(databases, cursor_factory=shared_server.cursor_factory()):
+        return trial.trial(text, kind, url, recorder, proof=proof, locks=bool(job.get("locks")))
 
 
 def _with_proof(found: trial.Trial, proof: sa.URL | None) -> trial.Trial:

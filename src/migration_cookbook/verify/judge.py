@@ -24,6 +24,8 @@ _DOTS = re.compile(r"(?<![\w.])\.\.\.(?![\w.])|…")
 _KNOWN_NAMES = ("op", "sa", "postgresql", "upgrade", "downgrade", "True", "False", "None", "bind", "conn")
 #: Exceptions that say that something of the author's project is not here.
 _OF_THE_PROJECT = ("ModuleNotFoundError", "ImportError", "FileNotFoundError")
+#: A snippet that connects elsewhere is refused before it connects.
+_ANOTHER_DATABASE = "Refused"
 _LIBRARIES = ("sqlalchemy", "alembic")
 _MISSING_IN_SQL = re.compile(
     r"role \"(?P<role>\w+)\" does not exist|function (?P<function>[\w.]+)\(.*\) does not exist"
@@ -129,6 +131,8 @@ def _only_imports(snippet: Snippet) -> bool:
 
 def missing_context(refusal: Refusal) -> str | None:
     """What only the author has; None where the mistake is the snippet's own."""
+    if refusal.kind == _ANOTHER_DATABASE:
+        return f"the database {refusal.message}"
     if refusal.kind == "NameError":
         name = re.search(r"name '(\w+)' is not defined", refusal.message)
         if name and not difflib.get_close_matches(name[1], _KNOWN_NAMES, 1, 0.75):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases import throwaway
@@ -21,6 +20,7 @@ from migration_cookbook.worker import Limits
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from migration_cookbook.verify.snippet import Snippet

@@ -71,6 +71,19 @@ def in_transaction(url: sa.URL, world: Sequence[str]) -> Iterator[Ground]:
         finally:
             if connection.in_transaction():
                 transaction.rollback()
+            _unlock(connection)
+
+
+def _unlock(connection: sa.Connection) -> None:
+    """Give back the advisory locks that a snippet took for the session: no rollback does that."""
+    if connection.closed or connection.invalidated:
+        return
+    try:
+        connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+        connection.rollback()
+    except sa.exc.SQLAlchemyError:
+        # They may be too many for that. They end with the session.
+        connection.invalidate()
 
 
 @contextlib.contextmanager

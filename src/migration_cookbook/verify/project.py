@@ -18,7 +18,7 @@ from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox import commandline
 from migration_cookbook.sandbox.command import parse
-from migration_cookbook.verify import places
+from migration_cookbook.verify import places, shared_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,7 +92,13 @@ class Project:
     def alembic(self, line: str) -> commandline.Printed:
         """Run a command line in it."""
         ids = iter(f"{number:012x}" for number in range(0xA1, 0xFF))
-        run = commandline.Run(self.folder, [self.database], lambda: next(ids), lambda: _MOMENT)
+        run = commandline.Run(
+            self.folder,
+            [self.database],
+            lambda: next(ids),
+            lambda: _MOMENT,
+            cursor_factory=shared_server.cursor_factory(),
+        )
         with _programs_of_this_environment():
             return commandline.execute(parse(line), run)
 

@@ -13,7 +13,7 @@ import os
 import tempfile
 import threading
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from migration_cookbook.verify.snippet import Snippet
-    from migration_cookbook.verify.trial import Trial
+    from migration_cookbook.verify.trial import Refusal, Trial
     from migration_cookbook.worker import Ended
     from migration_cookbook.workspace import Workspace
 
@@ -58,14 +58,21 @@ class Job:
     arguments: dict[str, Any]
 
 
+@dataclass
+class _Running:
+    """A server, and how it's ended."""
+
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    server: throwaway.ThrowawayServer | None = None
+
+
 class PageRoom:
     """What one page of somebody else's has for itself, and may use up."""
 
     def __init__(self, workspace: Workspace, snippets: int) -> None:
         self._workspace = workspace
         self._stack = contextlib.ExitStack()
-        self._servers = contextlib.ExitStack()
-        self._server: throwaway.ThrowawayServer | None = None
+        self._running: dict[int, _Running] = {}
         self._lock = threading.Lock()
         self._seconds = _PAGE_S + _SNIPPET_S * snippets
         self._end: float | None = None
@@ -73,7 +80,8 @@ class PageRoom:
 
     def close(self) -> None:
         """Give back all of it."""
-        self._servers.close()
+        for running in self._running.values():
+            running.stack.close()
         self._stack.close()
 
     def left(self) -> float:
@@ -86,14 +94,17 @@ class PageRoom:
     def time_is_up(self) -> str:
         return f"the page has used up its {self._seconds:.0f} seconds"
 
-    def server(self) -> throwaway.ThrowawayServer:
-        """The page's server, started at the first need, and again if the page brought it down."""
+    def server(self, user: object) -> throwaway.ThrowawayServer:
+        """A server of the page's, started at the first need, and again if the page brought it down.
+
+        Each of those that work on the page at the same time has its own: what one uses up isn't the other's.
+        """
         with self._lock:
-            if self._server is not None and self._server.answers():
-                return self._server
-            self._servers.close()
-            self._server = self._servers.enter_context(throwaway.throwaway_server(self._workspace))
-            return self._server
+            running = self._running.setdefault(id(user), _Running())
+        if running.server is None or not running.server.answers():
+            running.stack.close()
+            running.server = running.stack.enter_context(throwaway.throwaway_server(self._workspace))
+        return running.server
 
 
 class Quarantine:
@@ -128,7 +139,7 @@ class Quarantine:
             raise _Apart(room.time_is_up)
         limits = replace(_LIMITS, seconds=min(_LIMITS.seconds, left))
         try:
-            with _Scratch(jobs, room) as scratch, _disk_watched(scratch.folders, self._cage) as disk:
+            with _Scratch(jobs, room, self) as scratch, _disk_watched(scratch.folders, self._cage) as disk:
                 trials = self._trials(jobs, scratch, limits, disk)
                 scratch.terminate_clients_and_reset()
                 return self._judged(jobs, trials, scratch)
@@ -151,7 +162,10 @@ class Quarantine:
             except NoReportError:
                 found.append(Finding(job.kind, Verdict.NOT_DECIDED, "its report can't be read"))
                 continue
-            if trial.refusal is not None and trial.refusal.sqlstate in _LIMITED:
+            if trial.refusal is not None and _ran_into_a_limit(trial.refusal):
+                if len(jobs) > 1:
+                    # What one of them has used up, the others may have missed.
+                    raise _Apart(trial.refusal.message)
                 found.append(Finding(job.kind, Verdict.NOT_DECIDED, trial.refusal.message))
             else:
                 found.append(trial)
@@ -185,6 +199,10 @@ class _Apart(CookbookError):
     """Together they come to nothing; the message says why."""
 
 
+def _ran_into_a_limit(refusal: Refusal) -> bool:
+    return refusal.sqlstate in _LIMITED or "File too large" in refusal.message
+
+
 def _answers(ended: Ended, count: int, limits: Limits) -> list[Any]:
     if ended.how != "returned":
         raise _Apart(_why(ended, limits))
@@ -201,15 +219,15 @@ def _believed(value: Any, kind: Kind, trial: Trial) -> Finding:
     except NoReportError:
         return Finding(kind, Verdict.NOT_DECIDED, "what it left can't be judged")
     if finding.verdict in _PASSES and (not trial.fingerprint or value["left"] != trial.fingerprint):
-        return Finding(kind, Verdict.NOT_DECIDED, "what it reports is not what's in the database")
+        return Finding(kind, Verdict.NOT_DECIDED, "what it reports isn't what's in the database")
     return finding
 
 
 class _Scratch:
     """Empty databases for some jobs, and a folder."""
 
-    def __init__(self, jobs: Sequence[Job], room: PageRoom) -> None:
-        self._jobs, self._room = jobs, room
+    def __init__(self, jobs: Sequence[Job], room: PageRoom, user: object) -> None:
+        self._jobs, self._room, self._user = jobs, room, user
         self._stack = contextlib.ExitStack()
         self._server: throwaway.ThrowawayServer | None = None
         self._urls: dict[int, dict[str, sa.URL]] = {}
@@ -220,7 +238,7 @@ class _Scratch:
             self.folder = Path(tempfile.mkdtemp(prefix="s-", dir=self._room.folder)).resolve()
             stack.callback(throwaway.remove, self.folder)
             if any(job.kind is Kind.POSTGRES for job in self._jobs):
-                self._server = self._room.server()
+                self._server = self._room.server(self._user)
                 self.socket = self._server.socket
                 shared = self._database(stack)
             for number, job in enumerate(self._jobs):

@@ -172,6 +172,8 @@ class _Policy:
 
     #: Whether no transaction of ours holds what's sent.
     committed = True
+    #: Whether the server isn't the cookbook's own.
+    shared = False
     refusals: Refusals | None = None
 
 
@@ -183,14 +185,19 @@ class Refusals:
 
 
 @contextmanager
-def remembered() -> Iterator[Refusals]:
-    """The first refusal within, also where somebody made another exception of it."""
-    before = _Policy.refusals
-    _Policy.refusals = Refusals()
+def applied(*, shared: bool) -> Iterator[Refusals]:
+    """Within, all this holds if the server is `shared`; the first refusal is remembered."""
+    before = _Policy.shared, _Policy.refusals
+    _Policy.shared, _Policy.refusals = shared, Refusals()
     try:
         yield _Policy.refusals
     finally:
-        _Policy.refusals = before
+        _Policy.shared, _Policy.refusals = before
+
+
+def cursor_factory() -> type[psycopg.Cursor[Any]] | None:
+    """What makes the cursors of connections to the server; None where nothing is held back."""
+    return CheckedCursor if _Policy.shared else None
 
 
 @contextmanager

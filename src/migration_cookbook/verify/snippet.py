@@ -92,6 +92,11 @@ class Snippet:
         """File and line, safe to print."""
         return f"{one_line(self.file)}:{self.line}"
 
+    @property
+    def needs_own_process(self) -> bool:
+        """Whether others in the same process may feel that it ran."""
+        return changes_libraries(self.text, *(one.text for one in self.leans_on))
+
 
 _EXTENSION_MADE = re.compile(r"\bCREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?\"?([\w-]+)", re.IGNORECASE)
 
@@ -108,6 +113,18 @@ _CHANGES_LIBRARIES = re.compile(
 )
 
 
-def changes_libraries(snippet: Snippet) -> bool:
-    """Whether others would feel that it ran, so that it needs a process of its own."""
-    return any(_CHANGES_LIBRARIES.search(one.text) for one in (snippet, *snippet.leans_on))
+#: Imports of what migrations ordinarily use. Whoever uses more may reach further than its own database.
+_ORDINARY_IMPORT = re.compile(
+    r"(?:alembic|sqlalchemy|typing|typing_extensions|__future__|collections|csv|dataclasses|datetime|decimal|enum"
+    r"|functools|hashlib|itertools|json|logging|math|pathlib|re|secrets|string|textwrap|time|uuid|zoneinfo)(?![\w])"
+)
+_IMPORT = re.compile(r"(?:^|[;:])[ \t]*(?:from|import)[ \t]+(?P<name>[\w.]+)", re.MULTILINE)
+
+
+def changes_libraries(*texts: str) -> bool:
+    """Whether others may feel that one of these ran, so that it needs a process of its own."""
+    return any(
+        _CHANGES_LIBRARIES.search(text)
+        or any(not _ORDINARY_IMPORT.match(one["name"]) for one in _IMPORT.finditer(text))
+        for text in texts
+    )

@@ -20,6 +20,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 
 from migration_cookbook import schema
+from migration_cookbook.databases import guard
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.locks import Lock, watching
 from migration_cookbook.sandbox.commandline import without_addresses
@@ -548,6 +549,8 @@ def _words(before: schema.Schema, after: schema.Schema) -> tuple[str, ...]:
 
 def refusal(error: BaseException, statement: str | None = None) -> Refusal:
     """The exception in one line."""
+    if isinstance(error, guard.Refused):
+        return Refusal(type(error).__name__, error.address, None, statement)
     original = getattr(error, "orig", None)
     if original is not None:
         sqlstate = getattr(original, "sqlstate", None)

@@ -8,6 +8,7 @@ came here complete, in an archive for instance, until you say so.
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -31,6 +32,8 @@ _OF_THE_BOOK = ("chapters", "notebooks", "sandbox_project", "tests", "docs")
 _CLOCK_S = 2
 _ANSWERS = "repositories.json"
 _GIT_S = 20
+#: Where your Git configuration is. All other variables of Git may lead to another repository.
+_YOUR_CONFIGURATION = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 
 
 def trusted(snippets: Iterable[Snippet]) -> tuple[Snippet, ...]:
@@ -138,19 +141,19 @@ def _home_of_data(top: Path, data: Path) -> Path | None:
     try:
         kind = marker.lstat().st_mode
         if stat.S_ISDIR(kind):
-            return marker if os.path.samefile(marker, data) else None
+            return marker if marker.samefile(data) else None
         if not stat.S_ISREG(kind):
             return None
         # A linked worktree or a submodule: the data must name this folder, too.
         back = data / "gitdir"
         if back.is_file():
             named = Path(back.read_text(encoding="utf-8").strip())
-            if not os.path.samefile(named, marker):
+            if not named.samefile(marker):
                 return None
             common = _git(top, "rev-parse", "--path-format=absolute", "--git-common-dir")
             return Path(common.strip()) if common else None
         worktree = _git(top, "--git-dir", str(data), "config", "--local", "core.worktree")
-        if worktree and os.path.samefile(data / worktree.strip(), top):
+        if worktree and top.samefile(data / worktree.strip()):
             return data
     except (OSError, UnicodeDecodeError):
         return None
@@ -236,19 +239,17 @@ def _answer(workspace: Workspace, top: Path, home: Path, ask: Callable[[str], bo
         "Did you write its pages, so that their snippets may run with your rights?"
     )
     answers[str(top)] = {"identity": identity, "yours": yours}
-    write_atomically(path, f"{_json(answers)}\n", mode=0o600)
+    write_atomically(path, json.dumps(answers, indent=2) + "\n", mode=0o600)
     return yours
-
-
-def _json(value: object) -> str:
-    import json
-
-    return json.dumps(value, indent=2)
 
 
 def _git(folder: Path, *words: str) -> str | None:
     """What Git answers; None if it refuses or isn't there. Nothing of a repository's settings is run."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name in _YOUR_CONFIGURATION
+    }
     try:
         done = subprocess.run(
             ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-C", folder, *words],

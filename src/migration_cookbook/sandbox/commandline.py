@@ -113,9 +113,9 @@ def execute(command: Command, run: Run) -> Printed:
         return Printed(tuple(command.options.answer.splitlines()), (), None)
     out = _Output()
     failure = None
-    with _surroundings(run, out), interruptible(), recording() as recorder, guard.only(run.databases):
+    with _surroundings(run, out), interruptible(), recording() as recorder:
         try:
-            with _no_half_files(run.folder):
+            with guard.only(run.databases), _no_half_files(run.folder):
                 _call(command.options, out)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             failure = describe(error, run.folder, run.databases)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a mistake is one line and status 2."""
-    options = _parser().parse_args(arguments)
     clean_environment()
+    options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except CookbookError as error:

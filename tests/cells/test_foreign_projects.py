@@ -67,6 +67,18 @@ def test_a_configuration_file_that_the_environment_names(
     assert_refused(shop, foreign, COMMANDS, "the configuration file")
 
 
+def test_an_environment_that_the_kernel_inherited(
+    blank: Desk, foreign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEMBIC_CONFIG", str(foreign / "alembic.ini"))
+    before = content(foreign)
+    blank.run("%load_ext migration_cookbook", "%sandbox page --at 0003")
+    made = blank.run("%alembic revision -m mine --rev-id 0004").text
+    assert "Generating migrations/versions/0004_mine.py" in made
+    blank.run("%alembic upgrade head")
+    assert content(foreign) == before
+
+
 def test_a_link_to_a_configuration_file(shop: Desk, foreign: Path) -> None:
     (shop.folder / "linked.ini").symlink_to(foreign / "alembic.ini")
     assert_refused(shop, foreign, ("-c linked.ini current",), "the configuration file")

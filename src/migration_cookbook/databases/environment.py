@@ -22,7 +22,7 @@ _LEADS_ELSEWHERE = re.compile(
     r"|(BOOKSHOP_)?DATABASE_URL\w*|SQLALCHEMY_\w+"
     # Another project: ALEMBIC_CONFIG.
     r"|ALEMBIC_\w+"
-    # Each names code that Python runs or imports by itself. PYTHONINSPECT keeps a finished command waiting.
+    # Each names code that Python runs or imports by itself. PYTHONINSPECT keeps a finished program waiting.
     r"|PYTHONSTARTUP|PYTHONINSPECT|PYTHONBREAKPOINT|PYTHONWARNINGS"
 )
 #: What a new program would read in addition. In this process they've already had their effect, and `verify`

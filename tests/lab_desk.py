@@ -13,10 +13,13 @@ import time
 import urllib.request
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.databases import server
 from migration_cookbook.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 COOKBOOK = Path(sys.executable).with_name("cookbook")
 PATIENCE_S = 60
@@ -25,9 +28,16 @@ PATIENCE_S = 60
 class Lab:
     """A running JupyterLab, asked over its own API."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        variables: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        umask: int = 0o022,
+    ) -> None:
         self.home = folder / "home"
-        self.home.mkdir()
+        self.home.mkdir(exist_ok=True)
         self.workspace = open_workspace(folder / "a learner's wörkspace")
         self.port = free_port()
         inherited = {"DATABASE_URL": "postgresql://foreign.example/prod", "PGHOST": "foreign.example"}
@@ -35,8 +45,11 @@ class Lab:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [COOKBOOK, "lab", "--no-browser", "--port", str(self.port)],
+                cwd=cwd,
+                umask=umask,
                 env=os.environ
                 | inherited
+                | (variables or {})
                 | {"HOME": str(self.home), "COOKBOOK_HOME": str(self.workspace.root)},
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""The private parts of Alembic and of ipython-sql that we touch are still where they were read."""
+"""The private parts of Alembic, of psycopg and of ipython-sql that we touch are still where they were read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import sql.run
 import sqlalchemy as sa
 from alembic import command, util
@@ -18,6 +19,7 @@ from alembic.operations.batch import ApplyBatchImpl
 from alembic.script import write_hooks
 from alembic.script.base import ScriptDirectory
 from alembic.util import messaging
+from psycopg._connection_base import BaseConnection
 
 from migration_cookbook.cells import ipython_sql
 from migration_cookbook.sandbox import alembic_private
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+
+
+def test_psycopg_opens_each_connection_in_one_place() -> None:
+    """The guard wraps it: `psycopg.connect` itself may have been imported by name."""
+    assert "_connect_gen" in vars(BaseConnection)
+    for made in (psycopg.Connection, psycopg.AsyncConnection):
+        assert "_connect_gen" not in vars(made)
+        assert "cls._connect_gen(conninfo)" in inspect.getsource(made.connect)
 
 
 def test_the_parser_knows_the_commands_and_their_functions() -> None:

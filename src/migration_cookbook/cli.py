@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migration_cookbook import __version__
+from migration_cookbook.databases.environment import clean_environment
 from migration_cookbook.workspace import CookbookError, explained, open_workspace
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a mistake is one line and status 2."""
+    clean_environment()
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -42,6 +44,7 @@ def lab(options: argparse.Namespace) -> int:
     from migration_cookbook.lab import jupyter
 
     workspace = open_workspace()
+    jupyter.prepare(workspace)
     port = jupyter.claim_port(workspace, options.port)
     for line in learners.refresh(workspace, this_book().notebooks):
         print(line)
@@ -54,9 +57,10 @@ def lab(options: argparse.Namespace) -> int:
             print(notice)
     except CookbookError as error:
         print(f"{error} The notebooks go on with SQLite alone.")
-    jupyter.write_settings(workspace)
     command = jupyter.command(workspace, port=port, browser=not options.no_browser)
     os.chdir(workspace.root)
+    # The address with its token, the history and what kernels write are for nobody else's eyes.
+    os.umask(0o077)
     sys.stdout.flush()
     os.execve(command[0], command, jupyter.environment(workspace))
 
@@ -80,11 +84,9 @@ def print_sheets(options: argparse.Namespace) -> int:
 
 def matrix(options: argparse.Namespace) -> int:
     """Try the cheatsheets with several versions of Alembic, SQLAlchemy and PostgreSQL."""
-    from migration_cookbook.databases.environment import clean_environment
     from migration_cookbook.editions.book import this_book
     from migration_cookbook.lab import matrix as matrices
 
-    clean_environment()
     return matrices.matrix(this_book(), open_workspace())
 
 
@@ -199,23 +201,19 @@ def reset(options: argparse.Namespace) -> int:
 
 def practice(options: argparse.Namespace) -> int:
     """Work on an exercise in the terminal, checked as you save."""
-    from migration_cookbook.databases.environment import clean_environment
     from migration_cookbook.lab.terminal import practice_in_terminal
 
-    clean_environment()
     answer = " ".join(options.answer)
     return practice_in_terminal(open_workspace(), options.id, answer, fresh=options.fresh)
 
 
 def verify(options: argparse.Namespace) -> int:
     """Say of each snippet of your pages whether it does what it says, on each database."""
-    from migration_cookbook.databases.environment import clean_environment
     from migration_cookbook.databases.kinds import BOTH, Kind
     from migration_cookbook.verify import command
     from migration_cookbook.verify.checking import Settings
     from migration_cookbook.verify.trust import decide, terminal
 
-    clean_environment()
     kinds = (Kind(options.on),) if options.on else BOTH
     settings = Settings(open_workspace(), kinds, locks=options.locks)
     trust = decide(settings.workspace, options.paths if options.trust else (), terminal())

@@ -72,6 +72,10 @@ def test_both_databases_run_before_the_first_cell(lab: Lab) -> None:
     assert server.running(lab.workspace)
 
 
+def test_terminals_are_there(lab: Lab) -> None:
+    assert lab.ask("/api/terminals") == []
+
+
 def test_a_kernel_leaves_nothing_in_the_home_folder(lab: Lab) -> None:
     kernel = lab.ask("/api/kernels", data={"name": "python3"})
     deadline = time.monotonic() + PATIENCE_S

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from migration_cookbook.cells import (
@@ -21,7 +20,6 @@ from migration_cookbook.cells import (
 from migration_cookbook.cells.magic import register
 from migration_cookbook.cells.notebook import Notebook
 from migration_cookbook.databases.environment import clean_environment
-from migration_cookbook.sandbox.commandline import URL_VARIABLES
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -45,10 +43,8 @@ def load(shell: InteractiveShell) -> None:
     """Make the magics known to the shell; a second time changes nothing."""
     if getattr(shell, "migration_cookbook", None) is not None:
         return
-    # A DATABASE_URL or PGHOST of the reader's own must not be hit by accident.
+    # A DATABASE_URL, PGHOST or ALEMBIC_CONFIG of the reader's own must not be used by accident.
     clean_environment()
-    for name in URL_VARIABLES:
-        os.environ.pop(name, None)
     notebook = Notebook(shell)
     shell.migration_cookbook = notebook
     for magic in _MAGICS:

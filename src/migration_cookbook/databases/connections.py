@@ -13,12 +13,16 @@ DRIVER = "postgresql+psycopg"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
+class OwnConnection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection of the kit itself, which the guard leaves alone."""
+
+
 def connect(url: sa.URL, *, patience: int = 10) -> Connection:
     """A connection in autocommit mode, outside the guard and outside SQLAlchemy's events."""
     dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     arguments, parameters = dialect.create_connect_args(url)  # type: ignore[no-untyped-call]
     parameters.setdefault("connect_timeout", patience)
-    return psycopg.connect(*arguments, **parameters, autocommit=True, prepare_threshold=None)
+    return OwnConnection.connect(*arguments, **parameters, autocommit=True, prepare_threshold=None)
 
 
 def socket_url(folder: str, user: str, password: str, database: str) -> sa.URL:

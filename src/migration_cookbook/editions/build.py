@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
 from traitlets import default
 
+from migration_cookbook.databases.environment import known_environment
 from migration_cookbook.editions import blindspots
 from migration_cookbook.editions.notebook import KERNEL, to_notebook, write_notebook
 from migration_cookbook.editions.pages import read_pages
@@ -252,15 +252,23 @@ class _Run:
 
 def kernel_environment(home: Workspace) -> dict[str, str]:
     """The environment of a kernel that records or compares: nothing of the user's shows in the outputs."""
-    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", "COLUMNS", "LINES", "PYTHONWARNINGS")
-    environment = {key: value for key, value in os.environ.items() if key not in dropped}
-    return environment | {
-        HOME_VARIABLE: str(home.root),
-        "PYTHONHASHSEED": "0",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "TZ": "UTC",
-        "LC_ALL": "C.UTF-8",
+    dropped = ("PYTHONDONTWRITEBYTECODE", "COLUMNS", "LINES")
+    environment = {key: value for key, value in known_environment().items() if key not in dropped}
+    folders = {
+        f"JUPYTER_{name}_DIR": str(home.jupyter / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")
     }
+    return (
+        environment
+        | folders
+        | {
+            HOME_VARIABLE: str(home.root),
+            "PYTHONHASHSEED": "0",
+            "JUPYTER_PLATFORM_DIRS": "1",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "TZ": "UTC",
+            "LC_ALL": "C.UTF-8",
+        }
+    )
 
 
 def _first_problem(chapter: Chapter, notebook: Any) -> Failure | None:

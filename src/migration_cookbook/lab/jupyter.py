@@ -1,7 +1,8 @@
-"""How does JupyterLab start for a learner? With everything of its own in the workspace.
+"""The start of JupyterLab for a learner, with everything of its own in the workspace.
 
 It listens on this computer only, asks nobody outside for news, and opens on
-Start here. Nothing is written into the home folder.
+Start here. Nothing is written into the home folder. Its token gives whoever has it
+the learner's rights, so other users of the computer can't read what it writes.
 """
 
 from __future__ import annotations
@@ -11,17 +12,31 @@ import fcntl
 import json
 import os
 import socket
+import stat
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from migration_cookbook.databases.environment import known_environment
+from migration_cookbook.sandbox import files
 from migration_cookbook.workspace import HOME_VARIABLE, CookbookError, write_atomically
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from migration_cookbook.workspace import Workspace
 
 _START = "notebooks/00-start-here.ipynb"
+
+#: Where the server's configuration is, made anew at each start.
+_CONFIG = "server-config"
+_FOLDERS = (_CONFIG, "data", "runtime", "ipython", "cache", "settings", "workspaces")
+#: The extensions that come with JupyterLab, which otherwise are switched on by files that aren't read here.
+_CONFIGURATION = {
+    "ServerApp": {
+        "jpserver_extensions": dict.fromkeys(
+            ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook_shim"), True
+        )
+    }
+}
 
 _FIRST_PORT = 8888
 _PORTS = 50
@@ -40,6 +55,56 @@ _SETTINGS = {
     # Notebooks are numbered: the file browser shows the reading order.
     "@jupyterlab/filebrowser-extension:browser": {"sortNotebooksFirst": False},
 }
+
+
+def prepare(workspace: Workspace) -> None:
+    """Make Jupyter's folders and configuration, readable by their owner alone; tighten what was there before."""
+    home = workspace.jupyter
+    for folder in (home, *(home / name for name in _FOLDERS)):
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise CookbookError(
+                f"{folder} isn't a folder of the cookbook's. Move it away, and run this again."
+            )
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private(home)
+    # What somebody put there would come before the kit's own configuration, or be added to it.
+    files.empty(home / _CONFIG)
+    _write(home / _CONFIG / "jupyter_server_config.json", _CONFIGURATION)
+    readme = home / "ipython" / "profile_default" / "startup" / "README"
+    if not readme.exists():
+        # IPython would copy its own here, readable by everybody.
+        _write_private(readme, "Python files in this folder run when a kernel starts.\n")
+    for name, values in _SETTINGS.items():
+        package, plugin = name.split(":")
+        path = home / "settings" / package / f"{plugin}.jupyterlab-settings"
+        # A learner's own changes stay.
+        if not path.exists():
+            _write(path, values)
+
+
+def _write(path: Path, values: Any) -> None:
+    _write_private(path, json.dumps(values, indent=2) + "\n")
+
+
+def _write_private(path: Path, text: str) -> None:
+    before = os.umask(0o077)
+    try:
+        write_atomically(path, text, mode=0o600)
+    finally:
+        os.umask(before)
+
+
+def _make_private(home: Path) -> None:
+    """Take everybody else's rights to a folder and all that's below it."""
+    for folder, names, more in os.walk(home):
+        for path in map(Path(folder).joinpath, (".", *names, *more)):
+            status = path.lstat()
+            if status.st_uid != os.getuid():
+                raise CookbookError(f"{path} belongs to another user of this computer. Remove it.")
+            if stat.S_ISDIR(status.st_mode):
+                path.chmod(0o700)
+            elif status.st_mode & 0o077 and not stat.S_ISLNK(status.st_mode):
+                path.chmod(stat.S_IMODE(status.st_mode) & 0o700)
 
 
 def claim_port(workspace: Workspace, wanted: int | None = None) -> int:
@@ -75,7 +140,6 @@ def _trouble(port: int) -> str | None:
 
 def _taken_by_another_lab(workspace: Workspace, port: int) -> str | None:
     path = workspace.jupyter / f"port-{port}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Never closed, and handed on to JupyterLab, which replaces this process.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -91,9 +155,10 @@ def command(workspace: Workspace, *, port: int, browser: bool = True) -> list[st
     """The command line that starts JupyterLab on this workspace."""
     words = [
         sys.executable,
-        "-m",
-        "jupyter",
-        "lab",
+        # A random.py in the workspace must not be imported. The variable for it would keep kernels from
+        # the modules beside their notebooks.
+        "-P",
+        *("-m", "migration_cookbook.lab.server"),
         f"--ServerApp.root_dir={workspace.root}",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
@@ -116,11 +181,9 @@ def command(workspace: Workspace, *, port: int, browser: bool = True) -> list[st
 def environment(workspace: Workspace) -> dict[str, str]:
     """The environment in which Jupyter and its kernels keep to the workspace."""
     home = workspace.jupyter
-    for name in ("config", "data", "runtime", "ipython", "cache"):
-        (home / name).mkdir(parents=True, exist_ok=True)
-    return os.environ | {
+    return known_environment() | {
         HOME_VARIABLE: str(workspace.root),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_CONFIG_DIR": str(home / _CONFIG),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
@@ -129,16 +192,3 @@ def environment(workspace: Workspace) -> dict[str, str]:
         "JUPYTER_PLATFORM_DIRS": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
-
-
-def write_settings(workspace: Workspace) -> None:
-    """JupyterLab's settings as the cookbook wants them at first; a learner's own changes stay."""
-    for name, values in _SETTINGS.items():
-        package, plugin = name.split(":")
-        path = _settings_file(workspace, package, plugin)
-        if not path.exists():
-            write_atomically(path, json.dumps(values, indent=2) + "\n")
-
-
-def _settings_file(workspace: Workspace, package: str, plugin: str) -> Path:
-    return workspace.jupyter / "settings" / package / f"{plugin}.jupyterlab-settings"

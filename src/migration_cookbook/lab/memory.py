@@ -1,9 +1,14 @@
-"""Where do thousands of small databases come and go quickly? In memory, where there is enough of it."""
+"""A folder in memory for the tests' databases.
+
+Where do thousands of small databases come and go quickly? In memory, where there's enough of it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +33,34 @@ def quick_folder(memory: Path = _MEMORY) -> Iterator[Path | None]:
         return
     # A socket's path has room for few letters.
     ours = memory / f"cookbook-{os.getuid()}"
+    if not _is_ours(ours):
+        print(
+            f"{ours} isn't a private folder of yours, so the tests use the disk. Remove it to use memory.",
+            file=sys.stderr,
+        )
+        yield None
+        return
     sweep(ours)
     with passing_folder(ours) as folder:
         yield folder
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the folder is one that only we can have made and filled; made if there's none.
+
+    Everybody may write to its parent, so a link or another user's folder may be in its place.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    return status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) == 0o700
 
 
 def _fits(memory: Path) -> bool:

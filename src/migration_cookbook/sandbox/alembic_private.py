@@ -62,6 +62,54 @@ def named_files(options: argparse.Namespace) -> tuple[str, ...]:
     return (named,) if isinstance(named, str) else tuple(named)
 
 
+def configuration_files(config: Config) -> tuple[Path, ...]:
+    """The files that a configuration is read from, existing or not."""
+    # Before 1.16 there was one file.
+    names = (config.config_file_name, getattr(config, "toml_file_name", None))
+    return tuple(Path(name) for name in names if name)
+
+
+def script_folders(directory: ScriptDirectory) -> tuple[Path, ...]:
+    """The folders with env.py and with the revisions."""
+    return (Path(directory.dir), *(Path(folder) for folder in directory._version_locations))
+
+
+@contextlib.contextmanager
+def asking_about_files(
+    scripts: Callable[[ScriptDirectory], None], written: Callable[[Path], None]
+) -> Iterator[None]:
+    """Within: `scripts` is asked about each script directory that's opened, `written` about each file before it's written."""
+    saved = {name: vars(ScriptDirectory)[name] for name in _WRITERS if name in vars(ScriptDirectory)}
+    opening = vars(ScriptDirectory)["from_config"]
+
+    def from_config(cls: type[ScriptDirectory], config: Config) -> ScriptDirectory:
+        directory: ScriptDirectory = opening.__func__(cls, config)
+        scripts(directory)
+        return directory
+
+    def asking(write: Callable[..., None]) -> Callable[..., None]:
+        def writer(directory: ScriptDirectory, *paths: Any, **given: Any) -> None:
+            # What is written comes last: of the templates and the copies, the first path is only read.
+            written(Path(paths[-1]))
+            write(directory, *paths, **given)
+
+        return writer
+
+    for name, write in saved.items():
+        setattr(ScriptDirectory, name, asking(write))
+    ScriptDirectory.from_config = classmethod(from_config)  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        ScriptDirectory.from_config = opening  # type: ignore[method-assign]
+        for name, write in saved.items():
+            setattr(ScriptDirectory, name, write)
+
+
+#: Everything by which Alembic makes files and folders, but for `init`, which makes its own folder itself.
+_WRITERS = ("_generate_template", "_append_template", "_copy_file", "_ensure_directory")
+
+
 def file_name(
     directory: ScriptDirectory, folder: Path, revision_id: str, message: str, date: datetime
 ) -> str:

@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migration_cookbook.databases import guard
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.sandbox import alembic_private, files
+from migration_cookbook.sandbox import alembic_private, boundary, files
 from migration_cookbook.sandbox.interrupts import interruptible, was_interrupted
 from migration_cookbook.sandbox.recorder import recording
 from migration_cookbook.workspace import CookbookError
@@ -115,15 +115,10 @@ def execute(command: Command, run: Run) -> Printed:
         return Printed(tuple(command.options.answer.splitlines()), (), None)
     out = _Output()
     failure = None
-    with (
-        _surroundings(run, out),
-        interruptible(),
-        recording() as recorder,
-        guard.only(run.databases, cursor_factory=run.cursor_factory),
-    ):
+    with _surroundings(run, out), interruptible(), recording() as recorder:
         try:
-            with _no_half_files(run.folder):
-                _call(command.options, out)
+            with guard.only(run.databases, run.cursor_factory), _no_half_files(run.folder):
+                _call(command.options, out, run.folder)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             failure = describe(error, run.folder, run.databases)
     noise = _OFFLINE_NOISE if getattr(command.options, "sql", False) else _NOISE
@@ -135,13 +130,20 @@ def execute(command: Command, run: Run) -> Printed:
     return Printed(lines, recorder.sent, failure)
 
 
-def _call(options: Namespace, out: io.StringIO) -> None:
+def _call(options: Namespace, out: io.StringIO, folder: Path) -> None:
     function, positional, keywords = options.cmd
-    function(
-        alembic_private.configuration(options, out),
-        *[getattr(options, name, None) for name in positional],
-        **{name: getattr(options, name, None) for name in keywords},
-    )
+    config = alembic_private.configuration(options, out)
+    boundary.require_own_configuration(config, folder)
+    boundary.require_own_target(options, folder)
+    with alembic_private.asking_about_files(
+        lambda directory: boundary.require_own_scripts(directory, folder),
+        lambda path: boundary.require_own_file(path, folder),
+    ):
+        function(
+            config,
+            *[getattr(options, name, None) for name in positional],
+            **{name: getattr(options, name, None) for name in keywords},
+        )
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
+from migration_cookbook.sandbox import boundary
 from migration_cookbook.sandbox.commandline import describe, fresh_logging, importing_from, tidy
 from migration_cookbook.workspace import CookbookError
 
@@ -82,9 +83,11 @@ def script_directory(folder: Path) -> ScriptDirectory:
         raise CookbookError("There is no alembic.ini here yet. `%alembic init migrations` makes one.")
     try:
         with fresh_logging():
-            return ScriptDirectory.from_config(
-                Config(file_=str(folder / "alembic.ini"), toml_file=str(folder / "pyproject.toml"))
-            )
+            config = Config(file_=str(folder / "alembic.ini"), toml_file=str(folder / "pyproject.toml"))
+            boundary.require_own_configuration(config, folder)
+            directory = ScriptDirectory.from_config(config)
+            boundary.require_own_scripts(directory, folder)
+            return directory
     except CommandError as error:
         raise CookbookError(tidy(str(error), folder)) from None
 

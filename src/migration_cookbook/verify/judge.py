@@ -132,7 +132,7 @@ def _only_imports(snippet: Snippet) -> bool:
 def missing_context(refusal: Refusal) -> str | None:
     """What only the author has; None where the mistake is the snippet's own."""
     if refusal.kind == _ANOTHER_DATABASE:
-        return f"the database {refusal.message}"
+        return f"it {refusal.message}"
     if refusal.kind == "NameError":
         name = re.search(r"name '(\w+)' is not defined", refusal.message)
         if name and not difflib.get_close_matches(name[1], _KNOWN_NAMES, 1, 0.75):

@@ -550,7 +550,7 @@ def _words(before: schema.Schema, after: schema.Schema) -> tuple[str, ...]:
 def refusal(error: BaseException, statement: str | None = None) -> Refusal:
     """The exception in one line."""
     if isinstance(error, guard.Refused):
-        return Refusal(type(error).__name__, error.address, None, statement)
+        return Refusal(type(error).__name__, error.what or str(error), None, statement)
     original = getattr(error, "orig", None)
     if original is not None:
         sqlstate = getattr(original, "sqlstate", None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import Any
 
 import psycopg
@@ -9,6 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 DRIVER = "postgresql+psycopg"
+
+#: For so long the administrator waits for another session, and for one statement of its own.
+LOCK_LIMIT_S, STATEMENT_LIMIT_S = 30, 180
+#: After so long a line says what the wait is for.
+NOTICE_S = 3
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -19,6 +26,29 @@ def connect(url: sa.URL, *, patience: int = 10) -> Connection:
     arguments, parameters = dialect.create_connect_args(url)  # type: ignore[no-untyped-call]
     parameters.setdefault("connect_timeout", patience)
     return psycopg.connect(*arguments, **parameters, autocommit=True, prepare_threshold=None)
+
+
+def administration(url: sa.URL) -> Connection:
+    """A connection for what only the administrator may do, which waits for no other session for ever."""
+    connection = connect(url)
+    connection.add_notice_handler(_announce_wait)
+    # Creating a database takes seconds on a slow disk, never minutes.
+    connection.execute(
+        f"SET lock_timeout = '{LOCK_LIMIT_S}s'; SET statement_timeout = '{STATEMENT_LIMIT_S}s'".encode()
+    )
+    # The server then tells its client, too, whom a statement waits for. Only a superuser may set when.
+    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+        connection.execute(f"SET deadlock_timeout = '{NOTICE_S}s'; SET client_min_messages = 'log'".encode())
+    return connection
+
+
+def _announce_wait(notice: psycopg.errors.Diagnostic) -> None:
+    text, detail = notice.message_primary or "", notice.message_detail or ""
+    if "still waiting for" not in text:
+        return
+    holders = detail.partition(":")[2].partition(".")[0].strip()
+    who = f", held by the server's process {holders}" if holders else ""
+    print(f"Waiting for a lock in PostgreSQL{who} ...", file=sys.stderr, flush=True)
 
 
 def socket_url(folder: str, user: str, password: str, database: str) -> sa.URL:

@@ -50,7 +50,6 @@ __all__ = [
     "is_private",
     "is_text",
     "keep_copy",
-    "let_server_pass",
     "open_workspace",
     "passing_folder",
     "private_folder",
@@ -126,6 +125,14 @@ class Workspace:
         finally:
             os.close(descriptor)
 
+    def let_server_pass(self) -> None:
+        """Let the account of root's server go through to its data; in a folder of the user's own, don't."""
+        record = read_record(self.root / "installation.json", _is_valid)
+        if record is None or _is_shared(self.root, record):
+            return
+        let_server_pass(self.databases)
+        let_server_pass(self.root)
+
     def building(self) -> contextlib.AbstractContextManager[Path]:
         """An empty folder for what is being made, gone afterwards; `sweep` sees that it is in use."""
         return passing_folder(self._buildings)
@@ -153,13 +160,15 @@ def open_workspace(root: Path | None = None) -> Workspace:
             f'The path {folder} has a " or a : in it. Move the folder to a path without them.'
         )
     try:
+        _close_umask()
+        # What is above the workspace isn't ours to close.
+        folder.parent.mkdir(parents=True, exist_ok=True)
         private_folder(folder)
         if folder.stat().st_uid != os.getuid():
             raise CookbookError(
                 f"The workspace {folder} belongs to another user of this computer. "
                 f"Clone the cookbook into your own folder, or set {HOME_VARIABLE}=/some/folder."
             )
-        _close_umask()
         record = _record(folder)
         _close(folder, record)
         return Workspace(folder, str(record["installation"]))
@@ -186,9 +195,8 @@ def _close(folder: Path, record: dict[str, Any]) -> None:
     workspace keeps its mode, which is its owner's business; what is ours in it doesn't.
     """
     status = folder.stat()
-    shared = record.get("shared") is True or status.st_mode & stat.S_ISVTX
     was_open = bool(status.st_mode & 0o077) and not (status.st_mode & 0o777 == 0o710)
-    if not shared:
+    if not _is_shared(folder, record):
         close_folder(folder)
     for name in _OURS:
         ours = folder / name
@@ -200,6 +208,11 @@ def _close(folder: Path, record: dict[str, Any]) -> None:
             close_folder(ours)
             if opened or name == "databases":
                 close_contents(ours, deep=opened)
+
+
+def _is_shared(folder: Path, record: dict[str, Any]) -> bool:
+    """Whether the folder has other uses: its mode isn't ours to change."""
+    return record.get("shared") is True or bool(folder.stat().st_mode & stat.S_ISVTX)
 
 
 def explained(error: OSError) -> str | None:

@@ -105,11 +105,14 @@ def watch(
 
 
 def _as_started(watched: Watched) -> Watched:
-    """The server as its record has it now: another start may have put its socket elsewhere."""
+    """The server as its record has it now: another start may have put it elsewhere."""
     record = read_record(watched.workspace.databases / "server.json", outside.is_record)
     if record is None:
         return watched
-    return replace(watched, sockets=record["sockets"] or str(Path(watched.home, "s")))
+    home = Path(record["home"] or watched.workspace.databases / "server")
+    sockets = record["sockets"] or str(home / "s")
+    mark = outside.server_mark(watched.installation, home)
+    return replace(watched, home=str(home), sockets=sockets, mark=mark)
 
 
 def _is_done(watched: Watched) -> bool:

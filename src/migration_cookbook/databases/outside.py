@@ -165,6 +165,21 @@ def remove(folder: Path, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def remove_all(workspace: Workspace, owner: int) -> None:
+    """Remove all folders outside that are this workspace's, with their servers: for one that passes."""
+    for folder in _candidates(owner):
+        marker = read_marker(folder)
+        if marker is not None and marker.root == str(workspace.root):
+            _end_server(folder, marker)
+            remove(folder, owner)
+
+
+def _end_server(folder: Path, marker: Marker) -> None:
+    name = server_mark(marker.installation, folder)
+    if (pid := processes.postmaster(folder / "data", name)) is not None:
+        processes.end(pid, name)
+
+
 def sweep(workspace: Workspace, owner: int, in_use: Container[Path]) -> None:
     """Remove what dead processes left in the temp folder. The caller holds the workspace's lock `server`."""
     for folder in _candidates(owner):
@@ -203,14 +218,12 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def _age(folder: Path, marker: Marker, owner: int) -> None:
-    """Let the day of a folder begin, or end."""
+    """End the server of a folder that nobody claims; let the day of its data begin, or end."""
+    _end_server(folder, marker)
     since, now = marker.missing_since, time.time()
     if since is None or since > now:  # a clock may have been put back
         mark(folder, replace(marker, missing_since=now))
     elif now - since > GRACE_S:
-        name = server_mark(marker.installation, folder)
-        if (pid := processes.postmaster(folder / "data", name)) is not None:
-            processes.end(pid, name)
         remove(folder, owner)
 
 

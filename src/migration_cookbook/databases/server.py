@@ -82,10 +82,9 @@ def remove(workspace: Workspace) -> None:
     stop(workspace)
     if (cluster := clusters.known(workspace)) is not None:
         for folder in cluster.folders:
-            if outside.is_outside(folder, workspace.root):
-                outside.remove(folder, server_account().uid)
-            else:
+            if not outside.is_outside(folder, workspace.root):
                 shutil.rmtree(folder, ignore_errors=True)
+    outside.remove_all(workspace, server_account().uid)
 
 
 def _pid(workspace: Workspace) -> int | None:

@@ -17,7 +17,14 @@ from typing import Any
 
 from migration_cookbook.editions.blindspots import MADE_PAGES, notebook_paths, read_notebook
 from migration_cookbook.editions.notebook import write_notebook
-from migration_cookbook.workspace import CookbookError, Workspace, is_text, read_record, write_atomically
+from migration_cookbook.workspace import (
+    CookbookError,
+    Workspace,
+    is_text,
+    private_folder,
+    read_record,
+    write_atomically,
+)
 
 #: `07-add-a-column.ipynb` gets `07-add-a-column.new-edition.ipynb` beside it.
 NEW_EDITION = ".new-edition"
@@ -192,7 +199,7 @@ class _Shelf:
         number = 1
         while (target := self.workspace.kept / "notebooks" / f"{name}-{number}.ipynb").exists():
             number += 1
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(target.parent)
         half = target.with_suffix(".half")
         shutil.copy2(source, half)
         half.rename(target)

@@ -68,7 +68,11 @@ HOME_VARIABLE = "COOKBOOK_HOME"
 
 
 #: What the kit makes in the workspace. Anything else there is the user's.
-_OURS = ("databases", "jupyter", "kept", "locks", "notebooks", "practice", "sandboxes")
+_FOLDERS = (
+    *("build", "databases", "jupyter", "kept", "locks", "matrix"),
+    *("notebooks", "practice", "sandboxes", "test"),
+)
+_FILES = ("installation.json", "handed-out.json", "cookbook.log", "cookbook.log.1")
 
 _INSTALLATION = re.compile(r"[0-9a-f]{8}")
 
@@ -127,11 +131,19 @@ class Workspace:
 
     def let_server_pass(self) -> None:
         """Let the account of root's server go through to its data; in a folder of the user's own, don't."""
-        record = read_record(self.root / "installation.json", _is_valid)
-        if record is None or _is_shared(self.root, record):
-            return
-        let_server_pass(self.databases)
-        let_server_pass(self.root)
+        way = [self.databases]
+        for folder in (self.root, *self.root.parents):
+            way.append(folder)
+            record = None
+            with contextlib.suppress(CookbookError):  # what is above may be anybody's
+                record = read_record(folder / "installation.json", _is_valid)
+            if record is not None:
+                if _is_shared(folder, record):
+                    return
+                # The workspaces of builds and of tests are inside another, with folders in between.
+                for each in way:
+                    let_server_pass(each)
+                way = []
 
     def building(self) -> contextlib.AbstractContextManager[Path]:
         """An empty folder for what is being made, gone afterwards; `sweep` sees that it is in use."""
@@ -198,7 +210,8 @@ def _close(folder: Path, record: dict[str, Any]) -> None:
     was_open = bool(status.st_mode & 0o077) and not (status.st_mode & 0o777 == 0o710)
     if not _is_shared(folder, record):
         close_folder(folder)
-    for name in _OURS:
+    close_contents(folder, _FILES)
+    for name in _FOLDERS:
         ours = folder / name
         with contextlib.suppress(OSError):
             found = ours.lstat()
@@ -276,7 +289,7 @@ def is_installation(value: object) -> bool:
 
 def _fresh_record(folder: Path, path: Path) -> dict[str, Any]:
     """A new installation; a damaged record's one where the server's record still names it."""
-    others = [each.name for each in folder.iterdir() if each != path and each.name not in _OURS]
+    others = [each.name for each in folder.iterdir() if each != path and each.name not in _FOLDERS]
     server = read_record(folder / "databases" / "server.json", lambda record: True) if path.exists() else None
     known = (server or {}).get("installation")
     keep_copy(path, folder / "kept")

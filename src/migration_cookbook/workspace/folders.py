@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.workspace.errors import CookbookError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 #: What everybody but the owner may do.
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -126,11 +126,12 @@ def server_group() -> int | None:
         return None
 
 
-def close_contents(folder: Path, *, deep: bool = False) -> None:
+def close_contents(folder: Path, only: Container[str] | None = None, *, deep: bool = False) -> None:
     """Take others' rights to what is ours in a folder, and with `deep` to all that is below it."""
-    for _, folders, names, above in os.fwalk(folder, onerror=None):
+    for _, folders, names, above in os.fwalk(folder):
         for name in (*folders, *names):
-            _close(name, above)
+            if only is None or name in only:
+                _close(name, above)
         if not deep:
             return
 

@@ -31,24 +31,45 @@ def connect(url: sa.URL, *, patience: int = 10) -> Connection:
 def administration(url: sa.URL) -> Connection:
     """A connection for what only the administrator may do, which waits for no other session for ever."""
     connection = connect(url)
-    connection.add_notice_handler(_announce_wait)
+    connection.add_notice_handler(_Waits(url, connection.info.backend_pid).announce)
     # Creating a database takes seconds on a slow disk, never minutes.
-    connection.execute(
-        f"SET lock_timeout = '{LOCK_LIMIT_S}s'; SET statement_timeout = '{STATEMENT_LIMIT_S}s'".encode()
-    )
-    # The server then tells its client, too, whom a statement waits for. Only a superuser may set when.
+    limits = f"SET lock_timeout = '{LOCK_LIMIT_S}s'; SET statement_timeout = '{STATEMENT_LIMIT_S}s'"
+    connection.execute(limits.encode())
+    # The server then tells its client, too, that a statement waits. Only a superuser may set when.
     with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
         connection.execute(f"SET deadlock_timeout = '{NOTICE_S}s'; SET client_min_messages = 'log'".encode())
     return connection
 
 
-def _announce_wait(notice: psycopg.errors.Diagnostic) -> None:
-    text, detail = notice.message_primary or "", notice.message_detail or ""
-    if "still waiting for" not in text:
-        return
-    holders = detail.partition(":")[2].partition(".")[0].strip()
-    who = f", held by the server's process {holders}" if holders else ""
-    print(f"Waiting for a lock in PostgreSQL{who} ...", file=sys.stderr, flush=True)
+class _Waits:
+    """The long waits of one connection, each announced once."""
+
+    def __init__(self, url: sa.URL, backend: int) -> None:
+        self._url, self._backend = url, backend
+        self._announced: set[str] = set()
+
+    def announce(self, notice: psycopg.errors.Diagnostic) -> None:
+        wait, is_wait, _ = (notice.message_primary or "").partition(" still waiting for ")
+        if not is_wait or wait in self._announced:
+            return
+        self._announced.add(wait)
+        held = f", held by {holders}" if (holders := self._holders()) else ""
+        print(f"Waiting for a lock in PostgreSQL{held} ...", file=sys.stderr, flush=True)
+
+    def _holders(self) -> str:
+        """The sessions that hold the lock, asked over another connection: this one waits."""
+        with contextlib.suppress(psycopg.Error), connect(self._url, patience=2) as another:
+            rows = another.execute(_HOLDERS, [self._backend]).fetchall()
+            return " and ".join(
+                f"the session {pid} of the role {role} ({state})" for pid, role, state in rows
+            )
+        return ""
+
+
+_HOLDERS = """
+    SELECT pid, usename, coalesce(state, 'at work') FROM pg_stat_activity
+    WHERE pid = ANY (pg_blocking_pids(%s)) ORDER BY pid
+"""
 
 
 def socket_url(folder: str, user: str, password: str, database: str) -> sa.URL:

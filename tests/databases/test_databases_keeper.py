@@ -50,9 +50,9 @@ def watched(workspace: Workspace) -> keeper.Watched:
 
 
 def test_when_the_workspace_goes_the_server_and_its_folders_go(
-    tmp_path: Path, workspace_at: MakeWorkspace
+    open_folder: Path, workspace_at: MakeWorkspace
 ) -> None:
-    workspace = workspace_at(tmp_path / ("deep" * 30))  # so that at least the socket lies elsewhere
+    workspace = workspace_at(open_folder / ("deep" * 30))  # so that the socket is elsewhere
     server.attach(workspace)
     seen = watched(workspace)
     pid = seen.pid()

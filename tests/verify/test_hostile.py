@@ -175,10 +175,23 @@ ATTACKS = {
         "unable to open",
     ),
     "ATTACH": Attack(
-        "op.execute(\"ATTACH '§OUTSIDE§.new' AS mine\")", FAILS, "unable to open", kinds=(SQLITE,)
+        "op.execute(\"ATTACH '§OUTSIDE§.new' AS mine\")",
+        (Verdict.NEEDS_CONTEXT,),
+        "another SQLite file",
+        kinds=(SQLITE,),
     ),
     "ATTACH in SQL": Attack(
-        "ATTACH '§OUTSIDE§' AS mine; CREATE TABLE mine.x (id integer)", FAILS, form=Form.SQL, kinds=(SQLITE,)
+        "ATTACH '§OUTSIDE§' AS mine; CREATE TABLE mine.x (id integer)",
+        (Verdict.NEEDS_CONTEXT,),
+        "another SQLite file",
+        form=Form.SQL,
+        kinds=(SQLITE,),
+    ),
+    "ATTACH past the guard": Attack(
+        "import _sqlite3\n_sqlite3.connect('§OUTSIDE§.new').execute(\"ATTACH '§OUTSIDE§' AS mine\")",
+        FAILS,
+        "unable to open",
+        kinds=(SQLITE,),
     ),
     "RESET ROLE": Attack("RESET ROLE; CREATE ROLE mine SUPERUSER", FAILS, "ermission", Form.SQL, (POSTGRES,)),
     "SET SESSION AUTHORIZATION": Attack(

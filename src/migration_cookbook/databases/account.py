@@ -52,7 +52,7 @@ class Account:
 
     def own(self, path: Path) -> None:
         if self.is_somebody_else:
-            os.chown(path, self.uid, self.gid)
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def reaches(self, folder: Path) -> bool:
         """Whether this account can enter an existing folder, asked by doing it."""
@@ -70,7 +70,11 @@ class Account:
             if not socket_fits(likely) or not likely.parent.is_dir() or not self.reaches(likely.parent):
                 continue
             folder = Path(tempfile.mkdtemp(prefix="cookbook-", dir=base))
-            self.own(folder)
+            try:
+                self.own(folder)
+            except BaseException:
+                folder.rmdir()
+                raise
             return folder
         raise CookbookError(
             "There is no folder for PostgreSQL's socket. Set TMPDIR to a short path you may write."

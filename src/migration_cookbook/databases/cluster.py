@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import secrets
 import shutil
 import time
@@ -17,12 +18,20 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from migration_cookbook.databases import processes
+from migration_cookbook.databases import outside, processes
 from migration_cookbook.databases.account import Account, server_account, socket_fits
-from migration_cookbook.databases.connections import SOCKET_PORT, connect, socket_url
-from migration_cookbook.workspace import CookbookError, read_json, write_atomically
+from migration_cookbook.databases.connections import SOCKET_PORT, administration, connect, socket_url
+from migration_cookbook.workspace import (
+    CookbookError,
+    is_private,
+    private_folder,
+    read_record,
+    write_atomically,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import sqlalchemy as sa
 
     from migration_cookbook.databases.binaries import Binaries
@@ -63,12 +72,16 @@ _DAMAGE = (
     "cache lookup failed",
 )
 
+#: One session took the whole table of locks: each login needs a few.
+_NO_LOCKS_LEFT = "out of shared memory"
+
 #: A server that ends so often while it starts, without a complaint, is taken for damaged.
 _STARTS = 5
 
 _STILL_IN_USE = "pre-existing shared memory block"
 
-# Nothing listens on the network. A learner's data need not survive a power cut, so fsync is off;
+# Nothing listens on the network. The kit's own connections are reserved, so a sandbox can't shut it out. The table
+# of locks takes 8 MB more than with the default, and three times as many locks. A learner's data need not survive a power cut, so fsync is off;
 # `kill -9` loses nothing, because synchronous_commit is on.
 _SETTINGS = """\
 # Written at each start of the cookbook's server.
@@ -79,6 +92,8 @@ fsync = off
 full_page_writes = off
 synchronous_commit = on
 max_connections = 200
+superuser_reserved_connections = 20
+max_locks_per_transaction = 256
 log_lock_waits = on
 log_checkpoints = off
 deadlock_timeout = 200ms
@@ -130,8 +145,7 @@ class Cluster:
 
     @property
     def mark(self) -> str:
-        """Stands in the server's command line. A copy of the workspace has another inode, so another mark."""
-        return f"cookbook_{self.installation}_{self.home.stat().st_ino}"
+        return outside.server_mark(self.installation, self.home)
 
     @property
     def url(self) -> sa.URL:
@@ -151,6 +165,11 @@ class Cluster:
         """Exists when the roles of this installation do."""
         return self.home / "prepared"
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The server's folders, none inside another."""
+        return (self.home,) if self.sockets.is_relative_to(self.home) else (self.home, self.sockets)
+
     def pid(self) -> int | None:
         return processes.postmaster(self.data, self.mark) if self.home.is_dir() else None
 
@@ -167,18 +186,28 @@ def objects_role(installation: str) -> str:
 
 def known(workspace: Workspace) -> Cluster | None:
     """The cluster of this workspace, if one was planned; its files may be gone."""
-    record = read_json(_record_path(workspace))
+    record = read_record(_record_path(workspace), outside.is_record)
     if record is None:
         return None
     # In a copy of the workspace, folders elsewhere are still the original's.
-    original = record["folder"] == _identity(workspace)
+    original = outside.is_original(record, workspace.databases, workspace.root)
     home = Path(record["home"]) if record["home"] and original else _home_inside(workspace)
     sockets = Path(record["sockets"]) if record["sockets"] and original else home / "s"
     return Cluster(workspace.installation, record["origin"], record["password"], home, sockets)
 
 
+def found(workspace: Workspace) -> Cluster | None:
+    """The same, and where the record was lost what is in the workspace: enough to stop it."""
+    cluster, inside = known(workspace), _home_inside(workspace)
+    if cluster is None and inside.is_dir():
+        return Cluster(workspace.installation, "", "", inside, inside / "s")
+    return cluster
+
+
 def answer(cluster: Cluster) -> str | None:
     """The version of the server that answers, as in "18.6"; None if none is running."""
+    if os.path.lexists(cluster.sockets) and not is_private(cluster.sockets, server_account().uid):
+        return None  # somebody else took the name in the temp folder, and must not learn the password
     began = time.monotonic()
     while True:
         try:
@@ -188,6 +217,11 @@ def answer(cluster: Cluster) -> str | None:
         except psycopg.OperationalError as error:
             if (reason := _given_up(str(error))) is not None:
                 raise Unusable(reason) from None
+            if _NO_LOCKS_LEFT in str(error):
+                raise CookbookError(
+                    "A session holds so many locks that PostgreSQL lets nobody else in. "
+                    "Restart its notebook's kernel, or run `cookbook stop`; the next command starts PostgreSQL again."
+                ) from None
             transient = any(words in str(error) for words in _TRANSIENT)
             pid = cluster.pid()
             if not transient and pid is None:
@@ -225,9 +259,43 @@ def start(
     `reason` says why the data can't be used, if the caller knows.
     """
     account = server_account()
-    cluster = _placed(workspace, binaries, account)
-    if pid := cluster.pid():
-        processes.end(pid, cluster.mark)
+    with _removed_on_failure(workspace, account) as created:
+        cluster = _placed(workspace, binaries, account, created)
+        if pid := cluster.pid():
+            processes.end(pid, cluster.mark)
+        return cluster, _started(workspace, cluster, binaries, account, reason)
+
+
+@contextlib.contextmanager
+def _removed_on_failure(workspace: Workspace, account: Account) -> Iterator[list[Path]]:
+    """Folders created outside the workspace for a server; gone if it doesn't start, but for the log."""
+    created: list[Path] = []
+    try:
+        yield created
+    except BaseException as error:
+        text = str(error)
+        for folder in created:
+            text = _save_log(workspace, folder, text)
+            outside.remove(folder, account.uid)
+        if isinstance(error, CookbookError) and text != str(error):
+            raise CookbookError(text) from None
+        raise
+
+
+def _save_log(workspace: Workspace, folder: Path, text: str) -> str:
+    """The error's text with the log's new place."""
+    log, saved = folder / "pg.log", workspace.databases / "pg.log"
+    if str(log) not in text:
+        return text
+    with contextlib.suppress(OSError):
+        write_atomically(saved, log.read_text(encoding="utf-8", errors="replace"), mode=0o600)
+    return text.replace(str(log), str(saved))
+
+
+def _started(
+    workspace: Workspace, cluster: Cluster, binaries: Binaries, account: Account, reason: str | None
+) -> tuple[str, ...]:
+    """What to tell the user about the start of a placed cluster."""
     notices: list[str] = []
     if reason := reason or _unusable(cluster, binaries):
         notices.append(_set_aside(workspace, cluster, reason))
@@ -241,17 +309,19 @@ def start(
             _launch(cluster, binaries, account)
         except _Damaged as again:
             raise CookbookError(f"PostgreSQL doesn't start: {again}. Its log is {cluster.output}.") from None
-    return cluster, tuple(notices)
+    return tuple(notices)
 
 
 def prepare(cluster: Cluster) -> None:
     """Once a cluster: close the common databases, make the roles that never log in."""
-    if cluster.prepared.exists():
-        return
+    with contextlib.suppress(OSError):
+        # A workspace that lost its record is another installation, on the same server.
+        if cluster.prepared.read_text(encoding="utf-8", errors="replace") == cluster.installation:
+            return
     names = {"keeper": keeper_role(cluster.installation), "objects": objects_role(cluster.installation)}
-    with connect(cluster.url) as connection:
+    with administration(cluster.url) as connection:
         connection.execute(_PREPARATION.format(**names).encode())
-    cluster.prepared.touch()
+    write_atomically(cluster.prepared, cluster.installation)
 
 
 class _Damaged(Exception):
@@ -272,23 +342,24 @@ def _identity(workspace: Workspace) -> list[int]:
     return [status.st_dev, status.st_ino]
 
 
-def _placed(workspace: Workspace, binaries: Binaries, account: Account) -> Cluster:
-    """Where the server shall live: in the workspace, or in the temp folder if its account can't come here."""
+def _placed(workspace: Workspace, binaries: Binaries, account: Account, created: list[Path]) -> Cluster:
+    """Where the server will live: in the workspace, or in the temp folder if its account can't come here."""
     before = known(workspace)
     inside = _home_inside(workspace)
-    if before is not None and before.home.is_dir() and account.reaches(before.home):
+    if before is not None and _is_usable(workspace, before, account):
         home, password = before.home, before.password
     else:
-        inside.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):
-            account.own(inside)
-        home, password = (
-            inside if account.reaches(inside) else account.short_folder(),
-            secrets.token_urlsafe(24),
+        home = (
+            inside if _open_inside(workspace, inside, account) else _short_folder(workspace, account, created)
         )
+        password = secrets.token_urlsafe(24)
     account.own(home)
-    sockets = _sockets(home, before, account)
+    home.chmod(0o700)
+    sockets = _sockets(workspace, home, before, account, created)
+    outside.adopt(workspace, (home,) if sockets == home / "s" else (home, sockets))
     record = {
+        "installation": workspace.installation,
+        "root": str(workspace.root),
         "password": password,
         "origin": binaries.origin,
         "home": "" if home == inside else str(home),
@@ -299,15 +370,59 @@ def _placed(workspace: Workspace, binaries: Binaries, account: Account) -> Clust
     return Cluster(workspace.installation, binaries.origin, password, home, sockets)
 
 
-def _sockets(home: Path, before: Cluster | None, account: Account) -> Path:
+def _is_usable(workspace: Workspace, before: Cluster, account: Account) -> bool:
+    """Whether the home of the server is still there, is ours, and can be entered by its account."""
+    home = before.home
+    if not outside.is_outside(home, workspace.root):
+        return not home.is_symlink() and home.is_dir() and _open_inside(workspace, home, account)
+    if not is_private(home, account.uid) or not account.reaches(home):
+        return False
+    marker = outside.read_marker(home)
+    # Earlier versions wrote no marker, but the proof of the password nobody else can write.
+    return (marker is not None and marker.installation == before.installation) or _has_proof(before)
+
+
+def _open_inside(workspace: Workspace, inside: Path, account: Account) -> bool:
+    """Make the folder in the workspace the account's; whether it can enter it."""
+    if inside.is_symlink():
+        raise CookbookError(f"{inside} is a link. Move it away, and run this again.")
+    private_folder(inside)
+    with contextlib.suppress(OSError):
+        account.own(inside)
+    if account.reaches(inside):
+        return True
+    workspace.let_server_pass()
+    return account.reaches(inside)
+
+
+def _short_folder(workspace: Workspace, account: Account, created: list[Path]) -> Path:
+    """A fresh folder outside, marked as this workspace's."""
+    folder = account.short_folder()
+    try:
+        outside.adopt(workspace, [folder])
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    created.append(folder)
+    return folder
+
+
+def _sockets(
+    workspace: Workspace, home: Path, before: Cluster | None, account: Account, created: list[Path]
+) -> Path:
     if socket_fits(home / "s"):
         folder = home / "s"
+        if folder.is_symlink():
+            folder.unlink()
         folder.mkdir(mode=0o700, exist_ok=True)
         account.own(folder)
+        folder.chmod(0o700)
         return folder
-    if before is not None and before.sockets.is_dir() and before.sockets.stat().st_uid == account.uid:
-        return before.sockets
-    return account.short_folder()
+    if before is not None and is_private(before.sockets, account.uid):
+        marker = outside.read_marker(before.sockets)
+        if marker is not None and marker.installation == workspace.installation:
+            return before.sockets
+    return _short_folder(workspace, account, created)
 
 
 def _unusable(cluster: Cluster, binaries: Binaries) -> str | None:
@@ -315,14 +430,20 @@ def _unusable(cluster: Cluster, binaries: Binaries) -> str | None:
     if not cluster.whole.exists():
         return None
     try:
-        major = (cluster.data / "PG_VERSION").read_text(encoding="utf-8").strip()
+        major = (cluster.data / "PG_VERSION").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return "is damaged (PG_VERSION can't be read)"
     if major != str(binaries.major):
         return f"was made by PostgreSQL {major}, not {binaries.major}"
-    if cluster.whole.read_text(encoding="utf-8") != _proof(cluster):
-        return "has lost its password"
-    return None
+    return None if _has_proof(cluster) else "has lost its password"
+
+
+def _has_proof(cluster: Cluster) -> bool:
+    """Whether the data were made with the password of the record."""
+    try:
+        return cluster.whole.read_text(encoding="utf-8", errors="replace") == _proof(cluster)
+    except OSError:
+        return False
 
 
 def _proof(cluster: Cluster) -> str:
@@ -334,7 +455,7 @@ def _set_aside(workspace: Workspace, cluster: Cluster, reason: str) -> str:
     number = 1
     while (kept := workspace.kept / f"postgres-{number}").exists():
         number += 1
-    workspace.kept.mkdir(exist_ok=True)
+    private_folder(workspace.kept)
     shutil.move(cluster.data, kept)
     cluster.whole.unlink(missing_ok=True)
     cluster.prepared.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Who stops the server when nobody needs it? A small process that watches it.
 
-It stops the server when no client came for long or when the workspace is gone, and
-then removes the server's folders outside the workspace. Nothing depends on it: when
+It stops the server when no client came for long or when the workspace is gone. The
+server's data outside the workspace stay for a day, in case it comes back. Nothing depends on it: when
 it is killed, the next attach starts another. Standard library only, and psycopg
 when it looks for clients.
 """
@@ -12,16 +12,15 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases import processes
-from migration_cookbook.workspace import Workspace, read_json
+from migration_cookbook.databases import outside, processes
+from migration_cookbook.workspace import CookbookError, Workspace, read_json, read_record
 
 if TYPE_CHECKING:
     from migration_cookbook.databases.cluster import Cluster
@@ -73,7 +72,9 @@ def ensure(workspace: Workspace, cluster: Cluster) -> None:
         os.close(descriptor)
 
 
-def watch(watched: Watched, poll_s: float = POLL_S, idle_s: float = IDLE_S) -> None:
+def watch(
+    watched: Watched, poll_s: float = POLL_S, idle_s: float = IDLE_S, grace_s: float = outside.GRACE_S
+) -> None:
     """Return when the server is gone, after stopping it if that is called for."""
     folder = _identity(watched)
     pid = watched.pid()
@@ -81,9 +82,14 @@ def watch(watched: Watched, poll_s: float = POLL_S, idle_s: float = IDLE_S) -> N
     while True:
         time.sleep(poll_s)
         if folder is None or _identity(watched) != folder:
-            _clear_away(watched, pid)
-            return
-        pid = watched.pid()
+            _leave(watched, pid)
+            if not _came_back(watched, poll_s, grace_s):
+                return
+            folder = _identity(watched)
+            used, looked = time.monotonic(), time.monotonic()
+        before, pid = pid, watched.pid()
+        if pid != before:
+            watched = _as_started(watched)
         if pid is None:
             if _is_done(watched):
                 return
@@ -96,6 +102,17 @@ def watch(watched: Watched, poll_s: float = POLL_S, idle_s: float = IDLE_S) -> N
             used, sessions = looked, total
         elif looked - used > idle_s:
             _stop_if_idle(watched, pid)
+
+
+def _as_started(watched: Watched) -> Watched:
+    """The server as its record has it now: another start may have put it elsewhere."""
+    record = read_record(watched.workspace.databases / "server.json", outside.is_record)
+    if record is None:
+        return watched
+    home = Path(record["home"] or watched.workspace.databases / "server")
+    sockets = record["sockets"] or str(home / "s")
+    mark = outside.server_mark(watched.installation, home)
+    return replace(watched, home=str(home), sockets=sockets, mark=mark)
 
 
 def _is_done(watched: Watched) -> bool:
@@ -131,21 +148,52 @@ def _identity(watched: Watched) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _clear_away(watched: Watched, pid: int | None) -> None:
-    """The workspace is gone: so go its server and the server's folders elsewhere."""
+def _leave(watched: Watched, pid: int | None) -> None:
+    """The workspace is gone: so go its server and its socket; the day of its data begins."""
     if pid is not None:
         processes.end(pid, watched.mark)
-    for folder in (Path(watched.home), Path(watched.sockets)):
-        if not folder.is_relative_to(watched.root):
-            shutil.rmtree(folder, ignore_errors=True)
+    home, sockets = Path(watched.home), Path(watched.sockets)
+    if _is_here(watched, sockets) and not sockets.is_relative_to(home):
+        outside.remove(sockets, _owner(sockets))
+    if _is_here(watched, home):
+        outside.mark_missing(home)
+
+
+def _came_back(watched: Watched, poll_s: float, grace_s: float) -> bool:
+    """Whether the workspace is there again with a claim to its data; if it isn't in time, they are removed."""
+    home, deadline = Path(watched.home), time.monotonic() + grace_s
+    while outside.is_outside(home, watched.root):
+        marker = outside.read_marker(home)
+        # Somebody removed it, or the workspace was moved and found its data itself.
+        if marker is None or marker.root != watched.root:
+            return False
+        if outside.is_claimed(home, watched.root):
+            outside.mark(home, replace(marker, missing_since=None))
+            return True
+        if time.monotonic() > deadline:
+            outside.remove(home, _owner(home))
+            return False
+        time.sleep(poll_s)
+    return False
+
+
+def _is_here(watched: Watched, folder: Path) -> bool:
+    """Whether a folder outside is still this workspace's."""
+    marker = outside.read_marker(folder) if outside.is_outside(folder, watched.root) else None
+    return marker is not None and marker.root == watched.root
+
+
+def _owner(folder: Path) -> int:
+    """Who a marked folder belongs to: ourselves, or the account of root's server."""
+    return folder.lstat().st_uid
 
 
 def _use(watched: Watched) -> tuple[int, int]:
     """How many clients the databases have now, and had ever. What can't be asked counts as used."""
-    record = read_json(watched.workspace.databases / "server.json")
     try:
         import psycopg
 
+        record = read_json(watched.workspace.databases / "server.json")
         with psycopg.connect(
             host=watched.sockets, port=5432, user="postgres", dbname="postgres", password=record["password"]
         ) as connection:
@@ -173,7 +221,7 @@ def _stop_if_idle(watched: Watched, pid: int) -> None:
 def _main(argument: str) -> None:
     # The starter waits for this process only: the keeper itself is nobody's child.
     if os.fork() == 0:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, CookbookError):
             watch(Watched(**json.loads(argument)))
 
 

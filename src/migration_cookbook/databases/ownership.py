@@ -16,7 +16,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from migration_cookbook.workspace import write_atomically
+from migration_cookbook.workspace import explained, is_text, unreadable, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,11 +94,15 @@ class Journal:
             lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return found
+        except OSError as error:
+            raise unreadable(self._path, error) from None
         for line in lines:
             try:
                 record = json.loads(line)
-                found[record["name"]] = Entry(State(record["state"]), record["mark"])
-            except (ValueError, KeyError, TypeError):
+                name, mark = record["name"], record["mark"]
+                if is_text(name, mark):
+                    found[name] = Entry(State(record["state"]), mark)
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue  # a line torn by a kill; what it said had not been acted upon
         return {name: entry for name, entry in found.items() if entry.state is not State.GONE}
 
@@ -108,7 +112,12 @@ class Journal:
         return any(entry.mark == mark and entry.state in made for entry in self.entries().values())
 
     def _append(self, line: str) -> None:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if explained(error) is not None:
+                raise
+            raise unreadable(self._path, error) from None
         try:
             size = os.fstat(descriptor).st_size
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"

@@ -20,7 +20,12 @@ import psycopg
 from psycopg import sql
 
 from migration_cookbook.databases.cluster import keeper_role, objects_role
-from migration_cookbook.databases.connections import Connection, connect
+from migration_cookbook.databases.connections import (
+    LOCK_LIMIT_S,
+    STATEMENT_LIMIT_S,
+    Connection,
+    administration,
+)
 from migration_cookbook.databases.database import Database, Template
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.databases.ownership import Journal, State, fresh_name, prefix, settled_name
@@ -45,6 +50,9 @@ _NO_SPACE = 16 * 2**20
 
 #: What sorts and compares the same on every server.
 _ENCODING = "ENCODING 'UTF8' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'"
+
+#: So many connections a sandbox's role may have. The book needs four at once; all 200 would shut everybody out.
+_CONNECTIONS = 20
 
 #: Only the second one the role itself may change.
 _RESTRAINTS = (
@@ -225,13 +233,20 @@ def _administrator(server: Server) -> Iterator[Connection]:
         if server.administrator is not None:
             yield server.administrator
             return
-        with connect(server.url) as connection:
+        with administration(server.url) as connection:
             yield connection
     except psycopg.OperationalError as error:
         raise CookbookError(f"PostgreSQL can't do it: {_reason(server, error)}") from error
 
 
 def _reason(server: Server, error: psycopg.Error) -> str:
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return (
+            f"it waited {LOCK_LIMIT_S} seconds for a lock that another session holds. "
+            "End that session (in a notebook, restart its kernel), and run this again."
+        )
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return f"a statement took more than {STATEMENT_LIMIT_S} seconds. Run this again when the computer is less busy."
     # On a full disk the server goes down without a word to its clients.
     if error.diag.message_primary is None and shutil.disk_usage(server.workspace.root).free < _NO_SPACE:
         return "there is no space left on the disk. Make some, and run this again."
@@ -256,7 +271,8 @@ def _make_owned(
     """On the cookbook's server; False if the name is taken."""
     keeper, role = sql.Identifier(keeper_role(server.workspace.installation)), sql.Identifier(name)
     try:
-        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password)))
+        limits = sql.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}")
+        admin.execute(limits.format(role, sql.Literal(_CONNECTIONS), sql.Literal(password)))
     except psycopg.errors.DuplicateObject:
         return False
     # The limit of 0 keeps everybody but the superuser out until PUBLIC is shut out.
@@ -269,7 +285,7 @@ def _make_owned(
     if source is None:
         _hand_over(admin, name)
     else:
-        with connect(server.url.set(database=name)) as inside:
+        with administration(server.url.set(database=name)) as inside:
             _hand_over(inside, name, objects_role(server.workspace.installation))
     return True
 
@@ -363,8 +379,8 @@ def _restored(admin: Connection, server: Server, database: Database) -> Database
 def _restore_role(admin: Connection, database: Database) -> None:
     role = sql.Identifier(database.name)
     password = sql.Literal(database.url.password)
-    limits = sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT -1 VALID UNTIL 'infinity' PASSWORD {}")
-    admin.execute(limits.format(role, password))
+    limits = sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {} VALID UNTIL 'infinity' PASSWORD {}")
+    admin.execute(limits.format(role, sql.Literal(_CONNECTIONS), password))
     admin.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(role))
     admin.execute(sql.SQL("ALTER ROLE {} IN DATABASE {} RESET ALL").format(role, role))
     admin.execute(sql.SQL("GRANT ALL ON DATABASE {} TO {}").format(role, role))
@@ -385,7 +401,7 @@ def _promote(admin: Connection, server: Server, building: str, name: str) -> Non
     old, new = sql.Identifier(building), sql.Identifier(name)
     _disconnect(admin, building)
     if server.makes_roles:
-        with connect(server.url.set(database=building)) as inside:
+        with administration(server.url.set(database=building)) as inside:
             _hand_to_keeper(inside, server.workspace.installation, building)
     admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(old))
     _disconnect(admin, building)

@@ -11,11 +11,12 @@ import psycopg
 import sqlalchemy as sa
 
 from migration_cookbook.databases import cluster as clusters
-from migration_cookbook.databases import keeper, processes
+from migration_cookbook.databases import keeper, outside, processes
+from migration_cookbook.databases.account import server_account
 from migration_cookbook.databases.binaries import OLDEST_MAJOR, Binaries, find_binaries
 from migration_cookbook.databases.connections import DRIVER, Connection, connect
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
-from migration_cookbook.workspace import CookbookError
+from migration_cookbook.workspace import CookbookError, private_folder
 
 if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
@@ -51,12 +52,14 @@ class Server:
 def attach(workspace: Workspace, binaries: Binaries | None = None) -> Server:
     """The server of this workspace, running when this returns; of these programs if it has to be started."""
     clean_environment()
-    workspace.databases.mkdir(exist_ok=True)
+    private_folder(workspace.databases)
     if own := os.environ.get(OWN_SERVER_VARIABLE):
         return _own(workspace, own)
     with workspace.lock("server"):
         cluster, version, notices = _running_cluster(workspace, binaries)
         clusters.prepare(cluster)
+        outside.adopt(workspace, cluster.folders)
+        outside.sweep(workspace, server_account().uid, cluster.folders)
         keeper.ensure(workspace, cluster)
     return Server(workspace, cluster.origin, version, cluster.url, makes_roles=True, notices=notices)
 
@@ -76,7 +79,7 @@ def stop(workspace: Workspace) -> bool:
     if not workspace.databases.is_dir():
         return False
     with workspace.lock("server"):
-        cluster, pid = clusters.known(workspace), _pid(workspace)
+        cluster, pid = clusters.found(workspace), _pid(workspace)
         if cluster is None or pid is None:
             return False
         if not processes.end(pid, cluster.mark):
@@ -88,14 +91,16 @@ def remove(workspace: Workspace) -> None:
     """Stop the server and remove its files, which may lie outside the workspace: for one that passes."""
     stop(workspace)
     if (cluster := clusters.known(workspace)) is not None:
-        for folder in (cluster.home, cluster.sockets):
-            shutil.rmtree(folder, ignore_errors=True)
+        for folder in cluster.folders:
+            if not outside.is_outside(folder, workspace.root):
+                shutil.rmtree(folder, ignore_errors=True)
+    outside.remove_all(workspace, server_account().uid)
 
 
 def _pid(workspace: Workspace) -> int | None:
     if not workspace.databases.is_dir():
         return None
-    cluster = clusters.known(workspace)
+    cluster = clusters.found(workspace)
     return cluster.pid() if cluster is not None else None
 
 
@@ -137,8 +142,8 @@ def _own(workspace: Workspace, text: str) -> Server:
             row = connection.execute(
                 "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
             ).fetchone()
-    except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
+    except (psycopg.Error, ValueError) as error:
+        reason = (str(error).strip().splitlines() or ["it doesn't answer"])[-1]
         raise CookbookError(f"{OWN_SERVER_VARIABLE} doesn't lead to a server: {reason}") from None
     version = f"{number // 10000}.{number % 10000}"
     if number // 10000 < OLDEST_MAJOR:
@@ -156,7 +161,7 @@ def _explicit(text: str) -> sa.URL:
     """The URL with everything named, so that nothing is taken from the environment."""
     try:
         url = sa.make_url(text)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         url = sa.URL.create("none")
     query = dict(url.query)
     host = url.host or query.pop("host", None)
@@ -165,7 +170,7 @@ def _explicit(text: str) -> sa.URL:
         raise CookbookError(
             f"{OWN_SERVER_VARIABLE} must name one server: postgresql://user:password@host:5432/database"
         )
-    port = url.port or query.pop("port", None) or 5432
+    port = _port(url.port or query.pop("port", None) or 5432)
     if str(host).startswith("/"):
         query |= {"host": str(host), "port": str(port)}
         return url.set(
@@ -174,7 +179,16 @@ def _explicit(text: str) -> sa.URL:
     return url.set(
         drivername=DRIVER,
         host=str(host),
-        port=int(str(port)),
+        port=port,
         database=url.database or "postgres",
         query=query,
     )
+
+
+def _port(named: object) -> int:
+    text = str(named)
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise CookbookError(
+            f"{OWN_SERVER_VARIABLE} names the port {text[:20]!r}. A port is a number from 1 to 65535."
+        )
+    return int(text)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from migration_cookbook.databases.database import Database, Template
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.databases.ownership import Journal, State, fresh_name, settled_name
-from migration_cookbook.workspace import CookbookError
+from migration_cookbook.workspace import CookbookError, private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ def template(workspace: Workspace, key: str, build: Callable[[Database], None]) 
     path = workspace.databases / "templates" / f"{name}.db"
     with workspace.lock(f"{name}-sqlite"):
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             with workspace.building() as folder:
                 building = folder / _NAME
                 building.touch()
@@ -77,14 +77,14 @@ def is_ours(workspace: Workspace, path: Path) -> bool:
 
 def _put(workspace: Workspace, building: Path, path: Path) -> Database:
     target = _checked(workspace, path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(target.parent)
     journal, key = _journal(workspace), _key(workspace, target)
     if not is_ours(workspace, target):
         journal.note(key, State.INTENDED)
     _remove(target)
     try:
         # Made, not replaced: what somebody put there since the check is not overwritten.
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o644))
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         journal.note(key, State.GONE)
         raise _not_ours(target) from None

@@ -17,7 +17,14 @@ from typing import Any
 
 from migration_cookbook.editions.blindspots import MADE_PAGES, notebook_paths, read_notebook
 from migration_cookbook.editions.notebook import write_notebook
-from migration_cookbook.workspace import CookbookError, Workspace, read_json, write_atomically
+from migration_cookbook.workspace import (
+    CookbookError,
+    Workspace,
+    is_text,
+    private_folder,
+    read_record,
+    write_atomically,
+)
 
 #: `07-add-a-column.ipynb` gets `07-add-a-column.new-edition.ipynb` beside it.
 NEW_EDITION = ".new-edition"
@@ -100,10 +107,9 @@ class _HandedOut:
     @classmethod
     def load(cls, workspace: Workspace) -> _HandedOut:
         path = workspace.root / "handed-out.json"
-        known = read_json(path)
-        if not isinstance(known, dict):
-            known = {}
-        return cls(path, dict(known.get("hashes", {})), dict(known.get("latest", {})))
+        # Without it a learner's copies count as edited, so they are never overwritten.
+        known = read_record(path, _is_valid) or {"hashes": {}, "latest": {}}
+        return cls(path, known["hashes"], known["latest"])
 
     def save(self) -> None:
         content = {"hashes": self.hashes, "latest": self.latest}
@@ -193,11 +199,21 @@ class _Shelf:
         number = 1
         while (target := self.workspace.kept / "notebooks" / f"{name}-{number}.ipynb").exists():
             number += 1
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(target.parent)
         half = target.with_suffix(".half")
         shutil.copy2(source, half)
         half.rename(target)
         return target.relative_to(self.workspace.root)
+
+
+def _is_valid(record: dict[str, Any]) -> bool:
+    hashes, latest = record.get("hashes"), record.get("latest")
+    return (
+        isinstance(hashes, dict)
+        and isinstance(latest, dict)
+        and all(is_text(name) and isinstance(each, list) and is_text(*each) for name, each in hashes.items())
+        and is_text(*latest, *latest.values())
+    )
 
 
 def _edition(root: Path) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
-from migration_cookbook.workspace import read_json, write_atomically
+from migration_cookbook.workspace import is_text, keep_copy, read_json, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,8 +57,26 @@ class Row:
 
 
 def load(workspace: Workspace) -> Progress:
-    known = read_json(_path(workspace)) or {}
-    return Progress({name: Record(**values) for name, values in known.items()})
+    """What the file says of each exercise, as far as it makes sense."""
+    known = read_json(_path(workspace))
+    records = known.items() if isinstance(known, dict) else ()
+    return Progress(
+        {
+            name: record
+            for name, values in records
+            if is_text(name) and (record := _record(values)) is not None
+        }
+    )
+
+
+def _record(values: Any) -> Record | None:
+    known: dict[str, type] = {each.name: type(each.default) for each in fields(Record)}
+    if not isinstance(values, dict) or not values.keys() <= known.keys():
+        return None
+    if any(type(value) is not known[name] for name, value in values.items()):
+        return None
+    # Nobody checks an exercise a billion times.
+    return Record(**values) if all(0 <= count < 10**9 for count in values.values()) else None
 
 
 def record_check(workspace: Workspace, name: str, passed: bool) -> Progress:
@@ -92,10 +110,20 @@ def table(exercises: Mapping[str, Exercise], progress: Progress) -> tuple[Row, .
 def _change(workspace: Workspace, name: str, change: Callable[[Record], Record]) -> Progress:
     with workspace.lock("progress"):
         known = load(workspace)
+        if _is_damaged(workspace, known):
+            keep_copy(_path(workspace), workspace.kept)
         changed = Progress({**known.records, name: change(known.of(name))})
         text = json.dumps({each: asdict(record) for each, record in changed.records.items()}, indent=1)
         write_atomically(_path(workspace), text + "\n")
     return changed
+
+
+def _is_damaged(workspace: Workspace, known: Progress) -> bool:
+    """Whether the file has anything in it that would be lost when it is written again."""
+    found = read_json(_path(workspace))
+    return _path(workspace).exists() and not (
+        isinstance(found, dict) and found.keys() == known.records.keys()
+    )
 
 
 def _path(workspace: Workspace) -> Path:

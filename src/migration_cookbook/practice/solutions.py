@@ -18,7 +18,7 @@ from migration_cookbook.practice.attempt import LOOK, SNAPSHOT, Outcome
 from migration_cookbook.practice.encoding import decode, encode
 from migration_cookbook.practice.exercise import Step
 from migration_cookbook.sandbox import project
-from migration_cookbook.workspace import read_json, write_atomically
+from migration_cookbook.workspace import read_record, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,17 +34,23 @@ def wanted(ground: Ground, exercise: Exercise) -> tuple[Outcome, ...]:
     with contextlib.suppress(LookupError):
         return _known(path, key)
     outcomes = _run(ground, exercise)
-    write_atomically(path, json.dumps({"key": key, "outcomes": encode(outcomes)}))
+    encoded = encode(outcomes)
+    write_atomically(path, json.dumps({"key": key, "digest": _digest(encoded), "outcomes": encoded}))
     return outcomes
 
 
 @lru_cache(maxsize=4)
 def _known(path: Path, key: str) -> tuple[Outcome, ...]:
     """A learner checks the same exercise again and again."""
-    known = read_json(path)
-    if not known or known["key"] != key:
+    known = read_record(path, lambda record: record.get("key") == key)
+    # What isn't as it was written is worked out once more: the learner's answers are measured by it.
+    if known is None or known.get("digest") != _digest(known.get("outcomes")):
         raise LookupError
     return decode(tuple[Outcome, ...], known["outcomes"])  # type: ignore[no-any-return]
+
+
+def _digest(encoded: object) -> str:
+    return hashlib.sha256(json.dumps(encoded, sort_keys=True).encode()).hexdigest()
 
 
 def prepare(

@@ -16,7 +16,7 @@ from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.databases.ownership import fresh_name
 from migration_cookbook.sandbox import opening, project
 from migration_cookbook.sandbox.plan import Plan, plan
-from migration_cookbook.workspace import CookbookError
+from migration_cookbook.workspace import CookbookError, private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,7 +75,7 @@ def start_plan(exercise: Exercise) -> Plan:
 def world(on: Ground, exercise: Exercise, *, empty: bool = False) -> Iterator[World]:
     """A world for one trial: the folder is empty, and so are the databases if that is asked for."""
     folder = tries(on.workspace) / secrets.token_hex(6)
-    (folder / "project").mkdir(parents=True)
+    private_folder(folder / "project")
     made: dict[Kind, Database] = {}
     start = start_plan(exercise)
     try:

@@ -11,6 +11,8 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
+from migration_cookbook.workspace import private_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -55,7 +57,7 @@ def keep_changed(workspace: Workspace, name: str, folder: Path, written: Mapping
     target = _next_folder(workspace.kept / name)
     for relative in changed:
         destination = target / relative
-        destination.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(destination.parent)
         shutil.copy2(folder / relative, destination)
     what = changed[0] if len(changed) == 1 else f"{len(changed)} files"
     place = (
@@ -66,7 +68,7 @@ def keep_changed(workspace: Workspace, name: str, folder: Path, written: Mapping
 
 def empty(folder: Path) -> None:
     """Remove what is in the folder, not the folder: it may be somebody's working directory."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -19,7 +19,7 @@ from migration_cookbook.sandbox import commandline, files, project, state
 from migration_cookbook.sandbox.command import parse
 from migration_cookbook.sandbox.plan import Plan, check_name
 from migration_cookbook.sandbox.sandbox import FIRST_MOMENT, Sandbox
-from migration_cookbook.workspace import CookbookError
+from migration_cookbook.workspace import CookbookError, private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ...]]:
     """A sandbox as planned; what it held before is gone, but for files changed by hand."""
-    workspace.sandboxes.mkdir(exist_ok=True)
+    private_folder(workspace.sandboxes)
     folder = workspace.sandboxes / plan.name
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise CookbookError(f"{folder} is not a folder of the cookbook's. Move it away, and run this again.")

@@ -552,6 +552,8 @@ def refusal(error: BaseException, statement: str | None = None) -> Refusal:
     if isinstance(error, guard.Refused):
         return Refusal(type(error).__name__, error.what or str(error), None, statement)
     original = getattr(error, "orig", None)
+    if getattr(original, "sqlite_errorname", None) == "SQLITE_AUTH":
+        return Refusal(guard.Refused.__name__, "attaches or writes another SQLite file", None, statement)
     if original is not None:
         sqlstate = getattr(original, "sqlstate", None)
         words = _first_line(str(original))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import re
 import textwrap
 import threading
 from dataclasses import dataclass
@@ -26,6 +27,18 @@ PRELUDE: dict[str, Any] = {"op": op, "sa": sa, "postgresql": postgresql}
 
 #: Before 3.11.8 and 3.12.2, Python counts the depth of syntax trees for all threads together, and fails over it.
 _one_thread = threading.Lock()
+
+
+#: Quoted text and comments, to the end of the text where they're never closed; and what's between them.
+_SQL_TOKEN = re.compile(
+    r"""'[^']*(?:'|$)|"[^"]*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$)|--[^\n]*|/\*.*?(?:\*/|$)|;|[^'"`\[;/-]+|[/-]""",
+    re.DOTALL,
+)
+_SPACE = r"(?:\s|--[^\n]*(?:\n|$)|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/)*"
+_TRIGGER = re.compile(
+    rf"{_SPACE}(?:EXPLAIN{_SPACE})?CREATE{_SPACE}(?:TEMP(?:ORARY)?{_SPACE})?TRIGGER\b", re.IGNORECASE
+)
+_END = re.compile(rf"{_SPACE}END{_SPACE}", re.IGNORECASE)
 
 
 class NotPython(Exception):
@@ -105,15 +118,21 @@ def statements(sql: str) -> list[str]:
 
 
 def _by_semicolon(sql: str) -> list[str]:
-    import sqlite3
-
-    found, pending = [], ""
-    for piece in sql.split(";"):
-        pending += piece + ";"
-        if sqlite3.complete_statement(pending):
-            found.append(pending)
-            pending = ""
-    return [*found, pending]
+    """Parted at the semicolons outside of quotes and comments; those within a trigger don't count."""
+    found: list[str] = []
+    start = last = 0
+    is_trigger: bool | None = None
+    for token in _SQL_TOKEN.finditer(sql):
+        if token[0] != ";":
+            continue
+        if is_trigger is None:
+            is_trigger = _TRIGGER.match(sql, start) is not None
+        is_open = is_trigger and not _END.fullmatch(sql, last, token.start())
+        last = token.end()
+        if not is_open:
+            found.append(sql[start : token.end()])
+            start, is_trigger = token.end(), None
+    return [*found, sql[start:]]
 
 
 def _has_words(part: str) -> bool:

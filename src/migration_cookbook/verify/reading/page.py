@@ -92,7 +92,7 @@ class Piece:
     title: str | None = None
 
 
-def blocks(passage: Passage) -> list[Passage]:
-    """The runs of lines between blank lines."""
+def block_edges(passage: Passage) -> list[tuple[int, int]]:
+    """Where the runs of lines between blank lines begin and end."""
     edges = [-1, *(i for i, line in enumerate(passage.lines) if not line.strip()), len(passage.lines)]
-    return [passage.between(start + 1, end) for start, end in pairwise(edges) if end > start + 1]
+    return [(start + 1, end) for start, end in pairwise(edges) if end > start + 1]

@@ -35,9 +35,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
     if path.is_dir():
         return tuple(sorted(_pages_below(path)))
     if not path.exists():
-        raise CookbookError(
-            f"There is no {one_line(str(path))}. Name a file or a folder that exists."
-        )
+        raise CookbookError(f"There is no {one_line(str(path))}. Name a file or a folder that exists.")
     if not path.is_file():
         raise CookbookError(f"{one_line(str(path))} isn't a plain file. Name a page or a folder.")
     if path.suffix.lower() not in READABLE:

@@ -113,7 +113,9 @@ def _language_in(group: str) -> str:
 def _parts(info: str) -> tuple[str, tuple[str, ...]]:
     """What stands outside of braces, and what stands in each pair of them."""
     if len(info) > _LONGEST:
-        raise InfoMistake(f"a fence's first line has at most {_LONGEST:,} characters; shorten what's declared")
+        raise InfoMistake(
+            f"a fence's first line has at most {_LONGEST:,} characters; shorten what's declared"
+        )
     outside: list[str] = []
     groups: list[str] = []
     position = 0

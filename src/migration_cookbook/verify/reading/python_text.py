@@ -56,7 +56,9 @@ _F_STRING = re.compile(r"\b(?:[fF][rR]?|[rR][fF])[\"']")
 _TOO_DEEP = "this Python is nested too deeply to be read; split the expression"
 _TOO_MANY_FIELDS = f"this Python has f-strings and more than {_MOST_FIELDS} braces; split it"
 #: What the parser says where it gives up, or would.
-_GIVES_UP = re.compile(r"too many (?:nested|levels)|nested too deeply|stack overflow|too complex", re.IGNORECASE)
+_GIVES_UP = re.compile(
+    r"too many (?:nested|levels)|nested too deeply|stack overflow|too complex", re.IGNORECASE
+)
 #: Texts up to this length are kept parsed, as each is asked for several times.
 _SMALL = 50_000
 _MIGRATES = re.compile(r"(?:up|down)grade(?:_\w+)?")
@@ -92,7 +94,9 @@ def form_by_words(text: str) -> Form | None:
     if re.search(r"^[^\S\n]*(?:async\s+)?def\s+(?:up|down)grade\w*\s*\(", text, re.MULTILINE):
         is_file = re.search(r"^(?:down_)?revision\b.*=", text, re.MULTILINE)
         return Form.REVISION if is_file else Form.FUNCTIONS
-    if re.search(r"^[^\S\n]*(?:context\.(?:configure|run_migrations)\(|target_metadata\s*=)", text, re.MULTILINE):
+    if re.search(
+        r"^[^\S\n]*(?:context\.(?:configure|run_migrations)\(|target_metadata\s*=)", text, re.MULTILINE
+    ):
         return Form.ENVIRONMENT
     if re.search(r"^[^\S\n]*(?:with\s+)?(?:batch_)?op\.\w+\s*\(", text, re.MULTILINE):
         return Form.OPERATIONS

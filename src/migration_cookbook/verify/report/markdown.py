@@ -10,7 +10,6 @@ from migration_cookbook.verify.report.details import grounds, sections
 from migration_cookbook.verify.report.run import Mark
 from migration_cookbook.verify.report.titles import shortened, title
 
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -26,9 +25,7 @@ _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_<>|
 #: What begins a list or a line below a heading.
 _BEGINS_BLOCK = re.compile(r"^(\d*)([-+=.):])")
 #: What GitHub makes a link of without being asked: addresses, mentions, numbers of issues, commits.
-_LINKS_BY_ITSELF = re.compile(
-    r"@|//|www\.|(?:mailto|xmpp):|#\d|\bGH-\d|\b[0-9a-f]{7,}\b", re.IGNORECASE
-)
+_LINKS_BY_ITSELF = re.compile(r"@|//|www\.|(?:mailto|xmpp):|#\d|\bGH-\d|\b[0-9a-f]{7,}\b", re.IGNORECASE)
 
 
 def told(run: Run) -> str:

@@ -3,37 +3,124 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
 import os
 import subprocess
 import sys
+import tempfile
+from logging.handlers import RotatingFileHandler
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from migration_cookbook import __version__
 from migration_cookbook.databases.environment import clean_environment
-from migration_cookbook.workspace import CookbookError, explained, open_workspace
+from migration_cookbook.printable import escape_unencodable, one_line, shortened
+from migration_cookbook.workspace import HOME_VARIABLE, CookbookError, explained, open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: What `Path.expanduser` says of an unknown user.
+_NO_HOME = "Could not determine home directory."
+#: What a shell says of a program that an interrupt, or a closed pipe, ended.
+_INTERRUPTED = 130
+_PIPE_CLOSED = 141
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; a mistake is one line and status 2."""
+    """Run one command; a mistake is one line and status 2, what nobody expected one line and status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        escape_unencodable(stream)
     clean_environment()
-    options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
-    except CookbookError as error:
-        print(f"cookbook: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        if (line := explained(error)) is None:
-            raise
-        print(f"cookbook: {line}", file=sys.stderr)
-        return 2
+        options = _parser().parse_args(arguments)
+        status = int(options.run(options))
+        # What can't be written fails here, where it can be said, and not at the exit.
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Whoever read it has seen enough. Python writes once more at the exit: nowhere.
+        _write_nowhere(sys.stdout)
+        return _PIPE_CLOSED
     except KeyboardInterrupt:
-        return 130
+        _complain("stopped by Ctrl-C.")
+        return _INTERRUPTED
+    except Exception as error:
+        if (line := _explained(error)) is not None:
+            _complain(line)
+            return 2
+        _complain(_unexpected(error))
+        return 1
+
+
+def _explained(error: Exception) -> str | None:
+    """What the user can do about an error; None if nobody expected it."""
+    if isinstance(error, CookbookError):
+        return str(error)
+    if isinstance(error, OSError):
+        return explained(error)
+    if isinstance(error, RuntimeError) and str(error) == _NO_HOME:
+        return (
+            "A path begins with ~ and the name of a user who has no home folder here. "
+            f"Write the path in full, in {HOME_VARIABLE} too."
+        )
+    return None
+
+
+def _unexpected(error: Exception) -> str:
+    """One line about an error that nobody expected; its traceback goes to the log."""
+    message = shortened(" ".join(str(error).split()), 300)
+    said = f"an error that the kit didn't expect: {type(error).__name__}: {message}".rstrip(": ")
+    end = "" if said.endswith(".") else "."
+    return f"{said}{end} Details are in {_log(error)}; please report them."
+
+
+def _log(error: Exception) -> Path:
+    """Write the traceback to the workspace's log, or where there's no workspace, to a file for itself."""
+    try:
+        path = open_workspace().log
+        handler: logging.Handler = RotatingFileHandler(
+            path, maxBytes=1_000_000, backupCount=1, encoding="utf-8", errors="backslashreplace"
+        )
+    except (CookbookError, OSError, RuntimeError):
+        descriptor, name = tempfile.mkstemp(prefix="cookbook-", suffix=".log")
+        os.close(descriptor)
+        path = Path(name)
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    record = logging.LogRecord(
+        "migration_cookbook",
+        logging.ERROR,
+        __file__,
+        0,
+        "cookbook failed",
+        None,
+        (type(error), error, error.__traceback__),
+    )
+    with contextlib.closing(handler):
+        handler.handle(record)
+    return path
+
+
+def _complain(line: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        print(f"cookbook: {one_line(line)}", file=sys.stderr, flush=True)
+
+
+def _write_nowhere(stream: TextIO) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Names what is wrong with a command line, whatever characters are in it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
 
 
 def lab(options: argparse.Namespace) -> int:
@@ -223,7 +310,7 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cookbook", description="The Migration Cookbook.")
+    parser = _Parser(prog="cookbook", description="The Migration Cookbook.")
     parser.add_argument("--version", action="version", version=f"cookbook {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from migration_cookbook.verify.snippet import Snippet
 
+#: Python refuses to count with numbers of thousands of digits.
+_DIGITS = 9
 _WORKS = Expected(Verdict.WORKS)
 _SENTENCES = {
     Verdict.WORKS: "it works",
@@ -72,7 +74,7 @@ def _at_version(expected: Expected, version: str | None) -> Expected:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    numbers = [int(number) for number in re.findall(r"\d+", version)[:4]]
+    numbers = [int(number[:_DIGITS]) for number in re.findall(r"\d+", version)[:4]]
     return tuple(numbers + [0] * (4 - len(numbers)))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import difflib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from migration_cookbook.printable import shortened
 from migration_cookbook.verify import advice
 from migration_cookbook.verify.script import NotPython, parse
 from migration_cookbook.verify.snippet import Form
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from migration_cookbook.verify.trial import Refusal, Trial
 
 _PLACEHOLDER = re.compile(
-    r"<[a-z][\w -]*>|\{\{.*?\}\}|\byour[_-]\w+|\bYOUR_\w+|\[(?:table|column|name)\]", re.IGNORECASE
+    r"<[a-z][\w -]*>|\{\{[^{}\n]*\}\}|\byour[_-]\w+|\bYOUR_\w+|\[(?:table|column|name)\]", re.IGNORECASE
 )
 _DOTS = re.compile(r"(?<![\w.])\.\.\.(?![\w.])|…")
 _KNOWN_NAMES = ("op", "sa", "postgresql", "upgrade", "downgrade", "True", "False", "None", "bind", "conn")
@@ -26,6 +28,9 @@ _KNOWN_NAMES = ("op", "sa", "postgresql", "upgrade", "downgrade", "True", "False
 _OF_THE_PROJECT = ("ModuleNotFoundError", "ImportError", "FileNotFoundError")
 #: A snippet that connects elsewhere is refused before it connects.
 _ANOTHER_DATABASE = "Refused"
+#: A longer message has somebody's text in it; what a database says in its own words comes first.
+_LONGEST_MESSAGE = 2_000
+_LEFT = {"+": "is still there", "-": "is missing", "~": "(as it was not before)"}
 _LIBRARIES = ("sqlalchemy", "alembic")
 _MISSING_IN_SQL = re.compile(
     r"role \"(?P<role>\w+)\" does not exist|function (?P<function>[\w.]+)\(.*\) does not exist"
@@ -48,20 +53,18 @@ def _placeholder_in_python(text: str) -> str | None:
     except NotPython:
         found = _PLACEHOLDER.search(text) or _DOTS.search(text)
         return found[0] if found else None
+    # What stands alone as a statement is a docstring, or does nothing.
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and node.value is Ellipsis:
             return "..."
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             found = _PLACEHOLDER.search(node.value) or re.fullmatch(r"\s*(\.\.\.|…)\s*", node.value)
-            if found and not _is_docstring(node, tree):
+            if found and id(node) not in alone:
                 return found[0].strip()
         if isinstance(node, ast.Name) and re.match(r"your_|YOUR_", node.id):
             return node.id
     return None
-
-
-def _is_docstring(node: ast.Constant, tree: ast.Module) -> bool:
-    return any(isinstance(parent, ast.Expr) and parent.value is node for parent in ast.walk(tree))
 
 
 def judge(snippet: Snippet, kind: Kind, trial: Trial) -> Finding:
@@ -96,7 +99,8 @@ def _verdict(snippet: Snippet, trial: Trial) -> tuple[Verdict, str]:
         return Verdict.NOT_RUN, trial.not_run
     if trial.refusal is not None:
         kind = trial.refusal.kind
-        words = f"{kind}: {trial.refusal.message}" if kind else trial.refusal.message
+        said = shortened(trial.refusal.message, _LONGEST_MESSAGE)
+        words = f"{kind}: {said}" if kind else said
         if trial.outside:
             return Verdict.OUTSIDE, words
         missing = missing_context(trial.refusal)
@@ -119,7 +123,8 @@ def _verdict(snippet: Snippet, trial: Trial) -> tuple[Verdict, str]:
 def _left(change: str) -> str:
     sign, _, subject = change.partition(" ")
     name = subject.split(":")[0] if sign != "~" else subject
-    return f"{name} " + {"+": "is still there", "-": "is missing", "~": "(as it was not before)"}[sign]
+    # A trial that ran contained may report anything.
+    return f"{name} {_LEFT.get(sign, 'differs')}"
 
 
 def _only_imports(snippet: Snippet) -> bool:
@@ -133,6 +138,7 @@ def missing_context(refusal: Refusal) -> str | None:
     """What only the author has; None where the mistake is the snippet's own."""
     if refusal.kind == _ANOTHER_DATABASE:
         return f"it {refusal.message}"
+    refusal = replace(refusal, message=shortened(refusal.message, _LONGEST_MESSAGE))
     if refusal.kind == "NameError":
         name = re.search(r"name '(\w+)' is not defined", refusal.message)
         if name and not difflib.get_close_matches(name[1], _KNOWN_NAMES, 1, 0.75):

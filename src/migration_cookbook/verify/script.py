@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import re
 import textwrap
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,18 @@ PRELUDE: dict[str, Any] = {"op": op, "sa": sa, "postgresql": postgresql}
 
 #: Before 3.11.8 and 3.12.2, Python counts the depth of syntax trees for all threads together, and fails over it.
 _one_thread = threading.Lock()
+
+
+#: Quoted text and comments, to the end of the text where they're never closed; and what's between them.
+_SQL_TOKEN = re.compile(
+    r"""'[^']*(?:'|$)|"[^"]*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$)|--[^\n]*|/\*.*?(?:\*/|$)|;|[^'"`\[;/-]+|[/-]""",
+    re.DOTALL,
+)
+_SPACE = r"(?:\s|--[^\n]*(?:\n|$)|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/)*"
+_TRIGGER = re.compile(
+    rf"{_SPACE}(?:EXPLAIN{_SPACE})?CREATE{_SPACE}(?:TEMP(?:ORARY)?{_SPACE})?TRIGGER\b", re.IGNORECASE
+)
+_END = re.compile(rf"{_SPACE}END{_SPACE}", re.IGNORECASE)
 
 
 class NotPython(Exception):
@@ -83,7 +97,9 @@ def _call(names: dict[str, Any], name: str) -> Callable[[], None]:
 @functools.lru_cache(maxsize=64)
 def parse(text: str) -> ast.Module:
     """The text as Python, wherever it was cut out: indented, or from within a function. Don't change it."""
-    with _one_thread:
+    with _one_thread, warnings.catch_warnings():
+        # They'd be printed, with the stranger's characters in them.
+        warnings.simplefilter("ignore")
         try:
             return ast.parse(textwrap.dedent(text))
         except SyntaxError as error:
@@ -105,15 +121,21 @@ def statements(sql: str) -> list[str]:
 
 
 def _by_semicolon(sql: str) -> list[str]:
-    import sqlite3
-
-    found, pending = [], ""
-    for piece in sql.split(";"):
-        pending += piece + ";"
-        if sqlite3.complete_statement(pending):
-            found.append(pending)
-            pending = ""
-    return [*found, pending]
+    """Parted at the semicolons outside of quotes and comments; those within a trigger don't count."""
+    found: list[str] = []
+    start = last = 0
+    is_trigger: bool | None = None
+    for token in _SQL_TOKEN.finditer(sql):
+        if token[0] != ";":
+            continue
+        if is_trigger is None:
+            is_trigger = _TRIGGER.match(sql, start) is not None
+        is_open = is_trigger and not _END.fullmatch(sql, last, token.start())
+        last = token.end()
+        if not is_open:
+            found.append(sql[start : token.end()])
+            start, is_trigger = token.end(), None
+    return [*found, sql[start:]]
 
 
 def _has_words(part: str) -> bool:

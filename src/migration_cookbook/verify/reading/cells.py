@@ -24,10 +24,11 @@ _BELOW = {"op": "python", "revision": "python", "sql": "sql"}
 _AS = {"sql": "sql", "bash": "console", "ini": "ini", "toml": "toml", "env": "python"}
 _KINDS = {"sqlite": Kind.SQLITE, "postgres": Kind.POSTGRES, "postgresql": Kind.POSTGRES, "pg": Kind.POSTGRES}
 
+_LONGEST_LINE = 20_000
 _CELL_MAGIC = re.compile(r"%%(?P<name>\w+)(?P<line>.*)")
 _LINE_MAGIC = re.compile(r"\s*(?:%(?P<name>\w+)|!)\s*(?P<line>.*)")
 _ON = re.compile(r"(?:^|\s)--on[ =](?P<kind>\w+)")
-_ANNOUNCED = re.compile(r"(?P<kind>\w+)(?:<(?P<until>\d+(?:\.\d+)*))?,?")
+_ANNOUNCED = re.compile(r"(?P<kind>\w+)(?:<(?P<until>\d{1,6}(?:\.\d{1,6}){0,5}))?,?")
 
 
 def piece_of_cell(passage: Passage, language: str) -> Piece:
@@ -35,12 +36,11 @@ def piece_of_cell(passage: Passage, language: str) -> Piece:
     language = "python" if language.lower() in _PYTHON else language.lower()
     rest = passage.trimmed()
     declared = Declared()
-    while rest.lines and language == "python" and (magic := _CELL_MAGIC.match(rest.lines[0])):
+    if language == "python":
+        announced, rest = _after_fails(rest)
+        declared = Declared(expected=announced)
+    if rest.lines and language == "python" and (magic := _CELL_MAGIC.match(rest.lines[0])):
         below = rest.between(1).trimmed()
-        if magic["name"] == "fails":
-            declared = Declared(expected=_announced(magic["line"]))
-            rest = below
-            continue
         if magic["name"] in _BELOW:
             options = _options(magic["line"])
             language = _AS.get(options.get("--as", ""), _BELOW[magic["name"]])
@@ -50,6 +50,20 @@ def piece_of_cell(passage: Passage, language: str) -> Piece:
     if language != "python":
         return Piece(rest, language, declared)
     return _without_cell_magic(rest, declared)
+
+
+def _after_fails(passage: Passage) -> tuple[dict[Kind, Expected], Passage]:
+    """What the `%%fails` at the top announce, the last of them, and what stands below."""
+    announced: dict[Kind, Expected] = {}
+    start = 0
+    for index, line in enumerate(passage.lines):
+        magic = _CELL_MAGIC.match(line)
+        if magic is not None and magic["name"] == "fails":
+            announced = _announced(magic["line"])
+        elif line.strip():
+            break
+        start = index + 1
+    return announced, passage.between(start).trimmed()
 
 
 def _without_cell_magic(passage: Passage, declared: Declared) -> Piece:
@@ -94,7 +108,9 @@ def _sql_line(line: str) -> str | None:
 
 
 def _options(line: str) -> dict[str, str]:
-    """The options that have a value behind them."""
+    """The options that have a value after them."""
+    if len(line) > _LONGEST_LINE:
+        raise InfoMistake(f"the line of a magic has at most {_LONGEST_LINE:,} characters; shorten it")
     try:
         words = shlex.split(line)
     except ValueError:

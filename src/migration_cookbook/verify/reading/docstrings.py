@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.reading import markdown
 from migration_cookbook.verify.reading.info import Declared
-from migration_cookbook.verify.reading.page import Passage, Piece, blocks
+from migration_cookbook.verify.reading.page import Passage, Piece, block_edges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CODE_DIRECTIVE = re.compile(r"\s*\.\. (?:code-block|code|sourcecode)::\s*(?P<language>\S*)\s*$")
 _OTHER_DIRECTIVE = re.compile(r"\s*\.\. ")
-_LITERAL = re.compile(r".*::\s*$")
 _OPTION = re.compile(r"\s*:[\w-]+:")
 _FENCE = re.compile(r"\s*(?:```|~~~~?\s*\w)")
 
@@ -39,7 +38,7 @@ def _blocks_of_code(passage: Passage) -> Iterator[Piece]:
     while index < len(passage.lines):
         line = passage.lines[index]
         directive = _CODE_DIRECTIVE.match(line)
-        if directive or (_LITERAL.match(line) and not _OTHER_DIRECTIVE.match(line)):
+        if directive or (line.rstrip().endswith("::") and not _OTHER_DIRECTIVE.match(line)):
             yield from _doctests(passage.between(prose_from, index))
             start = index + 1
             index = prose_from = _end_of_block(passage.lines, index)
@@ -79,15 +78,13 @@ def _without_options(block: Passage) -> Passage:
 
 def _doctests(prose: Passage) -> Iterator[Piece]:
     """The examples that stand together, without a blank line or with nothing but one between them."""
-    run: Passage | None = None
-    for block in blocks(prose):
-        at_prompt = block.lines[0].lstrip().startswith(">>> ")
-        if run is not None and at_prompt:
-            run = prose.between(prose.numbers.index(run.line), prose.numbers.index(block.numbers[-1]) + 1)
-        elif at_prompt:
-            run = block
+    run: tuple[int, int] | None = None
+    for start, end in block_edges(prose):
+        at_prompt = prose.lines[start].lstrip().startswith(">>> ")
+        if at_prompt:
+            run = (run[0] if run else start, end)
         elif run is not None:
-            yield Piece(run.dedented(), "pycon", Declared())
+            yield Piece(prose.between(*run).dedented(), "pycon", Declared())
             run = None
     if run is not None:
-        yield Piece(run.dedented(), "pycon", Declared())
+        yield Piece(prose.between(*run).dedented(), "pycon", Declared())

@@ -50,19 +50,19 @@ _COMMENT = re.compile(r"\s+|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _STATEMENT = re.compile(
     r"""(?:
         SELECT\s[\s\S]*?(?:\bFROM\b|;|\() | SELECT\s+\S+\s*$ | INSERT\s+(?:OR\s+\w+\s+)?INTO\s | UPDATE\s+(?:ONLY\s+)?\S+(?:\s+(?:AS\s+)?\w+)?\s+SET\s+\S+\s*=
-      | DELETE\s+FROM\s | WITH\s+(?:RECURSIVE\s+)?\w+[^\n]*\bAS\b | MERGE\s+INTO\s | TRUNCATE\s+(?:TABLE\s+)?\w+
+      | DELETE\s+FROM\s | WITH\s+(?:RECURSIVE\s+)?\w[^\n]*\bAS\b | MERGE\s+INTO\s | TRUNCATE\s+(?:TABLE\s+)?\w+
       | (?:CREATE|ALTER|DROP)\s+(?:OR\s+REPLACE\s+)?(?:UNIQUE\s+|TEMP(?:ORARY)?\s+|UNLOGGED\s+|MATERIALIZED\s+|FOREIGN\s+)*
         (?:TABLE|INDEX|VIEW|TYPE|SEQUENCE|SCHEMA|FUNCTION|PROCEDURE|TRIGGER|EXTENSION|DOMAIN|ROLE|USER|POLICY|DATABASE
           |RULE|AGGREGATE|COLLATION|STATISTICS|PUBLICATION|EVENT|OPERATOR|CAST|DEFAULT|VIRTUAL)\b
       | (?:BEGIN|COMMIT|ROLLBACK|VACUUM|ANALYZE|START\s+TRANSACTION|CHECKPOINT|SAVEPOINT\s+\w+)\b[^\n;]*;
       | REINDEX\s | CLUSTER\s+\w | PRAGMA\s+\w | EXPLAIN\s | GRANT\s | REVOKE\s[\s\S]*\bFROM\b | COMMENT\s+ON\s | DO\s+\$
       | LOCK\s+TABLE\s | REFRESH\s+MATERIALIZED\s | ATTACH\s+(?:DATABASE\s+)?'
-      | (?:SET|RESET|SHOW)\s+(?:LOCAL\s+|SESSION\s+)?\w+[^\n;]*;
+      | (?:SET|RESET|SHOW)\s+(?:LOCAL\s+|SESSION\s+)?\w[^\n;]*;
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
 _INI_SECTION = re.compile(
-    r"^\s*\[(?:alembic(?::\w+)?|post_write_hooks|loggers|handlers|formatters|(?:logger|handler|formatter)_\w+)\]\s*(?:[#;].*)?$",
+    r"^[^\S\n]*\[(?:alembic(?::\w+)?|post_write_hooks|loggers|handlers|formatters|(?:logger|handler|formatter)_\w+)\][^\S\n]*(?:[#;].*)?$",
     re.MULTILINE,
 )
 _INI_KEY = re.compile(
@@ -71,8 +71,8 @@ _INI_KEY = re.compile(
     r"|sourceless|output_encoding|timezone|hooks|databases|\w+\.(?:type|entrypoint|executable|module|options))\s*[=:]",
     re.MULTILINE,
 )
-_FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
-_TOML_SECTION = re.compile(r"^\s*\[\[?\s*tool\.alembic(?:\.\w+)*\s*\]\]?", re.MULTILINE)
+_FENCE = re.compile(r"^[^\S\n]*(?:```|~~~)", re.MULTILINE)
+_TOML_SECTION = re.compile(r"^[^\S\n]*\[\[?\s*tool\.alembic(?:\.\w+)*\s*\]\]?", re.MULTILINE)
 
 
 @dataclass(frozen=True)

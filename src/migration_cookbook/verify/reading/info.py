@@ -10,6 +10,7 @@ declare nothing.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -30,6 +31,13 @@ VERDICT_WORDS = {
     "placeholder": Verdict.PLACEHOLDER,
     "nothing ran": Verdict.NOTHING_RAN,
 }
+
+#: What is declared fits in less.
+_LONGEST = 20_000
+#: As many keys of a group are compared with ours; no tool has so many.
+_MOST_KEYS = 64
+#: Longer than any of ours, with some mistakes in it.
+_LONGEST_KEY = 24
 
 _UNTIL = {f"{kind}_until": kind for kind in BOTH}
 _VALUED = (*BOTH, *_UNTIL, "on", "skip", "given", "shows", "name")
@@ -104,30 +112,36 @@ def _language_in(group: str) -> str:
 
 def _parts(info: str) -> tuple[str, tuple[str, ...]]:
     """What stands outside of braces, and what stands in each pair of them."""
-    outside, groups, position = "", [], 0
+    if len(info) > _LONGEST:
+        raise InfoMistake(
+            f"a fence's first line has at most {_LONGEST:,} characters; shorten what's declared"
+        )
+    outside: list[str] = []
+    groups: list[str] = []
+    position = 0
     while (start := info.find("{", position)) >= 0:
-        end = _group_end(info, start)
-        outside += info[position:start] + " "
+        outside.append(info[position:start])
+        try:
+            end = _group_end(info, start)
+        except InfoMistake:
+            if _is_meant(info[start + 1 :]):
+                raise
+            # Another tool's affair, to the end: what's never closed isn't closed by looking again.
+            group, _, position_after = info[start + 1 :].partition("}")
+            return " ".join((*outside, position_after)), (*groups, group)
         groups.append(info[start + 1 : end])
         position = end + 1
-    return outside + info[position:], tuple(groups)
+    return " ".join((*outside, info[position:])), tuple(groups)
 
 
 def _group_end(info: str, start: int) -> int:
     """The place of the brace that closes the one at `start`."""
-    try:
-        position = start + 1
-        while position < len(info) and info[position] != "}":
-            position = _quoted_end(info, position) if info[position] in "\"'" else position + 1
-        if position < len(info):
-            return position
-        raise InfoMistake("the { is never closed; end the declaration with }")
-    except InfoMistake:
-        if _is_meant(info[start + 1 :]):
-            raise
-        # Another tool's affair.
-        end = info.find("}", start)
-        return end if end >= 0 else len(info)
+    position = start + 1
+    while position < len(info) and info[position] != "}":
+        position = _quoted_end(info, position) if info[position] in "\"'" else position + 1
+    if position < len(info):
+        return position
+    raise InfoMistake("the { is never closed; end the declaration with }")
 
 
 def _is_meant(group: str) -> bool:
@@ -135,12 +149,15 @@ def _is_meant(group: str) -> bool:
     return (
         _UNMISTAKABLE.search(group) is not None
         or _MEANT.search(group) is not None
-        or any(_near(key) for key in _KEY.findall(group) if key not in KEYS)
+        or any(_near(key) for key in set(_KEY.findall(group)[:_MOST_KEYS]) - set(KEYS))
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def _near(key: str) -> str | None:
     """The key that was meant, if it is one of those that only we have."""
+    if len(key) > _LONGEST_KEY:
+        return None
     near = difflib.get_close_matches(key, (*BOTH, *_UNTIL, "given"), n=1, cutoff=0.75)
     return near[0] if near else None
 
@@ -200,7 +217,7 @@ def _is_ours(key: str) -> bool:
         return True
     if key[0] in ".#" or key in _BESIDE or _LINES.fullmatch(key):
         return False
-    near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(key[:_LONGEST_KEY], KEYS, n=1, cutoff=0.6)
     remedy = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(KEYS)}"
     raise InfoMistake(f"there is no `{key}` to declare; {remedy}")
 
@@ -244,7 +261,7 @@ def _expectations(attributes: Mapping[str, str | None]) -> dict[Kind, Expected]:
 
 
 def _expectation(kind: Kind, value: str, until: str | None) -> Expected:
-    if until is not None and not re.fullmatch(r"\d+(\.\d+)*", until):
+    if until is not None and not re.fullmatch(r"\d{1,6}(\.\d{1,6}){0,5}", until):
         raise InfoMistake(f"`{kind}_until={until}` is no version; write it like 3.53")
     word, _, message = value.partition(":")
     verdict = VERDICT_WORDS.get(" ".join(word.split()).lower())

@@ -31,6 +31,10 @@ _CODE = frozenset({"code", "code-block", "sourcecode"})
 #: Directives whose text is no Markdown.
 _OTHER_TEXT = frozenset({"eval-rst", "math", "mermaid", "raw", "graphviz", "csv-table", "list-table"})
 
+#: Lists and quotes within each other, and directives within each other: each level is read anew.
+_DEEPEST_BLOCK = 24
+_DEEPEST = 16
+
 _DIRECTIVE = re.compile(r"\{(?P<name>[A-Za-z][\w:-]*)\}(?P<argument>.*)")
 _OPTION = re.compile(r"\s*:[A-Za-z][\w-]*:")
 #: MkDocs: what is indented below belongs to it.
@@ -39,7 +43,7 @@ _ADMONITION = re.compile(r"(?P<margin>[ \t]*)(?:!!!|\?\?\?\+?|===\+?!?)[ \t]+\S"
 
 def pieces(file: str, passage: Passage) -> Iterator[Piece]:
     """Every fence, in the order of the page."""
-    found = _read(file, _without_front_matter(passage))
+    found = _read(file, _without_front_matter(passage), 0)
     yield from sorted(found, key=lambda piece: piece.passage.line)
 
 
@@ -59,21 +63,27 @@ def _without_front_matter(passage: Passage) -> Passage:
 
 @cache
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"maxNesting": 100})
+    parser = MarkdownIt("commonmark", {"maxNesting": _DEEPEST_BLOCK})
     # What stands in a line is of no interest, and most of the work.
     parser.core.ruler.enableOnly(["normalize", "block"])
+    # It looks for the end of each address that begins, and no fence is in one.
+    parser.disable("reference")
     return parser
 
 
-def _read(file: str, passage: Passage) -> Iterator[Piece]:
+def _read(file: str, passage: Passage, depth: int) -> Iterator[Piece]:
+    if depth > _DEEPEST:
+        raise PageMistake(
+            file, passage.line, f"this is in more than {_DEEPEST} directives; take some of them away"
+        )
     tokens = _parser().parse(passage.text + "\n")
     indented = list(_indented_blocks(passage, tokens))
     for start, end in indented:
-        yield from _read(file, passage.between(start, end).dedented())
+        yield from _read(file, passage.between(start, end).dedented(), depth + 1)
     inside = {line for start, end in indented for line in range(start, end)}
     for token in tokens:
         if token.type == "fence" and token.map and token.map[0] not in inside:
-            yield from _fence(file, passage, token)
+            yield from _fence(file, passage, token, depth)
 
 
 def _indented_blocks(passage: Passage, tokens: list[Token]) -> Iterator[tuple[int, int]]:
@@ -101,7 +111,7 @@ def _end_of_indented(lines: tuple[str, ...], start: int, margin: int) -> int:
     return end
 
 
-def _fence(file: str, passage: Passage, token: Token) -> Iterator[Piece]:
+def _fence(file: str, passage: Passage, token: Token, depth: int) -> Iterator[Piece]:
     assert token.map is not None
     content = token.content.split("\n")[:-1]
     opening, end = token.map
@@ -113,12 +123,12 @@ def _fence(file: str, passage: Passage, token: Token) -> Iterator[Piece]:
     content = content or [""]
     inner = Passage(tuple(content), passage.numbers[opening + 1 : opening + 1 + len(content)])
     try:
-        yield from _told(file, token.info.strip(), inner)
+        yield from _told(file, token.info.strip(), inner, depth)
     except InfoMistake as mistake:
         raise PageMistake(file, passage.numbers[opening], str(mistake)) from None
 
 
-def _told(file: str, info: str, inner: Passage) -> Iterator[Piece]:
+def _told(file: str, info: str, inner: Passage, depth: int) -> Iterator[Piece]:
     directive = _DIRECTIVE.fullmatch(info)
     name = directive["name"].lower() if directive else ""
     if directive and name not in (*KEYS, *LANGUAGES):
@@ -129,11 +139,11 @@ def _told(file: str, info: str, inner: Passage) -> Iterator[Piece]:
             language, declared = read_info(argument)
             yield Piece(_without_options(inner), language, declared)
         elif name not in _OTHER_TEXT:
-            yield from _read(file, inner)
+            yield from _read(file, inner, depth + 1)
         return
     language, declared = read_info(info)
     if language in _MARKDOWN:
-        yield from _read(file, inner)
+        yield from _read(file, inner, depth + 1)
     else:
         yield Piece(inner, language, declared)
 

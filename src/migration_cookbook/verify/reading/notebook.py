@@ -32,7 +32,7 @@ def pieces(file: str, text: str) -> Iterator[Piece]:
     places = _source_lines(text)
     language = _language(content)
     for number, cell in enumerate(_cells(file, content), 1):
-        source = _source(cell.get("source", ""), places.get(number - 1, [1]))
+        source = _source(_texts(file, number, cell), places.get(number - 1, [1]))
         if source.blank:
             continue
         if cell.get("cell_type") == "markdown":
@@ -47,11 +47,16 @@ def pieces(file: str, text: str) -> Iterator[Piece]:
 
 def _content(file: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        # No number is of interest, and one of thousands of digits takes Python long, or is refused.
+        return json.loads(text, parse_int=_no_number, parse_float=_no_number)
     except json.JSONDecodeError as error:
         raise PageMistake(file, error.lineno, f"this is no notebook: {error.msg}.") from None
     except RecursionError:
         raise PageMistake(file, 1, "this is no notebook: it is nested too deeply.") from None
+
+
+def _no_number(digits: str) -> int:
+    return 0
 
 
 def _source_lines(text: str) -> dict[int, list[int]]:
@@ -96,17 +101,35 @@ def _language(content: Any) -> str:
     return "python"
 
 
-def _source(source: Any, places: list[int]) -> Passage:
+def _texts(file: str, number: int, cell: dict[str, Any]) -> list[str]:
+    """The source of a cell as a list of texts, which it may be."""
+    source = cell.get("source", "")
+    texts = source if isinstance(source, list) else [source]
+    if all(isinstance(text, str) for text in texts):
+        return texts
+    raise PageMistake(
+        file, 1, f"the source of cell {number} isn't text; open the notebook in Jupyter and save it again."
+    )
+
+
+def _source(texts: list[str], places: list[int]) -> Passage:
     """The lines of a cell, each with the line of the file that it is written on."""
     lines: list[str] = []
     numbers: list[int] = []
-    goes_on = False
-    for text, number in zip(source if isinstance(source, list) else [source], places, strict=False):
-        read = list(Passage.of(str(text)).lines)
-        if goes_on:
-            lines[-1] += read.pop(0)
-        # A text without a line end is continued by the next.
-        goes_on = not read or read[-1] != ""
-        lines += read if goes_on else read[:-1]
-        numbers += [number] * (len(lines) - len(numbers))
+    #: The parts of a line that goes on: a text without a line end is continued by the next.
+    parts: list[str] = []
+    started = 0
+    # A key that's there twice has more places than texts.
+    for text, number in zip(texts, places, strict=False):
+        *ended, rest = Passage.of(text).lines
+        for line in ended:
+            lines.append("".join((*parts, line)))
+            numbers.append(started if parts else number)
+            parts = []
+        if rest:
+            started = started if parts else number
+            parts.append(rest)
+    if parts:
+        lines.append("".join(parts))
+        numbers.append(started)
     return Passage(tuple(lines), tuple(numbers))

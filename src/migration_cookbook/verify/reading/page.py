@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -73,7 +72,13 @@ class Passage:
 
 
 def _common_margin(lines: list[str]) -> str:
-    return os.path.commonprefix([line[: len(line) - len(line.lstrip(" \t"))] for line in lines])
+    margins = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines]
+    # What the first and the last in the order of strings have in common, all have.
+    first, last = min(margins, default=""), max(margins, default="")
+    same = next(
+        (n for n, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first)
+    )
+    return first[:same]
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Piece:
     title: str | None = None
 
 
-def blocks(passage: Passage) -> list[Passage]:
-    """The runs of lines between blank lines."""
+def block_edges(passage: Passage) -> list[tuple[int, int]]:
+    """Where the runs of lines between blank lines begin and end."""
     edges = [-1, *(i for i, line in enumerate(passage.lines) if not line.strip()), len(passage.lines)]
-    return [passage.between(start + 1, end) for start, end in pairwise(edges) if end > start + 1]
+    return [(start + 1, end) for start, end in pairwise(edges) if end > start + 1]

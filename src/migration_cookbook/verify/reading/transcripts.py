@@ -21,7 +21,7 @@ _FIRST_SQL_PROMPT = re.compile(r"\w+=[#>*]+ |sqlite> ")
 #: `$ `, `(venv) me@host:~/shop$ `, `% `, `> `, `PS C:\shop> `, `C:\shop>`, a notebook's `!`.
 _PROMPT = re.compile(
     r"(?:\([\w.-]+\)\s*)?"
-    r"(?:[\w.-]+@[\w.-]+\S*\s*[$%#>]|PS [^>]*>|[A-Za-z]:\\[^>]*>|[~/]\S*\s*[$%#>]|[$%>❯➜]|(?=!))"
+    r"(?:[\w.-]+@[\w.-]\S*\s*[$%#>]|PS [^>]*>|[A-Za-z]:\\[^>]*>|[~/]\S*\s*[$%#>]|[$%>❯➜]|(?=!))"
     r"(?:\s+|(?<=>)|!)(?P<typed>\S.*)"
 )
 #: What may stand before `alembic` and still run it.
@@ -33,7 +33,10 @@ _SUBCOMMAND = re.compile(
     r"alembic\s+(?:-|(?:branches|check|current|downgrade|edit|ensure_version|heads|history|init|list_templates"
     r"|merge|revision|show|stamp|upgrade)\b)"
 )
-_NEXT_COMMAND = re.compile(r"""((?:[^'"&|;]|"[^"]*"|'[^']*'|&(?!&)|\|(?!\|))*)(?:&&|\|\||;|$)""")
+#: Words, quoted text, and what parts commands; last, a quotation mark that's never closed.
+_SHELL = re.compile(r"""[^'"&|;]+|"[^"]*"|'[^']*'|(?P<end>&&|\|\||;)|[&|]|(?P<open>['"])""")
+#: No line that people type is as long; a prompt is looked for in no longer one.
+_LONGEST_LINE = 20_000
 
 
 def is_python(passage: Passage) -> bool:
@@ -85,11 +88,11 @@ def commands(passage: Passage, *, script: bool) -> tuple[Passage, tuple[str, ...
     In a script without prompts the other lines are commands too, in a session they are answers.
     """
     lines = list(_whole_lines(passage))
-    prompts = any(_PROMPT.match(line) for line, _ in lines)
+    prompts = any(_prompt(line) for line, _ in lines)
     found: list[_Typed] = []
     listening = False
     for line, number in lines:
-        prompt = _PROMPT.match(line)
+        prompt = _prompt(line)
         typed = prompt["typed"] if prompt else None if prompts else line.strip()
         parts = list(_alembic_parts(typed)) if typed else []
         if parts:
@@ -107,32 +110,50 @@ def begins_with_command(passage: Passage) -> bool:
     """Whether its first line that says something runs Alembic, with a prompt or without."""
     for line, _ in _whole_lines(passage):
         if line.strip() and not line.lstrip().startswith("# "):
-            if prompt := _PROMPT.match(line):
+            if prompt := _prompt(line):
                 return any(_alembic_parts(prompt["typed"]))
             return any(_SUBCOMMAND.match(part) for part in _alembic_parts(line.strip()))
     return False
 
 
+def _prompt(line: str) -> re.Match[str] | None:
+    return _PROMPT.match(line) if len(line) <= _LONGEST_LINE else None
+
+
 def _whole_lines(passage: Passage) -> Iterator[tuple[str, int]]:
     """Lines that end in a backslash joined with the next; each with the number of its first."""
-    held, start = "", 0
+    held: list[str] = []
+    start = 0
     for line, number in zip(passage.lines, passage.numbers, strict=True):
         start = number if not held else start
         if line.endswith("\\"):
-            held += (line[:-1].strip() if held else line[:-1].rstrip()) + " "
+            held.append((line[:-1].strip() if held else line[:-1].rstrip()) + " ")
         else:
-            yield (held + line.lstrip() if held else line), start
-            held = ""
+            yield ("".join((*held, line.lstrip())) if held else line), start
+            held = []
     if held:
-        yield held, start
+        yield "".join(held), start
 
 
 def _alembic_parts(line: str) -> Iterator[str]:
     """The commands of a line, between `&&` and `;`, that run Alembic."""
-    for part in _NEXT_COMMAND.findall(line):
+    if "alembic" not in line or len(line) > _LONGEST_LINE:
+        return
+    for part in _shell_commands(line):
         text = part.strip()
         if (runner := _RUNNER.match(text)) is not None:
             yield text[runner.end() :]
+
+
+def _shell_commands(line: str) -> Iterator[str]:
+    """The commands of a line; what stands before a quotation mark that's never closed is none."""
+    start = 0
+    for token in _SHELL.finditer(line):
+        if token["end"]:
+            yield line[start : token.start()]
+        if token["end"] or token["open"]:
+            start = token.end()
+    yield line[start:]
 
 
 def _texts(answers: list[list[str]]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ _SHOWN_AS_CODE = LANGUAGES | {"text", ""}
 #: `code`, alone between its backticks.
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 #: Characters that mean something anywhere in a line.
-_SPECIAL = re.compile(r"([\\`*_<>|\[\]#&$~!])")
+_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_<>|[]#&$~!"})
 #: What begins a list or a line below a heading.
 _BEGINS_BLOCK = re.compile(r"^(\d*)([-+=.):])")
 #: What GitHub makes a link of without being asked: addresses, mentions, numbers of issues, commits.
@@ -125,6 +125,6 @@ def _escaped(text: str) -> str:
 def _prose(text: str) -> str:
     """Words without any meaning in Markdown."""
     return "".join(
-        _code(word.replace("`", "'")) if _LINKS_BY_ITSELF.search(word) else _SPECIAL.sub(r"\\\1", word)
+        _code(word.replace("`", "'")) if _LINKS_BY_ITSELF.search(word) else word.translate(_SPECIAL)
         for word in re.split(r"(\s+)", text)
     )

@@ -66,6 +66,9 @@ for fd in range(3, 128):
 os._exit(0)
 """
 
+#: The guard prevents accidents. Whoever means harm takes it away, and meets the cage.
+PAST_THE_GUARD = "from migration_cookbook.databases import guard\nguard._blocks = ()\n"
+
 #: Words in capitals between § stand for what the test knows of the outside.
 ATTACKS = {
     "endless loop": Attack("while True: pass", NOT_DECIDED, "it ran for more than 3 seconds"),
@@ -109,18 +112,18 @@ ATTACKS = {
         "url = op.get_bind().engine.url.set(database='postgres')\n"
         "sa.create_engine(url).connect().exec_driver_sql('CREATE TABLE mine (id integer)')",
         (Verdict.NEEDS_CONTEXT,),
-        "the database",
+        "it connects to postgresql://",
         kinds=(POSTGRES,),
     ),
-    "another database past SQLAlchemy": Attack(
-        "import psycopg\nurl = op.get_bind().engine.url\n"
-        "psycopg.Connection.connect(host='any', user=url.username, password=url.password, dbname='postgres')",
+    "another database past the guard": Attack(
+        PAST_THE_GUARD + "url = op.get_bind().engine.url.set(database='postgres')\n"
+        "sa.create_engine(url).connect().exec_driver_sql('CREATE TABLE mine (id integer)')",
         FAILS,
         "permission denied for database",
         kinds=(POSTGRES,),
     ),
     "the cookbook's own server": Attack(
-        "import psycopg\nurl = op.get_bind().engine.url\n"
+        PAST_THE_GUARD + "import psycopg\nurl = op.get_bind().engine.url\n"
         "one = psycopg.connect(f'host=§SOCKETS§ user={url.username} password={url.password} dbname={url.database}')\n"
         "found = one.execute(\"SELECT count(*) FROM pg_roles WHERE rolname LIKE 'cookbook%'\").fetchone()\n"
         "assert found != (0,), 'nobody of the cookbook is here'",
@@ -170,7 +173,8 @@ ATTACKS = {
         FAILS,
     ),
     "a connection of SQLite's": Attack(
-        "import sqlite3\nsqlite3.connect('§OUTSIDE§.new').execute('CREATE TABLE mine (id integer)')",
+        PAST_THE_GUARD
+        + "import sqlite3\nsqlite3.connect('§OUTSIDE§.new').execute('CREATE TABLE mine (id integer)')",
         FAILS,
         "unable to open",
     ),
@@ -188,7 +192,8 @@ ATTACKS = {
         kinds=(SQLITE,),
     ),
     "ATTACH past the guard": Attack(
-        "import _sqlite3\n_sqlite3.connect('§OUTSIDE§.new').execute(\"ATTACH '§OUTSIDE§' AS mine\")",
+        PAST_THE_GUARD
+        + "import _sqlite3\n_sqlite3.connect('§OUTSIDE§.new').execute(\"ATTACH '§OUTSIDE§' AS mine\")",
         FAILS,
         "unable to open",
         kinds=(SQLITE,),
@@ -198,14 +203,15 @@ ATTACKS = {
         "SET SESSION AUTHORIZATION postgres", FAILS, "permission denied", Form.SQL, (POSTGRES,)
     ),
     "variables of libpq": Attack(
-        "import os, psycopg\nos.environ |= {'PGUSER': 'postgres', 'PGDATABASE': 'postgres', 'PGHOST': '§SOCKETS§'}\n"
+        PAST_THE_GUARD
+        + "import os, psycopg\nos.environ |= {'PGUSER': 'postgres', 'PGDATABASE': 'postgres', 'PGHOST': '§SOCKETS§'}\n"
         "psycopg.connect()",
         FAILS,
         "no password supplied",
         kinds=(POSTGRES,),
     ),
     ".pgpass": Attack(
-        "import os, psycopg\nos.environ['PGPASSFILE'] = '§OUTSIDE§'\n"
+        PAST_THE_GUARD + "import os, psycopg\nos.environ['PGPASSFILE'] = '§OUTSIDE§'\n"
         "psycopg.connect('host=§SOCKETS§ user=postgres dbname=postgres')",
         FAILS,
         "no password supplied",

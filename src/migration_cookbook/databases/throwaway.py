@@ -178,6 +178,8 @@ def throwaway_server(workspace: Workspace) -> Iterator[ThrowawayServer]:
         password = str(read_json(template / "password.json"))
         admin = _connected(process, home, socket_url(str(sockets), SUPERUSER, password, "postgres"))
         stack.callback(admin.close)
+        for name in ("postgres", "template1"):
+            admin.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
         own = secrets.token_urlsafe(18)
         admin.execute(
             sql.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT 12 PASSWORD {}").format(

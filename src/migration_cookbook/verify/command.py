@@ -62,11 +62,14 @@ def verify(
 
 def _contained(untrusted: Sequence[Path], trust: Trust) -> str:
     """One line about the pages that aren't yours."""
-    pages = f"{untrusted[0]} isn't" if len(untrusted) == 1 else f"{len(untrusted)} pages aren't"
-    why = trust.doubt or "They aren't tracked by the Git repository that you're in."
-    if len(untrusted) == 1 and not trust.doubt:
-        why = "It isn't tracked by the Git repository that you're in."
-    return f"{pages} taken for yours, and run contained. {why} Name what you wrote yourself with --trust."
+    if len(untrusted) == 1:
+        said = f"{untrusted[0]} isn't taken for yours, so it runs contained."
+        why = "It isn't tracked by the Git repository"
+    else:
+        said = f"{len(untrusted)} pages aren't taken for yours, so they run contained."
+        why = "They aren't tracked by the Git repository"
+    reason = trust.doubt or (f"{why} {trust.repository}." if trust.repository else "")
+    return " ".join(word for word in (said, reason, "Add --trust for what you wrote yourself.") if word)
 
 
 def find(paths: Sequence[Path], settings: Settings, reader: PageReader) -> Found:

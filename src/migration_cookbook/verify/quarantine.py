@@ -200,6 +200,8 @@ class _Apart(CookbookError):
 
 
 def _ran_into_a_limit(refusal: Refusal) -> bool:
+    if refusal.sqlstate is None:
+        return False
     return refusal.sqlstate in _LIMITED or "File too large" in refusal.message
 
 

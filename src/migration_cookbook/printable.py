@@ -38,12 +38,12 @@ _RANGES = [
 ]
 _SHOWN = {
     code: chr(code).encode("unicode_escape").decode("ascii")
-    for first, last in _RANGES
-    for code in range(ord(first), ord(last) + 1)
+    for ends in _RANGES
+    for code in range(ord(ends[0]), ord(ends[1]) + 1)
 }
 #: The same, and what would begin another line or another column.
 _SHOWN_IN_A_LINE = _SHOWN | {ord("\t"): "\\t", ord("\n"): "\\n"}
-_UNPRINTABLE = re.compile(f"[{''.join(f'{first}-{last}' for first, last in _RANGES)}]")
+_UNPRINTABLE = re.compile(f"[{''.join(f'{ends[0]}-{ends[1]}' for ends in _RANGES)}]")
 _NOT_IN_A_LINE = re.compile(f"[\t\n{_UNPRINTABLE.pattern[1:]}")
 #: Signs of the reports, for streams that have only ASCII. None of them may end a string of JSON or XML.
 _PLAIN = str.maketrans({"✓": "ok", "✗": "X", "–": "-", "…": "...", "“": "'", "”": "'", "’": "'"})

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from migration_cookbook.verify.containment import kernel, landlock, seccomp
+from migration_cookbook.verify.containment import kernel, landlock, namespace, seccomp
 
 #: A trial's report with all its SQL is some kilobytes.
 ANSWER_LIMIT = 4_000_000
@@ -134,9 +134,10 @@ def _shut_in(folder: Path, memory: int, its: socket.socket, sending: int) -> Non
     # There is no room for .pyc files, and none shall be looked for where a snippet may write.
     sys.dont_write_bytecode = True
     _limit(memory)
-    readable = _readable()
+    readable, writable = _readable(), (folder, Path(os.devnull))
+    namespace.hide(readable, writable)
     kernel.renounce_privileges()
-    landlock.restrict(readable, (folder, Path(os.devnull)))
+    landlock.restrict(readable, writable)
     listener = seccomp.install()
     with its:
         socket.send_fds(its, [b"."], [listener])

@@ -62,6 +62,19 @@ def renounce_privileges() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
+def unshare(what: int) -> bool:
+    """Leave namespaces that are shared with others; False where this process may not."""
+    return int(_library().unshare(ctypes.c_int(what))) == 0
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    """The system call; an error is an OSError."""
+    words = [None if word is None else os.fsencode(word) for word in (source, target, kind)]
+    options = None if data is None else data.encode()
+    if _library().mount(*words, ctypes.c_ulong(flags), options) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
+
+
 def die_with_parent(signal: int) -> None:
     _control(_PARENT_DEATH_SIGNAL, signal)
 

@@ -22,7 +22,7 @@ from migration_cookbook.databases import cluster, server
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.databases.ownership import Journal, State
 from migration_cookbook.editions.learners import _HandedOut
-from migration_cookbook.practice import progress
+from migration_cookbook.practice import progress, solutions
 from migration_cookbook.sandbox import state
 from migration_cookbook.workspace import (
     CookbookError,
@@ -94,7 +94,7 @@ _MAKE_SANDBOX = """
 import sys
 from pathlib import Path
 from migration_cookbook.databases import server
-from migration_cookbook.practice import progress
+from migration_cookbook.practice import progress, solutions
 from migration_cookbook.sandbox import opening
 from migration_cookbook.sandbox.plan import Plan
 from migration_cookbook.workspace import open_workspace
@@ -405,6 +405,17 @@ class TestDamagedFiles:
         (made.root / "handed-out.json").write_bytes(DAMAGE[damage])
         assert state.read(made, "shop") == {"files": {}, "generated": {}, "databases": {}}
         assert _HandedOut.load(made).hashes == {}
+
+    @pytest.mark.parametrize("damage", [*DAMAGE, "another outcome", "wrong outcomes"])
+    def test_the_known_outcome_of_a_solution(self, tmp_path: Path, damage: str) -> None:
+        others = {
+            "another outcome": b'{"key": "k", "digest": "0", "outcomes": []}',
+            "wrong outcomes": b'{"key": "k", "outcomes": [{"x": 1}]}',
+        }
+        path = tmp_path / "c00-1.json"
+        path.write_bytes((DAMAGE | others)[damage])
+        with pytest.raises(LookupError):
+            solutions._known(path, "k")
 
     @pytest.mark.parametrize(
         "databases",

@@ -122,8 +122,8 @@ def _is_done(watched: Watched) -> bool:
     try:
         with watched.workspace.lock("server"):
             return watched.pid() is None
-    except FileNotFoundError:
-        return False  # the workspace is being removed
+    except (FileNotFoundError, CookbookError):
+        return False  # the workspace is being removed, or a stopped process holds the lock
 
 
 def _take_post(workspace: Workspace) -> int | None:
@@ -212,7 +212,7 @@ def _use(watched: Watched) -> tuple[int, int]:
 
 def _stop_if_idle(watched: Watched, pid: int) -> None:
     """Stop the server, unless a client came in just now."""
-    with watched.workspace.lock("server"):
+    with contextlib.suppress(CookbookError), watched.workspace.lock("server"):
         clients, _ = _use(watched)
         if clients == 0:
             processes.end(pid, watched.mark)

@@ -166,7 +166,7 @@ def remove(folder: Path, owner: int) -> None:
 
 
 def remove_all(workspace: Workspace, owner: int) -> None:
-    """Remove all folders outside that are this workspace's, with their servers: for one that passes."""
+    """Remove all folders outside that are this workspace's, with their servers: for a temporary one."""
     for folder in _candidates(owner):
         marker = read_marker(folder)
         if marker is not None and marker.root == str(workspace.root):
@@ -228,5 +228,5 @@ def _age(folder: Path, marker: Marker, owner: int) -> None:
 
 
 def server_mark(installation: str, home: Path) -> str:
-    """Stands in the server's command line. A copy of the workspace has another inode, so another mark."""
+    """The name in the server's command line. A copy of the workspace has another inode, so another mark."""
     return f"cookbook_{installation}_{home.stat().st_ino}"

@@ -104,3 +104,13 @@ def test_nobody_else_may_enter_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                 assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     finally:
         os.umask(before)
+
+
+def test_an_empty_folder_of_ours_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_ENOUGH", 1)
+    place = tmp_path / f"cookbook-{os.getuid()}"
+    place.mkdir()
+    place.chmod(0o755)
+    with quick_folder(tmp_path) as folder:
+        assert folder is not None
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700

@@ -19,6 +19,7 @@ and a project that sets out to remove these hooks. It prevents accidents and isn
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import sqlite3
@@ -130,10 +131,16 @@ def _enter(block: _Block) -> None:
     global _blocks
     with _changing:
         if not _blocks:
+            _listen()
             driver_hooks.watch(_WATCHER)
-            event.listen(sa.Engine, "do_connect", _before_connect)
-            event.listen(sa.pool.Pool, "checkout", _taken_out)
         _blocks = (*_blocks, block)
+
+
+@functools.cache
+def _listen() -> None:
+    """Listen to SQLAlchemy from now on: doing so for each block would take longer than all its checks."""
+    event.listen(sa.Engine, "do_connect", _before_connect)
+    event.listen(sa.pool.Pool, "checkout", _taken_out)
 
 
 def _leave(block: _Block) -> None:
@@ -141,8 +148,6 @@ def _leave(block: _Block) -> None:
     with _changing:
         _blocks = tuple(each for each in _blocks if each is not block)
         if not _blocks:
-            event.remove(sa.pool.Pool, "checkout", _taken_out)
-            event.remove(sa.Engine, "do_connect", _before_connect)
             driver_hooks.unwatch()
             _WATCHER.forget()
 
@@ -158,6 +163,8 @@ def _before_connect(
     arguments: list[Any],
     parameters: dict[str, Any],
 ) -> None:
+    if not _blocks:
+        return
     for block in _blocks:
         if dialect.name == "sqlite":
             path = _sqlite_path(arguments, parameters)

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import socket
 import stat
 import sys
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.databases.environment import known_environment
-from migration_cookbook.sandbox import files
 from migration_cookbook.workspace import HOME_VARIABLE, CookbookError, write_atomically
 
 if TYPE_CHECKING:
@@ -67,9 +67,7 @@ def prepare(workspace: Workspace) -> None:
             )
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _make_private(home)
-    # What somebody put there would come before the kit's own configuration, or be added to it.
-    files.empty(home / _CONFIG)
-    _write(home / _CONFIG / "jupyter_server_config.json", _CONFIGURATION)
+    _write_configuration(home / _CONFIG)
     readme = home / "ipython" / "profile_default" / "startup" / "README"
     if not readme.exists():
         # IPython would copy its own here, readable by everybody.
@@ -80,6 +78,20 @@ def prepare(workspace: Workspace) -> None:
         # A learner's own changes stay.
         if not path.exists():
             _write(path, values)
+
+
+def _write_configuration(folder: Path) -> None:
+    """Write the server's configuration; another lab may be reading it at this moment.
+
+    What somebody else put there would come before the kit's own, or be added to it.
+    """
+    ours = folder / "jupyter_server_config.json"
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path != ours:
+            path.unlink(missing_ok=True)
+    _write(ours, _CONFIGURATION)
 
 
 def _write(path: Path, values: Any) -> None:

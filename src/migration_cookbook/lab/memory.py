@@ -52,15 +52,27 @@ def _is_ours(folder: Path) -> bool:
     """
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
+    if (status := _status(folder)) is None or status.st_uid != os.getuid():
+        return False
+    if stat.S_IMODE(status.st_mode) != 0o700:
+        # An empty one, of an earlier version, can be made anew.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+            folder.mkdir(mode=0o700)
+        status = _status(folder)
+    return status is not None and status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) == 0o700
+
+
+def _status(folder: Path) -> os.stat_result | None:
+    """What's known of a folder; None for a link and for anything else that isn't one."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
-        status = os.fstat(descriptor)
+        return os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    return status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) == 0o700
 
 
 def _fits(memory: Path) -> bool:

@@ -213,30 +213,6 @@ def _pass_and_die(server: Server) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class TestRestrained:
-    def test_its_role_can_not_take_more_of_the_server(self, shared: Server) -> None:
-        with postgres.restrained(shared) as (database, _):
-            assert one(database, "SHOW statement_timeout") == "8s"
-            for statement in ("SET temp_file_limit = -1", "ALTER ROLE CURRENT_USER CONNECTION LIMIT 99"):
-                with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    attempt(database, statement)
-            assert postgres.sweep(shared) == []
-        assert administer(shared, f"SELECT FROM pg_roles WHERE rolname = '{database.name}'") == []
-
-    def test_calm_ends_sessions_and_lets_others_in_again(self, shared: Server) -> None:
-        with postgres.restrained(shared) as (database, calm):
-            with connect(database.url) as connection:
-                name = f'"{database.name}"'
-                connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
-                connection.execute(f"REVOKE ALL ON DATABASE {name} FROM {name}".encode())
-                connection.execute(b"ALTER ROLE CURRENT_USER PASSWORD 'another'")
-                calm()
-                with pytest.raises(psycopg.OperationalError):
-                    connection.execute("SELECT 1")
-                connection.close()
-            attempt(database, "CREATE TABLE mine (id integer)")
-
-
 class TestTemplates:
     def test_a_clone_belongs_to_its_own_role_wholly(self, shared: Server, rich: Template) -> None:
         first, second = (postgres.clone(shared, rich, "shop") for _ in range(2))

@@ -54,15 +54,6 @@ _ENCODING = "ENCODING 'UTF8' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'"
 #: So many connections a sandbox's role may have. The book needs four at once; all 200 would shut everybody out.
 _CONNECTIONS = 20
 
-#: Only the second one the role itself may change.
-_RESTRAINTS = (
-    "CONNECTION LIMIT 12",
-    "SET statement_timeout = '8s'",
-    "SET temp_file_limit = '256MB'",
-    "SET log_min_messages = 'fatal'",
-    "SET log_min_error_statement = 'panic'",
-)
-
 
 @dataclass(frozen=True)
 class _Found:
@@ -123,31 +114,6 @@ def passing(server: Server) -> Iterator[Database]:
             # A server that was stopped meanwhile drops it when it is swept the next time.
             with contextlib.suppress(psycopg.OperationalError):
                 _drop(admin, server, database.name, _find(admin, database.name))
-
-
-@contextlib.contextmanager
-def restrained(server: Server) -> Iterator[tuple[Database, Callable[[], None]]]:
-    """A fresh database for somebody else's code, for the block.
-
-    Its role may use up less of the server. The function ends whoever is at work in the
-    database, and puts right what would keep others out.
-    """
-    with _administrator(server) as admin:
-        # What is called so is swept away, should this process be killed.
-        database = _make(admin, server, _BUILDING, None)
-
-        def calm() -> None:
-            _disconnect(admin, database.name)
-            _restored(admin, server, database)
-
-        try:
-            with admin.transaction():
-                for restraint in _RESTRAINTS:
-                    role = sql.Identifier(database.name)
-                    admin.execute(sql.SQL("ALTER ROLE {} {}").format(role, sql.SQL(restraint)))
-            yield database, calm
-        finally:
-            _drop(admin, server, database.name, _find(admin, database.name))
 
 
 def drop(server: Server, database: Database) -> None:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from migration_cookbook.verify.reading.python_text import has_too_many_fields
 from migration_cookbook.verify.snippet import Form
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ PRELUDE: dict[str, Any] = {"op": op, "sa": sa, "postgresql": postgresql}
 _one_thread = threading.Lock()
 
 
+_MOST_COMMENTS = 2_000
 #: Quoted text and comments, to the end of the text where they're never closed; and what's between them.
 _SQL_TOKEN = re.compile(
     r"""'[^']*(?:'|$)|"[^"]*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$)|--[^\n]*|/\*.*?(?:\*/|$)|;|[^'"`\[;/-]+|[/-]""",
@@ -97,6 +99,8 @@ def _call(names: dict[str, Any], name: str) -> Callable[[], None]:
 @functools.lru_cache(maxsize=64)
 def parse(text: str) -> ast.Module:
     """The text as Python, wherever it was cut out: indented, or from within a function. Don't change it."""
+    if has_too_many_fields(text):
+        raise NotPython("its f-strings have too many fields")
     with _one_thread, warnings.catch_warnings():
         # They'd be printed, with the stranger's characters in them.
         warnings.simplefilter("ignore")
@@ -114,10 +118,11 @@ def parse(text: str) -> ast.Module:
 def statements(sql: str) -> list[str]:
     """One by one, as psql would send them."""
     try:
-        parts = [part.strip() for part in postgast.split(sql)]
+        # PostgreSQL's scanner takes a time that grows with the square of their number.
+        parts = postgast.split(sql) if sql.count("/*") <= _MOST_COMMENTS else _by_semicolon(sql)
     except postgast.PgQueryError:
         parts = _by_semicolon(sql)
-    return [part.rstrip(";").strip() for part in parts if _has_words(part)]
+    return [part.strip().rstrip(";").strip() for part in parts if _has_words(part)]
 
 
 def _by_semicolon(sql: str) -> list[str]:

@@ -106,6 +106,13 @@ class PageRoom:
             running.server = running.stack.enter_context(throwaway.throwaway_server(self._workspace))
         return running.server
 
+    def discard_server(self, user: object) -> None:
+        """The next one who asks gets another: this one may be used up."""
+        running = self._running.get(id(user))
+        if running is not None:
+            running.server = None
+            running.stack.close()
+
 
 class Quarantine:
     """Trials of somebody else's snippets; a warm process is ready for them."""
@@ -146,6 +153,7 @@ class Quarantine:
         except CookbookError as error:
             if isinstance(error, NotContained | _Apart):
                 raise
+            room.discard_server(self)
             raise _Apart(str(error)) from None
 
     def _trials(

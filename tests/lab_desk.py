@@ -54,7 +54,11 @@ class Lab:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self.token = self._token()
+        try:
+            self.token = self._token()
+        except BaseException:
+            self.stop()
+            raise
 
     def _token(self) -> str:
         deadline = time.monotonic() + PATIENCE_S

@@ -20,12 +20,19 @@ Value = TypeVar("Value")
 
 #: C0 (all but tab and newline), DEL and C1; marks that turn or break lines, or can't be seen; half pairs;
 #: the tag characters, which hide whole sentences.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
-)
+_RANGES = (
+    "\x00\x08 \x0b\x1f \x7f\x9f \xad\xad \u061c\u061c \u180e\u180e \u200b\u200b \u200e\u200f \u2028\u202e"
+    " \u2060\u206f \ufeff\ufeff \ufff9\ufffb \ud800\udfff \U000e0000\U000e007f"
+).split(" ")
+_SHOWN = {
+    code: chr(code).encode("unicode_escape").decode("ascii")
+    for first, last in _RANGES
+    for code in range(ord(first), ord(last) + 1)
+}
 #: The same, and what would begin another line or another column.
-_NOT_IN_A_LINE = re.compile(f"[\\t\\n{_UNPRINTABLE.pattern[1:]}")
+_SHOWN_IN_A_LINE = _SHOWN | {ord("\t"): "\\t", ord("\n"): "\\n"}
+_UNPRINTABLE = re.compile(f"[{''.join(f'{first}-{last}' for first, last in _RANGES)}]")
+_NOT_IN_A_LINE = re.compile(f"[\t\n{_UNPRINTABLE.pattern[1:]}")
 #: Signs of the reports, for streams that have only ASCII. None of them may end a string of JSON or XML.
 _PLAIN = str.maketrans({"✓": "ok", "✗": "X", "–": "-", "…": "...", "“": "'", "”": "'", "’": "'"})
 _HANDLER = "cookbook.escape"
@@ -33,12 +40,13 @@ _HANDLER = "cookbook.escape"
 
 def printable(text: str) -> str:
     """The text with its control characters shown; newlines and tabs stay."""
-    return _UNPRINTABLE.sub(_shown, text.replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
+    return text.translate(_SHOWN) if _UNPRINTABLE.search(text) else text
 
 
 def one_line(text: str) -> str:
     """The text with its control characters shown, newlines and tabs as well."""
-    return _NOT_IN_A_LINE.sub(_shown, text)
+    return text.translate(_SHOWN_IN_A_LINE) if _NOT_IN_A_LINE.search(text) else text
 
 
 def shortened(text: str, width: int) -> str:
@@ -86,14 +94,6 @@ def escape_unencodable(stream: Any) -> None:
     """Let a stream show what its encoding hasn't, instead of failing."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors=_HANDLER)
-
-
-def _shown(match: re.Match[str]) -> str:
-    return _escape(match[0])
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def _escaped(error: UnicodeError) -> tuple[str, int]:

@@ -8,6 +8,7 @@ import functools
 import re
 import textwrap
 import threading
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,9 @@ def _call(names: dict[str, Any], name: str) -> Callable[[], None]:
 @functools.lru_cache(maxsize=64)
 def parse(text: str) -> ast.Module:
     """The text as Python, wherever it was cut out: indented, or from within a function. Don't change it."""
-    with _one_thread:
+    with _one_thread, warnings.catch_warnings():
+        # They'd be printed, with the stranger's characters in them.
+        warnings.simplefilter("ignore")
         try:
             return ast.parse(textwrap.dedent(text))
         except SyntaxError as error:

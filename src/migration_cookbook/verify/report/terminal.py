@@ -60,7 +60,7 @@ def tell(run: Run) -> None:
     for part in reversed(run.parts):
         _tell_part(console, run, part)
     for mistake in run.mistakes:
-        console.print(Text(mistake, "bold red"))
+        console.print(Text(mistake, "bold red"), soft_wrap=True)
     console.print(Text(run.count_line(), "bold green" if run.good else "bold red"))
 
 
@@ -92,8 +92,8 @@ def _tell_part(console: Console, run: Run, part: Part) -> None:
     for checked in part.checked:
         console.print(Text(f"\n{checked.snippet.place}", "bold"))
         for line in detail(run, checked, sql=part.sql):
-            # What is copied from here must not have line ends of ours in it.
-            console.print(Text(line), soft_wrap=True)
+            # What is copied from here must not have line ends of ours in it, and may be very long.
+            console.file.write(f"{line}\n")
     console.print()
 
 

@@ -20,10 +20,22 @@ Value = TypeVar("Value")
 
 #: C0 (all but tab and newline), DEL and C1; marks that turn or break lines, or can't be seen; half pairs;
 #: the tag characters, which hide whole sentences.
-_RANGES = (
-    "\x00\x08 \x0b\x1f \x7f\x9f \xad\xad \u061c\u061c \u180e\u180e \u200b\u200b \u200e\u200f \u2028\u202e"
-    " \u2060\u206f \ufeff\ufeff \ufff9\ufffb \ud800\udfff \U000e0000\U000e007f"
-).split(" ")
+_RANGES = [
+    "\x00\x08",
+    "\x0b\x1f",
+    "\x7f\x9f",
+    "\xad\xad",
+    "\u061c\u061c",
+    "\u180e\u180e",
+    "\u200b\u200b",
+    "\u200e\u200f",
+    "\u2028\u202e",
+    "\u2060\u206f",
+    "\ufeff\ufeff",
+    "\ufff9\ufffb",
+    "��",
+    "\U000e0000\U000e007f",
+]
 _SHOWN = {
     code: chr(code).encode("unicode_escape").decode("ascii")
     for first, last in _RANGES

@@ -30,6 +30,7 @@ PRELUDE: dict[str, Any] = {"op": op, "sa": sa, "postgresql": postgresql}
 _one_thread = threading.Lock()
 
 
+_MOST_COMMENTS = 2_000
 #: Quoted text and comments, to the end of the text where they're never closed; and what's between them.
 _SQL_TOKEN = re.compile(
     r"""'[^']*(?:'|$)|"[^"]*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$)|--[^\n]*|/\*.*?(?:\*/|$)|;|[^'"`\[;/-]+|[/-]""",
@@ -114,10 +115,11 @@ def parse(text: str) -> ast.Module:
 def statements(sql: str) -> list[str]:
     """One by one, as psql would send them."""
     try:
-        parts = [part.strip() for part in postgast.split(sql)]
+        # PostgreSQL's scanner takes a time that grows with the square of their number.
+        parts = postgast.split(sql) if sql.count("/*") <= _MOST_COMMENTS else _by_semicolon(sql)
     except postgast.PgQueryError:
         parts = _by_semicolon(sql)
-    return [part.rstrip(";").strip() for part in parts if _has_words(part)]
+    return [part.strip().rstrip(";").strip() for part in parts if _has_words(part)]
 
 
 def _by_semicolon(sql: str) -> list[str]:

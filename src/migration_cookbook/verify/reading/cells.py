@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.printable import shortened
 from migration_cookbook.verify.reading.info import Declared, InfoMistake
 from migration_cookbook.verify.reading.page import Passage, Piece
 from migration_cookbook.verify.snippet import Expected, Form
@@ -129,6 +130,8 @@ def _announced(line: str) -> dict[Kind, Expected]:
         match = _ANNOUNCED.fullmatch(word)
         kind = _KINDS.get(match["kind"].lower()) if match else None
         if match is None or kind is None:
-            raise InfoMistake(f"%%fails does not understand `{word}`; write %%fails, or %%fails sqlite<3.53")
+            raise InfoMistake(
+                f"%%fails does not understand `{shortened(word, 80)}`; write %%fails, or %%fails sqlite<3.53"
+            )
         expected[kind] = Expected(Verdict.FAILS, until=match["until"])
     return expected or {kind: Expected(Verdict.FAILS) for kind in BOTH}

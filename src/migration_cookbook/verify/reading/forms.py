@@ -66,7 +66,7 @@ _INI_SECTION = re.compile(
     re.MULTILINE,
 )
 _INI_KEY = re.compile(
-    r"^\s*[#;]?\s*(?:sqlalchemy\.\w+|script_location|file_template|version_locations|version_path_separator"
+    r"^\s*(?:[#;]\s*)?(?:sqlalchemy\.\w+|script_location|file_template|version_locations|version_path_separator"
     r"|path_separator|recursive_version_locations|prepend_sys_path|truncate_slug_length|revision_environment"
     r"|sourceless|output_encoding|timezone|hooks|databases|\w+\.(?:type|entrypoint|executable|module|options))\s*[=:]",
     re.MULTILINE,

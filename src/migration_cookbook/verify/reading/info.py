@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.printable import shortened
 from migration_cookbook.verify.snippet import Expected
 from migration_cookbook.verify.verdict import Verdict
 
@@ -36,6 +37,8 @@ VERDICT_WORDS = {
 _LONGEST = 20_000
 #: As many keys of a group are compared with ours; no tool has so many.
 _MOST_KEYS = 64
+#: How much of somebody's words a message repeats.
+_LONGEST_WORD = 80
 #: Longer than any of ours, with some mistakes in it.
 _LONGEST_KEY = 24
 
@@ -92,7 +95,7 @@ def read_info(info: str) -> tuple[str, Declared]:
     outside, groups = _parts(info.strip())
     words = outside.split()
     if misplaced := next((word for word in words[1:] if _UNMISTAKABLE.match(word) and "=" in word), None):
-        raise InfoMistake(f"put what is declared in braces: {{{misplaced}}}")
+        raise InfoMistake(f"put what is declared in braces: {{{shortened(misplaced, _LONGEST_WORD)}}}")
     attributes: dict[str, str | None] = {}
     for group in groups:
         for key, value in _ours(group):
@@ -194,7 +197,9 @@ def _attributes(text: str) -> Iterator[tuple[str, str | None]]:
             continue
         word = _WORD.match(text, position)
         if word is None:
-            raise InfoMistake(f'`{text[position:]}` is not understood; write key=value or key="a value"')
+            raise InfoMistake(
+                f'`{shortened(text[position:], _LONGEST_WORD)}` is not understood; write key=value or key="a value"'
+            )
         position = word.end()
         value = None
         if text[position : position + 1] == "=":
@@ -208,7 +213,7 @@ def _value(text: str, start: int, key: str) -> tuple[str, int]:
         return re.sub(r"\\(.)", r"\1", text[start + 1 : end - 1]), end
     word = _WORD.match(text, start)
     if word is None:
-        raise InfoMistake(f"`{key}=` has no value")
+        raise InfoMistake(f"`{shortened(key, _LONGEST_WORD)}=` has no value")
     return word[0], word.end()
 
 
@@ -219,7 +224,7 @@ def _is_ours(key: str) -> bool:
         return False
     near = difflib.get_close_matches(key[:_LONGEST_KEY], KEYS, n=1, cutoff=0.6)
     remedy = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(KEYS)}"
-    raise InfoMistake(f"there is no `{key}` to declare; {remedy}")
+    raise InfoMistake(f"there is no `{shortened(key, _LONGEST_WORD)}` to declare; {remedy}")
 
 
 def _declared(attributes: Mapping[str, str | None]) -> Declared:
@@ -246,7 +251,9 @@ def _declared(attributes: Mapping[str, str | None]) -> Declared:
 def _on(value: str | None) -> Kind | None:
     if value is None or value in list(BOTH):
         return None if value is None else Kind(value)
-    raise InfoMistake(f"there is no database `{value}` here; write on=sqlite or on=postgres")
+    raise InfoMistake(
+        f"there is no database `{shortened(value, _LONGEST_WORD)}` here; write on=sqlite or on=postgres"
+    )
 
 
 def _expectations(attributes: Mapping[str, str | None]) -> dict[Kind, Expected]:
@@ -262,11 +269,13 @@ def _expectations(attributes: Mapping[str, str | None]) -> dict[Kind, Expected]:
 
 def _expectation(kind: Kind, value: str, until: str | None) -> Expected:
     if until is not None and not re.fullmatch(r"\d{1,6}(\.\d{1,6}){0,5}", until):
-        raise InfoMistake(f"`{kind}_until={until}` is no version; write it like 3.53")
+        raise InfoMistake(
+            f"`{kind}_until={shortened(until, _LONGEST_KEY)}` is no version; write it like 3.53"
+        )
     word, _, message = value.partition(":")
     verdict = VERDICT_WORDS.get(" ".join(word.split()).lower())
     if verdict is None:
         raise InfoMistake(
-            f"`{kind}={value}` declares no verdict; begin it with one of: {', '.join(VERDICT_WORDS)}"
+            f"`{kind}={shortened(value, _LONGEST_WORD)}` declares no verdict; begin it with one of: {', '.join(VERDICT_WORDS)}"
         )
     return Expected(verdict, " ".join(message.split()), until)

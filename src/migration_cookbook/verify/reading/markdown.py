@@ -35,6 +35,9 @@ _OTHER_TEXT = frozenset({"eval-rst", "math", "mermaid", "raw", "graphviz", "csv-
 _DEEPEST_BLOCK = 24
 _DEEPEST = 16
 
+_LONGEST_RUN = 2_000
+_NESTED = re.compile(r"[ \t]*(?:(?:[-+*>]|\d{1,9}[.)])[ \t]*){2}")
+
 _DIRECTIVE = re.compile(r"\{(?P<name>[A-Za-z][\w:-]*)\}(?P<argument>.*)")
 _OPTION = re.compile(r"\s*:[A-Za-z][\w-]*:")
 #: MkDocs: what is indented below belongs to it.
@@ -76,6 +79,7 @@ def _read(file: str, passage: Passage, depth: int) -> Iterator[Piece]:
         raise PageMistake(
             file, passage.line, f"this is in more than {_DEEPEST} directives; take some of them away"
         )
+    _check_runs(file, passage)
     tokens = _parser().parse(passage.text + "\n")
     indented = list(_indented_blocks(passage, tokens))
     for start, end in indented:
@@ -84,6 +88,20 @@ def _read(file: str, passage: Passage, depth: int) -> Iterator[Piece]:
     for token in tokens:
         if token.type == "fence" and token.map and token.map[0] not in inside:
             yield from _fence(file, passage, token, depth)
+
+
+def _check_runs(file: str, passage: Passage) -> None:
+    """Refuse a list or quote within another that has no end: each level reads all of its lines."""
+    run, nested = 0, False
+    for line, number in zip(passage.lines, passage.numbers, strict=True):
+        run = run + 1 if line.strip() else 0
+        nested = run > 0 and (nested or _NESTED.match(line) is not None)
+        if nested and run > _LONGEST_RUN:
+            raise PageMistake(
+                file,
+                number,
+                f"this list or quote within another has more than {_LONGEST_RUN} lines; put a blank line into it",
+            )
 
 
 def _indented_blocks(passage: Passage, tokens: list[Token]) -> Iterator[tuple[int, int]]:

@@ -20,30 +20,19 @@ Value = TypeVar("Value")
 
 #: C0 (all but tab and newline), DEL and C1; marks that turn or break lines, or can't be seen; half pairs;
 #: the tag characters, which hide whole sentences.
-_RANGES = [
-    "\x00\x08",
-    "\x0b\x1f",
-    "\x7f\x9f",
-    "\xad\xad",
-    "\u061c\u061c",
-    "\u180e\u180e",
-    "\u200b\u200b",
-    "\u200e\u200f",
-    "\u2028\u202e",
-    "\u2060\u206f",
-    "\ufeff\ufeff",
-    "\ufff9\ufffb",
-    "��",
-    "\U000e0000\U000e007f",
-]
+_RANGES = (
+    *((0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x061C, 0x061C), (0x180E, 0x180E)),
+    *((0x200B, 0x200B), (0x200E, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF)),
+    *((0xFFF9, 0xFFFB), (0xD800, 0xDFFF), (0xE0000, 0xE007F)),
+)
 _SHOWN = {
     code: chr(code).encode("unicode_escape").decode("ascii")
     for first, last in _RANGES
-    for code in range(ord(first), ord(last) + 1)
+    for code in range(first, last + 1)
 }
 #: The same, and what would begin another line or another column.
 _SHOWN_IN_A_LINE = _SHOWN | {ord("\t"): "\\t", ord("\n"): "\\n"}
-_UNPRINTABLE = re.compile(f"[{''.join(f'{first}-{last}' for first, last in _RANGES)}]")
+_UNPRINTABLE = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in _RANGES)}]")
 _NOT_IN_A_LINE = re.compile(f"[\t\n{_UNPRINTABLE.pattern[1:]}")
 #: Signs of the reports, for streams that have only ASCII. None of them may end a string of JSON or XML.
 _PLAIN = str.maketrans({"✓": "ok", "✗": "X", "–": "-", "…": "...", "“": "'", "”": "'", "’": "'"})

@@ -33,8 +33,8 @@ from migration_cookbook.workspace import CookbookError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Of the processor, which a busy computer doesn't stretch: what grows with the square takes minutes.
-SECONDS = 2.0
+#: Of the processor. A quiet computer needs less than two; what grows with the square takes minutes.
+SECONDS = 5.0
 VERSIONS = dict.fromkeys(BOTH, "1")
 FORMS = (Form.OPERATIONS, Form.SQL, Form.INI)
 
@@ -158,7 +158,7 @@ def hold_to_its_time(functions: dict[str, Callable[[str], object]], text: str, m
         except (PageMistake, InfoMistake, script.NotPython) as mistake:
             assert len(str(mistake)) < 1000
         took[name] = time.process_time() - started
-    assert {name: seconds for name, seconds in took.items() if seconds > most} == {}
+    assert {name: seconds for name, seconds in took.items() if seconds > SECONDS} == {}
 
 
 @pytest.mark.parametrize("name", SLOW)
@@ -170,8 +170,7 @@ def test_what_was_slow_is_quick(name: str) -> None:
 @pytest.mark.parametrize("functions", [READING, JUDGING, TELLING], ids=["reading", "judging", "telling"])
 @pytest.mark.parametrize("name", TEXTS)
 def test_no_text_takes_long(name: str, functions: dict[str, Callable[[str], object]]) -> None:
-    # Of so many, some take nearly as long as they may.
-    hold_to_its_time(functions, TEXTS[name], 2 * SECONDS)
+    hold_to_its_time(functions, TEXTS[name])
 
 
 def test_many_snippets_that_need_each_other_are_read_soon() -> None:
@@ -510,3 +509,14 @@ def test_the_language_of_a_fence_is_a_plain_word_or_none(language: str) -> None:
     findings = {kind: Finding(kind, Verdict.FAILS, "no") for kind in BOTH}
     told = FORMATS["markdown"](Run((held_to_declaration(Checked(one, findings), VERSIONS),), VERSIONS))
     assert "\n```\nSELECT 1;\n```\n" in told or "\n```python\nSELECT 1;\n```\n" in told
+
+
+def test_names_of_many_tables_are_compared_soon() -> None:
+    from migration_cookbook.verify.slips import slips
+    from migration_cookbook.verify.world import Draft, TableDraft
+
+    names = [f"table_{chr(97 + n % 26) * (n // 26 % 40 + 1)}_{chr(97 + n // 1040)}" for n in range(20_000)]
+    draft = Draft(tables={name: TableDraft(name) for name in [*names, "a" * 200_000]})
+    started = time.process_time()
+    assert list(slips(draft, ())) != []
+    assert time.process_time() - started < SECONDS

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from migration_cookbook.verify.reading.python_text import has_too_many_fields
 from migration_cookbook.verify.snippet import Form
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def _call(names: dict[str, Any], name: str) -> Callable[[], None]:
 @functools.lru_cache(maxsize=64)
 def parse(text: str) -> ast.Module:
     """The text as Python, wherever it was cut out: indented, or from within a function. Don't change it."""
+    if has_too_many_fields(text):
+        raise NotPython("its f-strings have too many fields")
     with _one_thread, warnings.catch_warnings():
         # They'd be printed, with the stranger's characters in them.
         warnings.simplefilter("ignore")

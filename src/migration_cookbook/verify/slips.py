@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Shorter names are often alike and meant.
 _LONG_ENOUGH = 5
+#: Each name is compared with each: as many as people write, and no longer ones.
+_MOST_COMPARED = 500
+_LONGEST = 100
 #: What Alembic's operations on columns take beside what their signatures say: options of some database.
 _OPTION = re.compile(
     r"(postgresql|sqlite|mysql|mariadb|mssql|oracle)_\w+|(existing_)?autoincrement|insert_(before|after)"
@@ -68,9 +71,10 @@ def _unknown_keys(operation: BulkInsertOp) -> Iterator[str]:
 
 
 def _near(names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for position, one in enumerate(names):
-        for other in names[position + 1 :]:
-            if min(len(one), len(other)) >= _LONG_ENOUGH and _one_slip(one, other):
+    compared = [name for name in names if _LONG_ENOUGH <= len(name) <= _LONGEST][:_MOST_COMPARED]
+    for position, one in enumerate(compared):
+        for other in compared[position + 1 :]:
+            if abs(len(one) - len(other)) <= 1 and _one_slip(one, other):
                 yield one, other
 
 

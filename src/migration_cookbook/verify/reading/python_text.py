@@ -124,12 +124,17 @@ def unreadable(text: str) -> str | None:
     return parsed if isinstance(parsed, str) else None
 
 
+def has_too_many_fields(text: str) -> bool:
+    """Whether Python may need minutes for the f-strings in a text."""
+    return text.count("{") > _MOST_FIELDS and _F_STRING.search(text) is not None
+
+
 def _parsed(text: str) -> ast.Module | str | None:
     return (_parsed_small if len(text) <= _SMALL else _parsed_large)(text)
 
 
 def _parse(text: str) -> ast.Module | str | None:
-    if text.count("{") > _MOST_FIELDS and _F_STRING.search(text):
+    if has_too_many_fields(text):
         return _TOO_MANY_FIELDS
     try:
         with warnings.catch_warnings():

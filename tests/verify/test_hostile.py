@@ -66,6 +66,10 @@ for fd in range(3, 128):
 os._exit(0)
 """
 
+#: What isn't to be read isn't there at all, where the kernel allows that.
+OUT_OF_REACH = (Verdict.FAILS, Verdict.NEEDS_CONTEXT)
+UNREACHABLE = "Permission denied|No such file or directory|Read-only file system"
+
 #: The guard prevents accidents. Whoever means harm takes it away, and meets the cage.
 PAST_THE_GUARD = "from migration_cookbook.databases import guard\nguard._blocks = ()\n"
 
@@ -95,8 +99,8 @@ ATTACKS = {
     "builtins of a frame": Attack(
         "import sys\nframe = sys._getframe()\nwhile frame.f_back: frame = frame.f_back\n"
         "frame.f_builtins['open']('§OUTSIDE§', 'w')",
-        FAILS,
-        "Permission denied",
+        OUT_OF_REACH,
+        UNREACHABLE,
     ),
     "machine code": Attack(
         "import ctypes\nassert ctypes.CDLL(None).system(b'touch §OUTSIDE§.new') == 0", FAILS, "AssertionError"
@@ -219,15 +223,15 @@ ATTACKS = {
     ),
     "the environment": Attack("import os\nraise Exception(os.environ['COOKBOOK_HOME'])", NO_PASS),
     "the server's password": Attack(
-        "open('§WORKSPACE§/databases/server.json').read()", FAILS, "Permission denied"
+        "open('§WORKSPACE§/databases/server.json').read()", OUT_OF_REACH, UNREACHABLE
     ),
-    "the journal": Attack("import os\nos.listdir('§WORKSPACE§/databases')", FAILS, "Permission denied"),
+    "the journal": Attack("import os\nos.listdir('§WORKSPACE§/databases')", OUT_OF_REACH, UNREACHABLE),
     "the keys of SSH": Attack("import os\nos.listdir('§HOME§')", FAILS, "Permission denied"),
-    "a secret": Attack("raise Exception(open('§OUTSIDE§').read())", FAILS, "Permission denied"),
+    "a secret": Attack("raise Exception(open('§OUTSIDE§').read())", OUT_OF_REACH, UNREACHABLE),
     "pg_hba.conf": Attack(
-        "open('§DATA§/pg_hba.conf', 'a').write('local all all trust')", FAILS, "Permission denied"
+        "open('§DATA§/pg_hba.conf', 'a').write('local all all trust')", OUT_OF_REACH, UNREACHABLE
     ),
-    "the checkout": Attack("open('§CHECKOUT§/README.md', 'a').write('mine')", FAILS, "Permission denied"),
+    "the checkout": Attack("open('§CHECKOUT§/README.md', 'a').write('mine')", OUT_OF_REACH, UNREACHABLE),
     "a library": Attack(
         "import alembic\nopen(alembic.__file__, 'a').write('mine')", FAILS, "Permission denied"
     ),
@@ -450,7 +454,7 @@ def tried(outside: Outside, *snippets: tuple[str, Form]) -> list[Mapping[Kind, F
     for number, (text, form) in enumerate(snippets, 1):
         for word, meaning in outside.words.items():
             text = text.replace(f"§{word}§", meaning)
-        assert "§" not in text
+        assert UNREACHABLE not in text
         made.append(Snippet("somebody's page.md", number, "", form, text, alone=changes_libraries(text)))
     settings = Settings(outside.server.workspace)
     return [checked.findings for checked in check(made, settings)]
@@ -489,7 +493,11 @@ def test_an_attack_gets_a_verdict_that_is_no_pass(name: str, survived: Survived)
     attack, found = ATTACKS[name], survived.findings[name]
     for kind in attack.kinds:
         assert found[kind].verdict in attack.verdicts, found[kind]
-        assert attack.message in found[kind].message
+        assert is_in(attack.message, found[kind].message)
+
+
+def is_in(words: str, message: str) -> bool:
+    return any(one in message for one in words.split("|"))
 
 
 @pytest.mark.parametrize("name", MISCHIEF)

@@ -19,8 +19,9 @@ from migration_cookbook.verify import advice, script
 from migration_cookbook.verify.expecting import held_to_declaration
 from migration_cookbook.verify.judge import judge, missing_context, placeholder
 from migration_cookbook.verify.reading import read, read_text
-from migration_cookbook.verify.reading.files import decoded, files_of, longest
+from migration_cookbook.verify.reading.files import decoded, files_of
 from migration_cookbook.verify.reading.info import InfoMistake, read_info
+from migration_cookbook.verify.reading.opened import longest
 from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.report import FORMATS, terminal
 from migration_cookbook.verify.report.run import Run
@@ -315,11 +316,14 @@ def test_a_long_number_is_read(text: str) -> None:
 def test_a_page_with_a_mistake_leaves_the_others_be(tmp_path: Path) -> None:
     from migration_cookbook.verify.checking import Settings
     from migration_cookbook.verify.command import find
+    from migration_cookbook.verify.pages import PageReader
+    from migration_cookbook.verify.trust import Trust
 
     for number, (file, content, _, _) in enumerate(BREAKING.values()):
         (tmp_path / f"{number}{Path(file).suffix}").write_bytes(content)
     (tmp_path / "good.md").write_text("```python\nop.a()\n```\n")
-    found = find([tmp_path], Settings(None))  # type: ignore[arg-type]  # reading needs no workspace
+    with PageReader(Trust(named=(tmp_path.resolve(),))) as reader:
+        found = find([tmp_path], Settings(None), reader)  # type: ignore[arg-type]  # reading needs no workspace
     assert [one.text for one in found.snippets] == ["op.a()"]
     assert len(found.mistakes) == len([one for one in BREAKING.values() if not one[0].endswith(".sql")])
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.verify.opened import LARGEST, open_page
+from migration_cookbook.verify.reading.opened import open_page
 from migration_cookbook.verify.trust import Trust, decide
-from migration_cookbook.workspace import CookbookError, checkout
+from migration_cookbook.workspace import checkout
 from repositories import ADDRESS, git, known_author, made_here
 
 if TYPE_CHECKING:
@@ -255,23 +255,6 @@ def test_another_file_in_its_place_comes_too_late(decided: Decide, tmp_path: Pat
     git(tmp_path / "project", "add", "-A")
     assert opened.content == b"theirs\n"
     assert not decided(tmp_path / "project").covers(opened)
-
-
-def test_what_is_no_page_is_told_without_reading_it(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.md")
-    large = tmp_path / "large.md"
-    with large.open("wb") as file:
-        file.truncate(12 * 2**30)
-    for path, words in (
-        (tmp_path / "pipe.md", "isn't a file"),
-        (large, "12,288 MB"),
-        (tmp_path, "isn't a file"),
-    ):
-        with pytest.raises(CookbookError, match=words):
-            open_page(path)
-    with large.open("wb") as file:
-        file.truncate(LARGEST)
-    assert len(open_page(large).content) == LARGEST
 
 
 # --- the commands ------------------------------------------------------------------------

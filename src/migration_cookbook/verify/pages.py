@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.databases import throwaway
 from migration_cookbook.verify.containment import Cage, NotContained
-from migration_cookbook.verify.opened import open_page
 from migration_cookbook.verify.reading import read_text
+from migration_cookbook.verify.reading.opened import open_page
 from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.trust import Trust, trusted
 from migration_cookbook.verify.untrusted import NoReportError, read_page

@@ -22,7 +22,7 @@ from migration_cookbook.workspace import checkout, read_json, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from migration_cookbook.verify.opened import OpenedPage
+    from migration_cookbook.verify.reading.opened import OpenedPage
     from migration_cookbook.verify.snippet import Snippet
     from migration_cookbook.workspace import Workspace
 

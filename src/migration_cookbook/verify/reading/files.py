@@ -6,11 +6,11 @@ import codecs
 import io
 import os
 import re
-import stat
 import tokenize
 from pathlib import Path
 
 from migration_cookbook.printable import one_line
+from migration_cookbook.verify.reading.opened import check_size, open_page
 from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.workspace import CookbookError
 
@@ -19,7 +19,6 @@ READABLE = (".md", ".markdown", ".ipynb", ".py", ".sql", ".ini", ".cfg", ".toml"
 #: What is read when its folder is: the files in which an author can declare, or that are migrations.
 PAGES = (".md", ".markdown", ".ipynb", ".py")
 
-_MEGABYTE = 1_000_000
 #: What no text has: NUL, which ends a string in C, and halves of surrogate pairs.
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 #: Codecs that are no encodings of files; some take time that grows with the square of the length.
@@ -54,36 +53,8 @@ def _pages_below(folder: Path) -> list[Path]:
 
 
 def content_of(path: Path) -> bytes:
-    """The bytes of a page, read once; a page that's too long, and what isn't a plain file, is refused unread."""
-    try:
-        # A pipe that nobody writes to would never open.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor has no path
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise CookbookError(f"{one_line(str(path))} isn't a plain file. Name a page or a folder.")
-            _check_size(path, found.st_size)
-            # It may grow meanwhile; files in /proc don't know their size.
-            content = file.read(longest(path) + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CookbookError(f"{one_line(str(path))} can't be read: {reason}.") from None
-    _check_size(path, len(content))
-    return content
-
-
-def longest(path: Path) -> int:
-    """How many bytes a page may have: a notebook holds pictures, too."""
-    return (10 if path.suffix.lower() == ".ipynb" else 2) * _MEGABYTE
-
-
-def _check_size(path: Path, size: int) -> None:
-    if size > longest(path):
-        raise PageMistake(
-            path.as_posix(),
-            1,
-            f"this page has more than {longest(path) // _MEGABYTE} MB, the most that is read; split it.",
-        )
+    """The bytes of a page, read once."""
+    return open_page(path).content
 
 
 def text_of(path: Path) -> str:
@@ -93,7 +64,7 @@ def text_of(path: Path) -> str:
 
 def decoded(path: Path, content: bytes) -> str:
     """The text of a file whose bytes are at hand."""
-    _check_size(path, len(content))
+    check_size(path, len(content))
     file = path.as_posix()
     content = content.removeprefix(codecs.BOM_UTF8)
     encoding = _encoding(file, content) if path.suffix.lower() == ".py" else "UTF-8"

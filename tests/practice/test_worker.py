@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -132,3 +134,34 @@ def is_gone(pid: int) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+KILLED = """
+import os, sys, time
+from pathlib import Path
+from migration_cookbook.worker import Worker
+worker = Worker("json")
+worker.start()
+Path(sys.argv[1]).write_text(str(worker._process.pid))
+code = f"import os, pathlib, time; pathlib.Path({sys.argv[2]!r}).write_text(str(os.getpid())); time.sleep(600)"
+worker.run("timeit:timeit", {"stmt": code, "number": 1})
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+@pytest.mark.parametrize("whom", ["the starter", "the warm process", "both"])
+def test_a_job_does_not_outlive_those_who_are_killed(tmp_path: Path, whom: str) -> None:
+    warm, job = tmp_path / "warm", tmp_path / "job"
+    starter = subprocess.Popen([sys.executable, "-c", KILLED, warm, job])
+    deadline = time.monotonic() + 60
+    while not (job.exists() and job.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    pids = {"the starter": [starter.pid], "the warm process": [int(warm.read_text())]}
+    for pid in pids.get(whom) or [int(warm.read_text()), starter.pid]:
+        os.kill(pid, signal.SIGKILL)
+    gone = [int(job.read_text()), int(warm.read_text())]
+    while any(psutil.pid_exists(pid) for pid in gone) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [pid for pid in gone if psutil.pid_exists(pid)] == []
+    starter.kill()
+    starter.wait()

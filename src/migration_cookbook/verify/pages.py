@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _READ = "migration_cookbook.verify.jobs:read_page"
 #: Reading takes milliseconds. Only a page that's made to take long takes so long.
 _LIMITS = Limits(seconds=10.0)
+#: The snippets of a page are about as long as the page, which may be a notebook of 10 MB.
+_LONGEST = 24_000_000
 
 
 class PageReader:
@@ -69,6 +71,7 @@ class PageReader:
                     {"file": file, "content": base64.b64encode(content).decode()},
                     folder,
                     limits=_LIMITS,
+                    longest=_LONGEST,
                 )
             except NotContained as reason:
                 raise CookbookError(f"{file}: not read: needs --trust: {reason}.") from None

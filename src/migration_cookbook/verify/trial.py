@@ -51,6 +51,7 @@ _ENDS_TRANSACTIONS = re.compile(
 #: What Alembic and we say about transactions; the snippet's own is a statement like any other.
 _OURS = re.compile(r"(BEGIN|COMMIT|ROLLBACK|SET CONSTRAINTS ALL IMMEDIATE)\b|PRAGMA", re.IGNORECASE)
 _NO_FUNCTION = "42883"
+_LONGEST_MESSAGE = 10_000
 _PATH = re.compile(r'"/[\w./-]+"')
 #: SQLSTATEs and words for "not within a transaction".
 _NEEDS_NO_TRANSACTION = ("25001", "55P04", "from within a transaction")
@@ -569,6 +570,8 @@ def refusal(error: BaseException, statement: str | None = None) -> Refusal:
 
 
 def _first_line(text: str) -> str:
+    # An exception may hold any amount of text; what a database says comes first.
+    text = text[:_LONGEST_MESSAGE]
     # The library's link is another one in each of its versions.
     text = re.sub(r"\s*\(Background on this error at: \S+\)", "", without_addresses(text))
     lines = text.strip().splitlines()

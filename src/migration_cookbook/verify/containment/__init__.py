@@ -54,9 +54,10 @@ class Cage:
         folder: Path,
         server: Path | None = None,
         limits: Limits | None = None,
+        longest: int = inside.ANSWER_LIMIT,
     ) -> Ended:
         """Call `module:function` with these arguments of JSON. It may write into `folder`, and
-        all its connections lead to the socket `server`."""
+        all its connections lead to the socket `server`. Its answer may have `longest` bytes."""
         limits = limits or Limits()
         job = {
             "function": function,
@@ -64,14 +65,15 @@ class Cage:
             "folder": str(folder),
             "server": str(server) if server else None,
             "memory": limits.memory,
+            "longest": longest,
         }
         ended = self._worker.run(f"{inside.__name__}:{inside.run.__name__}", job, limits)
         if ended.how != "returned":
             return ended
-        return _believed(ended.value, ended.output, limits)
+        return _believed(ended.value, ended.output, limits, longest)
 
 
-def _believed(answer: Any, output: str, limits: Limits) -> Ended:
+def _believed(answer: Any, output: str, limits: Limits, longest: int) -> Ended:
     """The answer, if it is one."""
     said, status = answer["said"], answer["status"]
     known = _parsed(said)
@@ -81,7 +83,7 @@ def _believed(answer: Any, output: str, limits: Limits) -> Ended:
         number = os.WTERMSIG(status)
         if number == signal.SIGXCPU:
             return Ended("too long", error=f"it ran for more than {limits.seconds:g} seconds", output=output)
-        if len(said) > inside.ANSWER_LIMIT:
+        if len(said) > longest:
             return Ended("died", error="its answer has no end", output=output)
         return Ended("died", error=f"it was ended by {signal.Signals(number).name}", output=output)
     if os.WEXITSTATUS(status) != 0:

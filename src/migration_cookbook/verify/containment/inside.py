@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from migration_cookbook.verify.containment import kernel, landlock, namespace, seccomp
 
-#: A trial's report with all its SQL is some kilobytes.
+#: The reports of some trials, with all their SQL, are some kilobytes.
 ANSWER_LIMIT = 4_000_000
 
 #: How long it may live after its last word.
@@ -42,7 +42,7 @@ _OF_THE_SYSTEM = (
 
 
 def run(
-    function: str, arguments: dict[str, Any], folder: str, server: str | None, memory: int
+    function: str, arguments: dict[str, Any], folder: str, server: str | None, memory: int, longest: int
 ) -> dict[str, Any]:
     """Call `module:function` shut in. `folder` is all it may write, `server` the socket it is connected to."""
     mine, its = socket.socketpair()
@@ -53,8 +53,8 @@ def run(
     its.close()
     os.close(sending)
     listener = _listener(mine)
-    said = _wait(receiving, listener, server)
-    status = _end(child, _GRACE_S if len(said) <= ANSWER_LIMIT else 0)
+    said = _wait(receiving, listener, server, longest)
+    status = _end(child, _GRACE_S if len(said) <= longest else 0)
     return {"contained": listener is not None, "said": said.decode(errors="replace"), "status": status}
 
 
@@ -65,14 +65,14 @@ def _listener(mine: socket.socket) -> int | None:
     return descriptors[0] if descriptors else None
 
 
-def _wait(receiving: int, listener: int | None, server: str | None) -> bytes:
+def _wait(receiving: int, listener: int | None, server: str | None, longest: int) -> bytes:
     """All that the child writes until it closes its end, or says too much."""
     said = bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(receiving, selectors.EVENT_READ)
         if listener is not None:
             selector.register(listener, selectors.EVENT_READ)
-        while len(said) <= ANSWER_LIMIT:
+        while len(said) <= longest:
             for key, _ in selector.select():
                 if key.fd == listener:
                     seccomp.answer(listener, lambda: _connection(server))

@@ -75,6 +75,7 @@ max_worker_processes = 2
 max_parallel_workers = 0
 autovacuum = off
 jit = off
+dynamic_shared_memory_type = mmap
 authentication_timeout = 5s
 client_connection_check_interval = 1s
 lock_timeout = 3s

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from migration_cookbook.databases.account import server_account
 from migration_cookbook.lab import memory
 from migration_cookbook.lab.memory import quick_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_it_is_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +41,10 @@ def test_there_is_none_where_it_is_too_small(tmp_path: Path, monkeypatch: pytest
     with quick_folder(tmp_path / "missing") as folder:
         assert folder is None
     assert list(tmp_path.iterdir()) == []
+
+
+#: For root the server's account may go through, and nobody else.
+CLOSED = 0o710 if os.getuid() == 0 else 0o700
 
 
 def planted(memory: Path, how: str) -> Path:
@@ -101,7 +104,7 @@ def test_nobody_else_may_enter_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         for _ in range(2):
             with quick_folder(tmp_path) as folder:
                 assert folder is not None
-                assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+                assert stat.S_IMODE(folder.parent.stat().st_mode) == CLOSED
     finally:
         os.umask(before)
 
@@ -113,4 +116,15 @@ def test_an_empty_folder_of_ours_is_made_anew(tmp_path: Path, monkeypatch: pytes
     place.chmod(0o755)
     with quick_folder(tmp_path) as folder:
         assert folder is not None
-        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+        assert stat.S_IMODE(place.stat().st_mode) == CLOSED
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root's server runs as somebody else")
+def test_the_account_of_roots_server_goes_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_ENOUGH", 1)
+    # Under /tmp: pytest's own folders are closed.
+    with tempfile.TemporaryDirectory(dir="/tmp") as above:
+        Path(above).chmod(0o711)
+        with quick_folder(Path(above)) as folder:
+            assert folder is not None
+            assert server_account().reaches(folder)

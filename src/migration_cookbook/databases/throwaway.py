@@ -31,6 +31,7 @@ from migration_cookbook.databases.binaries import Binaries, find_binaries
 from migration_cookbook.databases.cluster import SUPERUSER, program
 from migration_cookbook.databases.connections import SOCKET_PORT, Connection, connect, socket_url
 from migration_cookbook.workspace import CookbookError, read_json, write_atomically
+from migration_cookbook.workspace.folders import let_server_pass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,9 +201,7 @@ def page_folder() -> Iterator[tuple[Path, int]]:
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        if os.getuid() == 0:
-            # The server's account must come through; what's in it is closed by itself.
-            folder.chmod(0o711)
+        let_server_pass(folder)
         yield folder, lock
     finally:
         remove(folder)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from migration_cookbook.workspace import passing_folder, sweep
+from migration_cookbook.workspace.folders import let_server_pass, server_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,10 @@ def quick_folder(memory: Path = _MEMORY) -> Iterator[Path | None]:
         yield None
         return
     sweep(ours)
+    # PostgreSQL's data are in it, too. Where root can't let its account through, they would be on the disk.
+    let_server_pass(ours)
     with passing_folder(ours) as folder:
+        let_server_pass(folder)
         yield folder
 
 
@@ -54,13 +58,19 @@ def _is_ours(folder: Path) -> bool:
         folder.mkdir(mode=0o700)
     if (status := _status(folder)) is None or status.st_uid != os.getuid():
         return False
-    if stat.S_IMODE(status.st_mode) != 0o700:
+    if not _is_closed(status):
         # An empty one, of an earlier version, can be made anew.
         with contextlib.suppress(OSError):
             folder.rmdir()
             folder.mkdir(mode=0o700)
         status = _status(folder)
-    return status is not None and status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) == 0o700
+    return status is not None and status.st_uid == os.getuid() and _is_closed(status)
+
+
+def _is_closed(status: os.stat_result) -> bool:
+    """Whether nobody else may enter; the account of root's server may go through."""
+    mode = stat.S_IMODE(status.st_mode)
+    return mode == 0o700 or (mode == 0o710 and status.st_gid == server_group())
 
 
 def _status(folder: Path) -> os.stat_result | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
 
 #: The parts of the cookbook's checkout that its authors wrote. What else is there may be anybody's.
-_OF_THE_BOOK = ("chapters", "notebooks", "sandbox_project", "tests", "docs")
+_OF_THE_BOOK = ("chapters", "notebooks", "sandbox_project", "tests", "docs", "README.md")
 #: Clocks of file systems and of Git round differently.
 _CLOCK_S = 2
 _ANSWERS = "repositories.json"

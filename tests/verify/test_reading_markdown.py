@@ -227,3 +227,17 @@ def test_a_large_page_is_read_in_a_time_that_grows_with_it(page: Page) -> None:
     snippets = page(text)
     assert len(snippets) == 5000
     assert snippets[-1].line == 6 * 4999 + 4
+
+
+@pytest.mark.parametrize(
+    "fence",
+    [
+        "```{code-cell}\n:tags: [x]\n```",
+        "```{code-cell}\n\n\n```",
+        "```{code-block} python\n:linenos:\n```",
+        "```python\n```",
+    ],
+)
+def test_a_fence_with_nothing_in_it_has_a_place(fence: str, page: Page) -> None:
+    (found,) = page(f"# Page\n\n{fence}\n")
+    assert (found.line, found.form) == (4, Form.FOREIGN)

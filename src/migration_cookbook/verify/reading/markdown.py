@@ -9,6 +9,7 @@ other language, or in an indented block of code, is only text.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -141,7 +142,10 @@ def _fence(file: str, passage: Passage, token: Token, depth: int) -> Iterator[Pi
     content = content or [""]
     inner = Passage(tuple(content), passage.numbers[opening + 1 : opening + 1 + len(content)])
     try:
-        yield from _told(file, token.info.strip(), inner, depth)
+        for piece in _told(file, token.info.strip(), inner, depth):
+            # One of which nothing is left without its options has the place of its text.
+            empty = replace(inner, lines=("",), numbers=inner.numbers[:1])
+            yield piece if piece.passage.lines else replace(piece, passage=empty)
     except InfoMistake as mistake:
         raise PageMistake(file, passage.numbers[opening], str(mistake)) from None
 

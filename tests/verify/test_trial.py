@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from migration_cookbook.databases import engines
 from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.editions.book import this_book
 from migration_cookbook.verify.snippet import Form
 from migration_cookbook.verify.verdict import Verdict
 
@@ -284,6 +285,31 @@ def test_warnings(desk: Desk, text: str, kind: Kind, warning: str) -> None:
 def test_better_ways(desk: Desk, text: str, kind: Kind, better: str) -> None:
     assert any(better in one for one in desk.finding(text, kind).better)
     assert desk.finding('op.add_column("b", sa.Column("n", sa.Integer))', kind).better == ()
+
+
+BY_DIALECT = 'if op.get_context().dialect.name == "postgresql":'
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_what_execute_if_is_mistaken_for_is_said_as_on_the_sheet(desk: Desk, kind: Kind) -> None:
+    (better,) = desk.finding('op.execute_if(dialect="postgresql")', kind).better
+    assert BY_DIALECT in better
+    sheet = (this_book().chapters / "cheatsheets" / "op-api.md").read_text(encoding="utf-8")
+    _, _, above = sheet.partition('op.execute_if(dialect="postgresql")')[0].rpartition("```\n")
+    assert "Instead: ask `op.get_context().dialect.name`." in above
+    # It keeps its word, and SQLAlchemy's own `execute_if` doesn't.
+    asked = desk.trial(f'{BY_DIALECT}\n    op.execute("CREATE TABLE t (id INTEGER)")', kind)
+    assert len(asked.sent) == (kind is Kind.POSTGRES)
+    other = "sqlite" if kind is Kind.POSTGRES else "postgresql"
+    told = desk.trial(
+        f'op.execute(sa.DDL("CREATE TABLE t (id INTEGER)").execute_if(dialect="{other}"))', kind
+    )
+    assert told.sent == ("CREATE TABLE t (id INTEGER)",)
+
+
+def test_execute_if_is_no_way_out_of_the_transaction_either(desk: Desk) -> None:
+    text = 'op.execute_if(\n    "CREATE INDEX CONCURRENTLY i ON b (n)"\n)'
+    assert any("autocommit_block" in one for one in desk.finding(text, Kind.POSTGRES).better)
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_an_interrupt_of_a_migration_on_postgresql(shared_kernel: Kernel) -> Non
     ended = interrupted(shared_kernel, "%alembic upgrade head", lambda: sleeping(shared_kernel.workspace))
     assert "worked; now at revision 0004" in ended.text
     assert "KeyboardInterrupt: interrupted" in ended.text
-    assert "still at revision 0003, nothing changed" in ended.text
+    assert "still at revision 0003; schema unchanged" in ended.text
     assert "interrupted, see above" in str(ended.error)
     # Databases and kernel stay usable.
     assert "SQLite at 0004, PostgreSQL at 0003" in shared_kernel.run("%sandbox interrupts --resume")

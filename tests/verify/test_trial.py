@@ -11,7 +11,7 @@ from migration_cookbook.databases import engines
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.editions.book import this_book
 from migration_cookbook.verify.snippet import Form
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.verdict import Difference, Verdict
 
 if TYPE_CHECKING:
     from trying import Desk
@@ -285,6 +285,61 @@ def test_warnings(desk: Desk, text: str, kind: Kind, warning: str) -> None:
 def test_better_ways(desk: Desk, text: str, kind: Kind, better: str) -> None:
     assert any(better in one for one in desk.finding(text, kind).better)
     assert desk.finding('op.add_column("b", sa.Column("n", sa.Integer))', kind).better == ()
+
+
+CREATED = 'op.create_index("i", "b", ["n"], {})'
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "differences"),
+    (
+        (CREATED.format('postgresql_where=sa.text("n > 1")'), Kind.SQLITE, [Difference.WHOLE_INDEX]),
+        (CREATED.format('sqlite_where=sa.text("n > 1")'), Kind.POSTGRES, [Difference.WHOLE_INDEX]),
+        (
+            CREATED.format('postgresql_using="gin", postgresql_ops={"n": "gin_trgm_ops"}'),
+            Kind.SQLITE,
+            [Difference.PLAIN_INDEX],
+        ),
+        (CREATED.format("mysql_length=5"), Kind.POSTGRES, [Difference.OTHER]),
+        ('op.add_column("b", sa.Column("n", sa.Text, comment="x"))', Kind.SQLITE, [Difference.NO_COMMENT]),
+        (
+            'op.create_table("t", sa.Column("n", sa.Integer, sa.ForeignKey("b.id", ondelete="CASCADE")))',
+            Kind.SQLITE,
+            [Difference.FOREIGN_KEYS_OFF],
+        ),
+        (
+            'op.execute("CREATE TABLE t (n TEXT DEFAULT (nonsense()))")',
+            Kind.SQLITE,
+            [Difference.INSERT_FAILS],
+        ),
+        ('op.execute("CREATE TABLE t (n NONSENSE)")', Kind.SQLITE, [Difference.OTHER]),
+        (
+            'op.get_bind().execute(sa.text("DELETE FROM b WHERE id = :n"), {"n": 3})',
+            Kind.POSTGRES,
+            [Difference.OFFLINE],
+        ),
+        ('op.add_column("b", sa.Column("n", sa.Text))', Kind.SQLITE, []),
+    ),
+)
+def test_what_a_warning_comes_down_to(
+    desk: Desk, text: str, kind: Kind, differences: list[Difference]
+) -> None:
+    found = desk.finding(text, kind)
+    assert (list(found.differences), bool(found.warnings)) == (differences, bool(differences)), found
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "needed"),
+    (
+        ('op.alter_column("b", "n", nullable=False)', Kind.SQLITE, True),
+        ('op.alter_column("b", "n", nullable=False)', Kind.POSTGRES, False),
+        ('op.create_unique_constraint("u", "b", ["n"])', Kind.SQLITE, True),
+        ('op.add_column("b", sa.Column("n", sa.Date, server_default=sa.func.now()))', Kind.SQLITE, True),
+        ('op.execute("CREATE EXTENSION pg_trgm")', Kind.SQLITE, False),
+    ),
+)
+def test_whether_a_batch_is_needed(desk: Desk, text: str, kind: Kind, needed: bool) -> None:
+    assert desk.finding(text, kind).needs_batch is needed
 
 
 BY_DIALECT = 'if op.get_context().dialect.name == "postgresql":'

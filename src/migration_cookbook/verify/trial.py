@@ -96,8 +96,10 @@ class Trial:
     left: tuple[str, ...] = ()
     #: It was refused in a transaction, and works without one.
     outside: bool = False
-    #: Sentences about new columns that are not what they seem.
+    #: Sentences about new defaults that no INSERT survives.
     unusable: tuple[str, ...] = ()
+    #: Sentences about new columns whose type means nothing.
+    untyped: tuple[str, ...] = ()
     #: What `--sql` would do otherwise.
     offline: tuple[str, ...] = ()
     #: Names that look like slips of the pen, as sentences.
@@ -493,7 +495,8 @@ def _run(one: _Run, found: _Attempt) -> None:
         ran = len(sent) + sum(isinstance(one, str) for one in found.told) + len(changes)
         idle = made.idle
         sqlite = one.kind is Kind.SQLITE
-        unusable = tuple(lenient.surprises(one.connection, before, after)) if sqlite else ()
+        unusable = tuple(lenient.unusable_defaults(one.connection, before, after)) if sqlite else ()
+        untyped = tuple(lenient.unknown_types(before, after)) if sqlite else ()
         if made.down is not None:
             stage = "down"
             found.told.append("down")
@@ -512,6 +515,7 @@ def _run(one: _Run, found: _Attempt) -> None:
             changes=changes,
             left=left,
             unusable=unusable,
+            untyped=untyped,
             fingerprint=schema.fingerprint(after),
             locks=one.locks,
         )

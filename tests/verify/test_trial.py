@@ -424,3 +424,10 @@ def test_rows_that_a_generated_column_can_not_take_are_left_out(desk: Desk) -> N
     assert desk.finding(text, Kind.POSTGRES).verdict is Verdict.WORKS
     text = 'op.alter_column("b", "weight", existing_type=sa.Numeric(), type_=sa.Numeric(2, 2))'
     assert desk.finding(text, Kind.POSTGRES).verdict is Verdict.FAILS
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_an_index_whose_name_says_nothing_is_on_a_table_of_no_project(desk: Desk, kind: Kind) -> None:
+    found = desk.finding('op.drop_index("ix")', kind)
+    assert found.verdict is WORKS
+    assert any("CREATE TABLE some_table " in one for one in found.assumed), found.assumed

@@ -125,14 +125,14 @@ def _alter_column(operation: ops.AlterColumnOp, tale: Tale) -> None:
     stated = operation.existing_type
     column = tale.column(name, operation.column_name, stated, Sure.STATED)
     if column is not None and not tale.down:
-        _before_alteration(operation, column, tale)
+        _before_alteration(operation, column)
     if operation.modify_type is not None:
         _type_used(operation.modify_type, tale, made_here=False)
     if operation.modify_name:
         tale.rename_column(name, operation.column_name, str(operation.modify_name))
 
 
-def _before_alteration(operation: ops.AlterColumnOp, column: ColumnDraft, tale: Tale) -> None:
+def _before_alteration(operation: ops.AlterColumnOp, column: ColumnDraft) -> None:
     if operation.modify_nullable is not None:
         column.not_null = operation.modify_nullable
     elif operation.existing_nullable is not None:
@@ -272,10 +272,10 @@ def _foreign_key(operation: ops.CreateForeignKeyOp, tale: Tale) -> None:
     for column, other in zip(mine, operation.remote_cols, strict=False):
         theirs = tale.column(target, str(other))
         if column is not None and theirs is not None:
-            _as_referred(column, theirs, target, tale)
+            _as_referred(column, theirs)
 
 
-def _as_referred(column: ColumnDraft, theirs: ColumnDraft, target: str, tale: Tale) -> None:
+def _as_referred(column: ColumnDraft, theirs: ColumnDraft) -> None:
     if theirs.name == "id" and "INT" in _compiled(theirs.type).upper():
         column.values = ("101", "102", "103")
 

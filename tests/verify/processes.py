@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_HASH_SEEDS = ("1", "2")
+#: With these two, even the set of the two databases has another order.
+_HASH_SEEDS = ("0", "1")
 
 
 def of_two_processes(code: str) -> list[str]:

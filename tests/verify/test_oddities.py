@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import FrozenInstanceError, fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -87,9 +86,8 @@ def test_elsewhere_it_is_logged(
 ) -> None:
     monkeypatch.delenv(STRICT_VARIABLE)
     monkeypatch.setitem(needs._REGISTRY, ops.AddColumnOp, broken)
-    with caplog.at_level(logging.INFO, "migration_cookbook"):
-        text = f'{ADD}\nop.drop_column("books", "title")'
-        assert desk.finding(text, Kind.SQLITE).verdict is Verdict.WORKS
+    text = f'{ADD}\nop.drop_column("books", "title")'
+    assert desk.finding(text, Kind.SQLITE).verdict is Verdict.WORKS
     assert any(record.exc_info and "'tabel'" in str(record.exc_info[1]) for record in caplog.records)
 
 
@@ -166,12 +164,45 @@ def test_elsewhere_it_is_logged(
         "op.execute(sa.select(5))",
         "op.execute(sa.table(None).insert())",
         "op.invoke(None)",
+        "op.f(None)",
+        "op.create_table_comment('b', 5)",
+        "op.get_context().nonsense",
+        "op.get_bind().execute(sa.text('SELECT 1')).fetchone()[0]",
+        "with op.batch_alter_table('b', nonsense=1): pass",
+        "with op.batch_alter_table(None) as b: b.add_column(None)",
+        "with op.batch_alter_table('b') as b: b.nonsense()",
+        "with op.batch_alter_table('b') as b: b.drop_column()",
+        "with op.batch_alter_table(): pass",
+        "return",
+        "return 5",
+        "yield",
+        "(lambda f: f(f))(lambda f: f(f))",
+        "import nonsense",
+        "del op; op.x",
+        "exec('def upgrade(')",
     ],
 )
 def test_what_is_odd_about_a_snippet_is_its_own(desk: Desk, kind: Kind, odd: str) -> None:
     for text, form in ((odd, Form.OPERATIONS), (WAYS.format(LOST, odd), Form.FUNCTIONS)):
         found = desk.trial(text, kind, form)
         assert found.refusal is None or "object has no attribute 'tabel'" not in found.refusal.message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            WAYS.format("pass", "pass").replace("upgrade()", "upgrade(engine)"),
+            "missing 1 required positional",
+        ),
+        (WAYS.format("pass", "pass") + "\ndel upgrade\n", "name 'upgrade' is not defined"),
+        (WAYS.format("pass", "pass") + "\nupgrade = 5\n", "'int' object is not callable"),
+    ],
+)
+def test_a_way_that_cant_be_called_is_the_snippets_mistake(desk: Desk, text: str, said: str) -> None:
+    found = desk.finding(text, Kind.SQLITE, Form.FUNCTIONS)
+    assert found.verdict is Verdict.FAILS
+    assert said in found.message
 
 
 @pytest.mark.parametrize("kind", BOTH)

@@ -29,6 +29,8 @@ _OPTIONAL_NAMES = ("table_name", "schema", "index_name", "constraint_name", "mod
 _LISTS = ("columns", "local_cols", "remote_cols", "elements")
 _PARTS = {"column": sa.Column, "table": sa.TableClause}
 _TYPES = ("modify_type", "existing_type")
+#: What compiling or running a text may come to, on whichever line of ours that is.
+_OF_THE_TEXT = (SyntaxError, RecursionError, MemoryError)
 _PACKAGE = Path(migration_cookbook.__file__).parent
 _log = logging.getLogger(__name__)
 
@@ -92,7 +94,8 @@ def report_if_ours(error: Exception) -> None:
 
 def _is_ours(error: Exception) -> bool:
     """Whether our own line failed, and didn't raise one of our own exceptions on purpose."""
-    if type(error).__module__.partition(".")[0] == __package__.partition(".")[0]:
+    on_purpose = type(error).__module__.partition(".")[0] == __package__.partition(".")[0]
+    if on_purpose or isinstance(error, _OF_THE_TEXT):
         return False
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and Path(frames[-1].filename).is_relative_to(_PACKAGE)
@@ -101,4 +104,4 @@ def _is_ours(error: Exception) -> bool:
 def _report(what: str, error: Exception) -> None:
     if os.environ.get(STRICT_VARIABLE):
         raise CheckerError(f"{what}: {type(error).__name__}: {error}") from error
-    _log.info(what, exc_info=error)
+    _log.warning(what, exc_info=error)

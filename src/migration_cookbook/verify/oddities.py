@@ -97,8 +97,8 @@ def _is_ours(error: Exception) -> bool:
     on_purpose = type(error).__module__.partition(".")[0] == __package__.partition(".")[0]
     if on_purpose or isinstance(error, _OF_THE_TEXT):
         return False
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and Path(frames[-1].filename).is_relative_to(_PACKAGE)
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and Path(frames[-1].f_code.co_filename).is_relative_to(_PACKAGE)
 
 
 def _report(what: str, error: Exception) -> None:

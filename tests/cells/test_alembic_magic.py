@@ -164,11 +164,25 @@ def test_a_failure_says_who_refused_what_and_where_each_database_stands(shop: De
         "FAILED  OperationalError: Cannot add a column with non-constant default",
         "  SQL sent: ALTER TABLE books ADD COLUMN added DATETIME DEFAULT CURRENT_TIMESTAMP",
         "  from migrations/versions/0004_revision_0004.py, line 22",
-        *[line for line in ran.below("SQLite")[3:] if "0003" in line and "nothing changed" in line],
+        *[line for line in ran.below("SQLite")[3:] if "0003" in line and "schema unchanged" in line],
     ]
     assert len(ran.below("SQLite")) == 4
     assert ran.below("PostgreSQL") == ["worked; now at revision 0004"]
     assert places(shop) == ["0003", "0004"]
+
+
+def test_a_failure_after_committed_rows_promises_no_more_than_the_schema(shop: Desk) -> None:
+    write_revision(
+        shop,
+        "0004",
+        "with op.get_context().autocommit_block():\n"
+        "        op.execute(\"UPDATE books SET title = 'committed'\")\n"
+        "    raise RuntimeError('the power fails')",
+    )
+    ran = shop.attempt("%alembic upgrade head")
+    assert ran.below("SQLite and PostgreSQL")[-1] == "  still at revision 0003; schema unchanged"
+    for kind in ("sqlite", "postgres"):
+        assert "committed" in shop.run(f"%%sql --on {kind}\nSELECT title FROM books").text
 
 
 def test_a_failure_says_what_is_done_and_stays(shop: Desk) -> None:

@@ -150,14 +150,23 @@ def sleeping(home: Workspace) -> bool:
         return found.fetchone() is not None
 
 
+def open_transactions(home: Workspace, name: str) -> int:
+    """How many there are in databases with this in their name."""
+    with server.connect(server.attach(home).url) as connection:
+        found = connection.execute(
+            "SELECT FROM pg_stat_activity WHERE datname LIKE %s AND xact_start IS NOT NULL", [f"%{name}%"]
+        )
+        return len(found.fetchall())
+
+
 def interrupted(kernel: Kernel, cell: str, begun: Callable[[], bool]) -> Ended:
-    """Start a cell, interrupt it once it has begun; how it ended, within two seconds."""
+    """Start a cell, interrupt it once it has begun; how it ended, and what it began with it."""
     message = kernel.start(cell)
     wait_until(begun)
     kernel.manager.interrupt_kernel()
-    asked = time.monotonic()
     ended = kernel.end(message)
-    assert time.monotonic() - asked < 2.5
+    # Each statement takes longer than anybody waits here, so it was the interrupt that ended it.
+    wait_until(lambda: not begun())
     assert ended.error is not None
     assert "Traceback" not in ended.error
     return ended
@@ -174,13 +183,13 @@ def test_an_interrupt_of_a_migration_on_postgresql(shared_kernel: Kernel) -> Non
             "0004",
             "op.add_column('books', sa.Column('isbn', sa.Text))\n"
             "    if op.get_bind().dialect.name == 'postgresql':\n"
-            "        op.execute('SELECT pg_sleep(30)')",
+            "        op.execute('SELECT pg_sleep(600)')",
         )
     )
     ended = interrupted(shared_kernel, "%alembic upgrade head", lambda: sleeping(shared_kernel.workspace))
     assert "worked; now at revision 0004" in ended.text
     assert "KeyboardInterrupt: interrupted" in ended.text
-    assert "still at revision 0003, nothing changed" in ended.text
+    assert "still at revision 0003; schema unchanged" in ended.text
     assert "interrupted, see above" in str(ended.error)
     # Databases and kernel stay usable.
     assert "SQLite at 0004, PostgreSQL at 0003" in shared_kernel.run("%sandbox interrupts --resume")
@@ -205,7 +214,7 @@ def test_an_interrupt_of_sql(shared_kernel: Kernel) -> None:
     assert "not run: the interrupt came first" in ended.text
     ended = interrupted(
         shared_kernel,
-        "%%sql --on postgres\nUPDATE books SET title = 'done';\nSELECT pg_sleep(30)",
+        "%%sql --on postgres\nUPDATE books SET title = 'done';\nSELECT pg_sleep(600)",
         lambda: sleeping(shared_kernel.workspace),
     )
     assert "UPDATE: 3 rows" in ended.text
@@ -217,7 +226,7 @@ def test_an_interrupt_under_fails_is_no_announced_failure(shared_kernel: Kernel)
     shared_kernel.run("%sandbox interrupts --at 0003")
     ended = interrupted(
         shared_kernel,
-        "%%fails\n%%sql --on postgres\nSELECT pg_sleep(30)",
+        "%%fails\n%%sql --on postgres\nSELECT pg_sleep(600)",
         lambda: sleeping(shared_kernel.workspace),
     )
     assert "As announced" not in ended.text
@@ -225,7 +234,7 @@ def test_an_interrupt_under_fails_is_no_announced_failure(shared_kernel: Kernel)
 
 def test_an_interrupt_while_waiting_for_a_session(shared_kernel: Kernel) -> None:
     shared_kernel.run("%sandbox interrupts --at 0003")
-    shared_kernel.run("%%sql --as anna --background --on postgres\nSELECT pg_sleep(30)")
+    shared_kernel.run("%%sql --as anna --background --on postgres\nSELECT pg_sleep(600)")
     ended = interrupted(shared_kernel, "%wait anna", lambda: sleeping(shared_kernel.workspace))
     assert "interrupted" in str(ended.error)
     assert "1" in shared_kernel.run("%%sql --as anna --on postgres\nSELECT 1 AS n")
@@ -271,12 +280,12 @@ def test_a_kernel_killed_with_an_open_transaction(
     killed.run("%%sql --as anna\nBEGIN; UPDATE books SET title = 'open'; DELETE FROM order_lines")
     killed.kill()
     following = start_kernel()
-    began = time.monotonic()
     following.run("%sandbox killed --resume")
     assert "open" not in following.run("%%sql\nSELECT title FROM books")
     following.run("%sandbox killed --at 0003")
     following.run("%alembic downgrade base")
-    assert time.monotonic() - began < 6
+    # Whoever waits for a lock is told so after 3 seconds, and the cell fails.
+    assert open_transactions(home, "_s_killed_") == 0
     names = [name for name in postgres.names(server.attach(home)) if "_s_killed_" in name]
     assert len(names) == 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 from typing import TYPE_CHECKING
 
@@ -14,12 +16,36 @@ if TYPE_CHECKING:
     from notebook_desk import Desk
 
 BOTH_TITLES = "SQLite and PostgreSQL"
+DATABASES = ("SQLite", "PostgreSQL")
+#: Nobody who waits for such a statement is done before a test gives up.
+LONG_S = 600
+GIVEN_UP = "After 3 seconds the wait was given up."
 OPEN = "BEGIN;\nUPDATE books SET title = 'open' WHERE id = 1"
 
 
 def titles(desk: Desk, name: str) -> list[str]:
     with desk.shell.user_ns[name].connect() as connection:
         return list(connection.scalars(sa.text("SELECT title FROM books ORDER BY id")))
+
+
+def open_transactions(desk: Desk) -> int:
+    """How many there are on PostgreSQL; on SQLite it is asked for the right to write, without waiting."""
+    writer = sqlite3.connect(desk.shell.user_ns["sqlite"].url.database, timeout=0, isolation_level=None)
+    with contextlib.closing(writer):
+        writer.execute("BEGIN IMMEDIATE")
+    with desk.shell.user_ns["postgres"].connect() as connection:
+        return connection.execute(
+            sa.text(
+                "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+            )
+        ).rowcount
+
+
+def patience(desk: Desk) -> list[str]:
+    """How long a statement waits for a lock, in each database's words."""
+    asked = ("%%sql --on sqlite\nPRAGMA busy_timeout", "%%sql --on postgres\nSHOW lock_timeout")
+    return [desk.run(cell).below(title)[-2].strip() for cell, title in zip(asked, DATABASES, strict=True)]
 
 
 def test_a_select_is_a_table(shop: Desk) -> None:
@@ -85,9 +111,8 @@ def test_an_error_raises_and_leaves_no_lock(shop: Desk) -> None:
     assert "SQL sent: SELECT * FROM nowhere" in ran.text
     # What came before the BEGIN was committed, as in psql.
     assert titles(shop, "sqlite")[0] == titles(shop, "postgres")[0] == "kept"
-    began = time.monotonic()
+    assert open_transactions(shop) == 0
     shop.run("%alembic downgrade -1", "%%sql\nCREATE TABLE t (id INTEGER)")
-    assert time.monotonic() - began < 2.5
 
 
 def test_the_second_database_runs_even_if_the_first_fails(shop: Desk) -> None:
@@ -223,7 +248,10 @@ def test_a_lock_wait_ends_soon_and_names_the_session(shop: Desk, kind: str) -> N
     shop.run(f"%%sql --as anna --on {kind}\n{OPEN}")
     began = time.monotonic()
     ran = shop.attempt(f"%%sql --on {kind}\nUPDATE books SET title = 'me' WHERE id = 1")
-    assert 2.5 < time.monotonic() - began < 4.5
+    # It did wait, once, as long as is said; how much longer a busy computer takes is not ours.
+    assert time.monotonic() - began > 2.5
+    assert ran.text.count(GIVEN_UP) == 1
+    assert patience(shop) == ["3000", "3s"]
     assert str(ran.error).startswith("the statement failed")
     assert "holds a lock" in ran.text
     assert "Session anna has a transaction open" in ran.text
@@ -233,9 +261,8 @@ def test_a_lock_wait_ends_soon_and_names_the_session(shop: Desk, kind: str) -> N
 
 def test_a_migration_that_waits_for_a_lock_says_who_holds_it(shop: Desk) -> None:
     shop.run(f"%%sql --as anna\n{OPEN}")
-    began = time.monotonic()
     ran = shop.attempt("%alembic downgrade -1")
-    assert time.monotonic() - began < 9
+    assert ran.text.count(GIVEN_UP) == 2
     for title in ("SQLite", "PostgreSQL"):
         assert any("Session anna has a transaction open" in line for line in ran.lines), title
     assert [shop.sandbox.place(kind) for kind in BOTH] == [("0003",)] * 2
@@ -257,10 +284,12 @@ def test_a_deadlock_reads_the_same_each_time(shop: Desk) -> None:
 
 def test_a_fresh_sandbox_ends_the_sessions(shop: Desk) -> None:
     shop.run(f"%%sql --as anna\n{OPEN}")
-    shop.run("%%sql --as bert --on postgres --background\nSELECT pg_sleep(60)")
+    shop.run(f"%%sql --as bert --on postgres --background\nSELECT pg_sleep({LONG_S})")
     began = time.monotonic()
     shop.run("%sandbox page --at 0003")
-    assert time.monotonic() - began < 3
+    # Nobody waited for the statement's own end.
+    assert time.monotonic() - began < LONG_S
+    assert open_transactions(shop) == 0
     assert "open" not in titles(shop, "sqlite") + titles(shop, "postgres")
     assert "name of an open session" in shop.refused("%wait anna")
 

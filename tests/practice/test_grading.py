@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import migration_cookbook
 from migration_cookbook import practice
 from migration_cookbook.databases import server
 from migration_cookbook.practice import solutions, worlds
 from migration_cookbook.practice.exercise import Step
+from migration_cookbook.sandbox import project
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -75,6 +79,70 @@ def test_a_solution_that_is_known_on_one_database_is_not_taken_for_both(
         for each in (subtitle, only_sqlite, subtitle):
             (outcome,) = solutions.wanted(ground, each)
             assert set(outcome.states) == set(each.databases)
+
+
+@pytest.mark.parametrize(
+    "edited",
+    (
+        *("locks/relations.py", "databases/guard.py", "practice/encoding.py", "schema/sqlite.py"),
+        *("sandbox/command.py", "mistakes.py", "worker.py", "locks/deeper/new.py", "locks/data.json"),
+    ),
+)
+def test_a_known_solution_is_run_again_after_an_edit_of_the_engine(
+    workspace: Workspace, subtitle: Exercise, edited: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "migration_cookbook"
+    shutil.copytree(Path(migration_cookbook.__file__).parent, package)
+    monkeypatch.setattr(migration_cookbook, "__file__", str(package / "__init__.py"))
+    with worlds.ground(workspace) as ground:
+        before = key_in_a_new_process(ground, subtitle)
+        assert key_in_a_new_process(ground, subtitle) == before
+        (package / edited).parent.mkdir(exist_ok=True)
+        with (package / edited).open("a") as file:
+            file.write("# edited")
+        assert key_in_a_new_process(ground, subtitle) != before
+
+
+def test_a_known_solution_is_run_again_after_code_moved_to_another_module(
+    workspace: Workspace, subtitle: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "migration_cookbook"
+    package.mkdir()
+    monkeypatch.setattr(migration_cookbook, "__file__", str(package / "__init__.py"))
+    with worlds.ground(workspace) as ground:
+        keys = set()
+        for first, second in (("ab", "c"), ("a", "bc"), ("", "abc")):
+            (package / "first.py").write_text(first)
+            (package / "second.py").write_text(second)
+            keys.add(key_in_a_new_process(ground, subtitle))
+    assert len(keys) == 3
+
+
+@pytest.mark.parametrize("edited", ("alembic.ini", "README.md", "bookshop/rows.py", "bookshop/rows.csv"))
+def test_a_known_solution_is_run_again_after_an_edit_of_the_bookshop(
+    workspace: Workspace, subtitle: Exercise, edited: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bookshop = tmp_path / "sandbox_project"
+    shutil.copytree(project.source(), bookshop)
+    monkeypatch.setattr(project, "source", lambda: bookshop)
+    with worlds.ground(workspace) as ground:
+        before = key_in_a_new_process(ground, subtitle)
+        (bookshop / "bookshop.db").write_text("no part of it")
+        (bookshop / "bookshop" / "__pycache__").mkdir(exist_ok=True)
+        (bookshop / "bookshop" / "__pycache__" / "rows.pyc").write_text("no part of it")
+        assert key_in_a_new_process(ground, subtitle) == before
+        with (bookshop / edited).open("a") as file:
+            file.write("# edited")
+        assert key_in_a_new_process(ground, subtitle) != before
+
+
+def key_in_a_new_process(ground: worlds.Ground, exercise: Exercise) -> str:
+    """A process reads its own code once."""
+    solutions._engine.cache_clear()
+    try:
+        return solutions._key(ground, exercise)
+    finally:
+        solutions._engine.cache_clear()
 
 
 @pytest.mark.parametrize(

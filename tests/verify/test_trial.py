@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from migration_cookbook.databases import engines
 from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.editions.book import this_book
 from migration_cookbook.verify.snippet import Form
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.verdict import Difference, Verdict
 
 if TYPE_CHECKING:
     from trying import Desk
@@ -286,6 +287,86 @@ def test_better_ways(desk: Desk, text: str, kind: Kind, better: str) -> None:
     assert desk.finding('op.add_column("b", sa.Column("n", sa.Integer))', kind).better == ()
 
 
+CREATED = 'op.create_index("i", "b", ["n"], {})'
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "differences"),
+    (
+        (CREATED.format('postgresql_where=sa.text("n > 1")'), Kind.SQLITE, [Difference.WHOLE_INDEX]),
+        (CREATED.format('sqlite_where=sa.text("n > 1")'), Kind.POSTGRES, [Difference.WHOLE_INDEX]),
+        (
+            CREATED.format('postgresql_using="gin", postgresql_ops={"n": "gin_trgm_ops"}'),
+            Kind.SQLITE,
+            [Difference.PLAIN_INDEX],
+        ),
+        (CREATED.format("mysql_length=5"), Kind.POSTGRES, [Difference.OTHER]),
+        ('op.add_column("b", sa.Column("n", sa.Text, comment="x"))', Kind.SQLITE, [Difference.NO_COMMENT]),
+        (
+            'op.create_table("t", sa.Column("n", sa.Integer, sa.ForeignKey("b.id", ondelete="CASCADE")))',
+            Kind.SQLITE,
+            [Difference.FOREIGN_KEYS_OFF],
+        ),
+        (
+            'op.execute("CREATE TABLE t (n TEXT DEFAULT (nonsense()))")',
+            Kind.SQLITE,
+            [Difference.INSERT_FAILS],
+        ),
+        ('op.execute("CREATE TABLE t (n NONSENSE)")', Kind.SQLITE, [Difference.OTHER]),
+        (
+            'op.get_bind().execute(sa.text("DELETE FROM b WHERE id = :n"), {"n": 3})',
+            Kind.POSTGRES,
+            [Difference.OFFLINE],
+        ),
+        ('op.add_column("b", sa.Column("n", sa.Text))', Kind.SQLITE, []),
+    ),
+)
+def test_what_a_warning_comes_down_to(
+    desk: Desk, text: str, kind: Kind, differences: list[Difference]
+) -> None:
+    found = desk.finding(text, kind)
+    assert (list(found.differences), bool(found.warnings)) == (differences, bool(differences)), found
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "needed"),
+    (
+        ('op.alter_column("b", "n", nullable=False)', Kind.SQLITE, True),
+        ('op.alter_column("b", "n", nullable=False)', Kind.POSTGRES, False),
+        ('op.create_unique_constraint("u", "b", ["n"])', Kind.SQLITE, True),
+        ('op.add_column("b", sa.Column("n", sa.Date, server_default=sa.func.now()))', Kind.SQLITE, True),
+        ('op.execute("CREATE EXTENSION pg_trgm")', Kind.SQLITE, False),
+    ),
+)
+def test_whether_a_batch_is_needed(desk: Desk, text: str, kind: Kind, needed: bool) -> None:
+    assert desk.finding(text, kind).needs_batch is needed
+
+
+BY_DIALECT = 'if op.get_context().dialect.name == "postgresql":'
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_what_execute_if_is_mistaken_for_is_said_as_on_the_sheet(desk: Desk, kind: Kind) -> None:
+    (better,) = desk.finding('op.execute_if(dialect="postgresql")', kind).better
+    assert BY_DIALECT in better
+    sheet = (this_book().chapters / "cheatsheets" / "op-api.md").read_text(encoding="utf-8")
+    _, _, above = sheet.partition('op.execute_if(dialect="postgresql")')[0].rpartition("```\n")
+    assert "Instead: ask `op.get_context().dialect.name`." in above
+    # It keeps its word, and SQLAlchemy's own `execute_if` doesn't.
+    asked = desk.trial(f'{BY_DIALECT}\n    op.execute("CREATE TABLE t (id INTEGER)")', kind)
+    assert len(asked.sent) == (kind is Kind.POSTGRES)
+    other = "sqlite" if kind is Kind.POSTGRES else "postgresql"
+    told = desk.trial(
+        f'op.execute(sa.DDL("CREATE TABLE t (id INTEGER)").execute_if(dialect="{other}"))', kind
+    )
+    assert told.sent == ("CREATE TABLE t (id INTEGER)",)
+
+
+def test_execute_if_is_no_way_out_of_the_transaction_either(desk: Desk) -> None:
+    text = 'op.execute_if(\n    "CREATE INDEX CONCURRENTLY i ON b (n)"\n)'
+    assert any("autocommit_block" in one for one in desk.finding(text, Kind.POSTGRES).better)
+
+
 @pytest.mark.parametrize(
     ("text", "locks"),
     (
@@ -343,3 +424,10 @@ def test_rows_that_a_generated_column_can_not_take_are_left_out(desk: Desk) -> N
     assert desk.finding(text, Kind.POSTGRES).verdict is Verdict.WORKS
     text = 'op.alter_column("b", "weight", existing_type=sa.Numeric(), type_=sa.Numeric(2, 2))'
     assert desk.finding(text, Kind.POSTGRES).verdict is Verdict.FAILS
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_an_index_whose_name_says_nothing_is_on_a_table_of_no_project(desk: Desk, kind: Kind) -> None:
+    found = desk.finding('op.drop_index("ix")', kind)
+    assert found.verdict is WORKS
+    assert any("CREATE TABLE some_table " in one for one in found.assumed), found.assumed

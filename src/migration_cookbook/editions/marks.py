@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import BOTH, Kind
@@ -28,19 +27,8 @@ WORKS, DIFFERS, FAILS, NOTHING = "✓", "≈", "✗", "–"
 
 #: What can lock something; a command line is every project's, and a configuration has no tables.
 _FORMS = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION, Form.SQL)
-#: What a warning comes down to.
-_WARNINGS = (
-    (r"with --sql", "not with --sql"),
-    (r"comment is not stored", "no comment"),
-    (r"a plain index is built", "plain index"),
-    (r"the index holds all rows", "index of all rows"),
-    (r"PRAGMA foreign_keys", "needs PRAGMA foreign_keys"),
-    (r"first INSERT", "INSERT fails"),
-)
 #: The table that SQLite's batch copies everything into.
 _COPY = "_alembic_tmp_"
-#: In what is better, or in the message: where a batch is the way.
-_NEEDS_BATCH = re.compile(r"batch_alter_table|non-constant default")
 
 
 def marked(sheet: Sheet, workspace: Workspace) -> Sheet:
@@ -71,26 +59,15 @@ def mark(checked: Checked) -> str:
 def _said(finding: Finding, expected: Expected | None) -> str:
     if finding.verdict is Verdict.WORKS:
         sign = DIFFERS if finding.warnings else WORKS
-        return f"{sign} {', '.join([*_differences(finding), *_costs(finding)])}".rstrip()
+        return f"{sign} {', '.join([*finding.differences, *_costs(finding)])}".rstrip()
     if finding.verdict is Verdict.NOTHING_RAN:
         return f"{NOTHING} nothing to do"
     if finding.verdict is Verdict.OUTSIDE:
         return f"{FAILS} only outside a transaction"
     if finding.verdict is not Verdict.FAILS:
         return f"{NOTHING} {finding.verdict}"
-    batch = finding.kind is Kind.SQLITE and any(
-        _NEEDS_BATCH.search(words) for words in (finding.message, *finding.better)
-    )
     until = f" before {expected.until}" if expected and expected.until else ""
-    return f"{FAILS} {'needs a batch' if batch else 'fails'}{until}"
-
-
-def _differences(finding: Finding) -> Iterator[str]:
-    said = []
-    for warning in finding.warnings:
-        words = (short for pattern, short in _WARNINGS if re.search(pattern, warning))
-        said.append(next(words, "differs"))
-    yield from dict.fromkeys(said)
+    return f"{FAILS} {'needs a batch' if finding.needs_batch else 'fails'}{until}"
 
 
 def _costs(finding: Finding) -> Iterator[str]:

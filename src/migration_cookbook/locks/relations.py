@@ -44,10 +44,6 @@ class Relation:
         return self.bare_name if self.schema == "public" else f"{self.schema}.{self.bare_name}"
 
     @property
-    def is_index(self) -> bool:
-        return self.table is not None
-
-    @property
     def is_table(self) -> bool:
         return self.letter in "rp"
 

@@ -30,14 +30,14 @@ _OPTIONAL = ("question", "on", "revisions", "locks", "message")
 _FENCE = re.compile(r"(?P<marks>`{3,})(?P<language>\w*)(?:\s+\{(?P<options>.*)\})?\s*")
 _ID = re.compile(r"[a-z][a-z0-9-]*")
 
-#: The language of a fence, what it does, and the options that it takes.
+#: The language of a fence, and the options that it takes.
 _FENCES = {
-    "python": ("revision", {"revision", "after", "message"}),
-    "console": ("console", {"on"}),
-    "sql": ("sql", {"on"}),
-    "file": ("file", {"path"}),
-    "remove": ("remove", {"path"}),
-    "text": ("answer", set[str]()),
+    "python": {"revision", "after", "message"},
+    "console": {"on"},
+    "sql": {"on"},
+    "file": {"path"},
+    "remove": {"path"},
+    "text": set[str](),
 }
 
 
@@ -402,6 +402,6 @@ class _Reader:
             raise self._error(index, f"a fence is one of {', '.join(_FENCES)}.")
         pairs = [word.partition("=") for word in shlex.split(opening["options"] or "")]
         options = {key: value for key, _, value in pairs}
-        if other := set(options) - _FENCES[opening["language"]][1]:
+        if other := set(options) - _FENCES[opening["language"]]:
             raise self._error(index, f"a fence {opening['language']} takes no {', '.join(sorted(other))}.")
         return _Fence(opening["language"], options, section.lines[start + 1 : end], index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import platform
 import sqlite3
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -17,7 +18,7 @@ from migration_cookbook.practice import trials, worlds
 from migration_cookbook.practice.attempt import LOOK, SNAPSHOT, Outcome
 from migration_cookbook.practice.encoding import decode, encode
 from migration_cookbook.practice.exercise import Step
-from migration_cookbook.sandbox import project
+from migration_cookbook.sandbox import files, project
 from migration_cookbook.workspace import read_record, write_atomically
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from migration_cookbook.practice.exercise import Exercise
     from migration_cookbook.practice.worlds import Ground, World
+
+#: Other people's code whose words and deeds are in an outcome.
+_LIBRARIES = ("alembic", "sqlalchemy", "mako", "psycopg")
 
 
 def wanted(ground: Ground, exercise: Exercise) -> tuple[Outcome, ...]:
@@ -110,9 +114,7 @@ def _key(ground: Ground, exercise: Exercise) -> str:
 
 @cache
 def _engine() -> str:
-    """The code by which outcomes are made."""
+    """The code by which outcomes are made: all of the package, because nobody keeps a list of a part complete."""
     package = Path(migration_cookbook.__file__).parent
-    rooms = ("practice", "schema", "sandbox")
-    sources = [path for room in rooms for path in sorted((package / room).glob("*.py"))]
-    versions = f"{metadata.version('alembic')} {metadata.version('sqlalchemy')}"
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest() + versions
+    versions = [f"{name} {metadata.version(name)}" for name in _LIBRARIES]
+    return " ".join([files.digest(package), platform.python_version(), *versions])

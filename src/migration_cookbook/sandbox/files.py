@@ -7,6 +7,7 @@ kept before a fresh start.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -41,6 +42,11 @@ def project_files(folder: Path) -> Iterable[Path]:
         if _DATABASES.fullmatch(path.name) or _NOT_FILES_OF_THEIRS & set(path.relative_to(folder).parts):
             continue
         yield path
+
+
+def digest(folder: Path) -> str:
+    """A hash of every file of the project, by its name and its content."""
+    return hashlib.sha256(json.dumps(snapshot(folder), sort_keys=True).encode()).hexdigest()
 
 
 def revision_texts(folder: Path) -> list[str]:

@@ -58,7 +58,7 @@ class Outcome:
     def state_lines(self) -> tuple[str, ...]:
         """Where the database stands after a failure, and what is already done and stays."""
         if self.before == self.after and not self.changes:
-            return (f"  still at {self.place_text()}, nothing changed",)
+            return (f"  still at {self.place_text()}; schema unchanged",)
         lines = [f"  now at {self.place_text()}"]
         if self.changes:
             lines.append("  already done, and stays:")

@@ -82,8 +82,9 @@ def content_key(revision: str) -> str:
     """Changes when the project's files up to `revision` change; names its template databases."""
     digest = hashlib.sha256(revision.encode())
     for path in sorted(source().rglob("*")):
-        if path.suffix in (".py", ".ini", ".mako") and "__pycache__" not in path.parts:
-            digest.update(str(path.relative_to(source())).encode() + b"\0" + path.read_bytes() + b"\0")
+        relative = path.relative_to(source())
+        if path.is_file() and not _SKIPPED("", list(relative.parts)):
+            digest.update(str(relative).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
 

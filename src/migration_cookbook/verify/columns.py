@@ -29,7 +29,7 @@ INSTANT = "TIMESTAMP WITH TIME ZONE"
 _BY_NAME: tuple[tuple[str, str], ...] = (
     (r"(.*_)?(uuid|guid)", "UUID"),
     (r"(.*_)?id", "INTEGER"),
-    (r"(is|has|can|was|needs)_.*|active|enabled|verified|published|archived|deleted|in_print", "BOOLEAN"),
+    (r"(is|has|can|was|needs)_.*|active|enabled|verified|published|archived|deleted", "BOOLEAN"),
     (r".*_at|timestamp|created|updated|modified|expires", INSTANT),
     (r".*_on|(.*_)?date|birthday|dob", "DATE"),
     (r"(.*_)?(price|amount|total|balance|cost|fee|rate|salary|weight|cents)", "NUMERIC(10, 2)"),

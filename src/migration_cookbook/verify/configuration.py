@@ -146,7 +146,7 @@ def _into_environment(made: Project, text: str) -> tuple[str, ...]:
     names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _configures(node)]
     if any(name.startswith("run_migrations") for name in names):
-        _instead_of_all(made, text, names)
+        _instead_of_all(made, text)
     elif calls:
         _instead_of_configure(made, text, tree, calls)
     else:
@@ -167,7 +167,7 @@ def _configures(node: ast.Call) -> bool:
     )
 
 
-def _instead_of_all(made: Project, text: str, names: set[str]) -> None:
+def _instead_of_all(made: Project, text: str) -> None:
     """The whole file, or the functions that replace those of the template."""
     if "context.is_offline_mode()" in text:
         made.env.write_text(text, encoding="utf-8")

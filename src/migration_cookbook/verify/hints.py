@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic.operations import ops
+from alembic.operations.ops import MigrateOperation
 
+from migration_cookbook.verify.oddities import ignoring_odd_operations, is_odd
 from migration_cookbook.verify.tale import Hints
 from migration_cookbook.verify.world import ColumnDraft, ForeignKey, Sure, TableDraft
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from alembic.operations.ops import MigrateOperation
+    from collections.abc import Iterable, Mapping
 
 
 def full_name(name: str, schema: str | None) -> str:
@@ -37,15 +38,27 @@ def default_text(default: Any) -> str | None:
     return None
 
 
-def hints_of(operations: Iterable[MigrateOperation]) -> Hints:
+@dataclass
+class _Noted:
+    """As `Hints`, while they're gathered."""
+
+    tables: dict[str, TableDraft] = field(default_factory=dict)
+    columns: dict[str, ColumnDraft] = field(default_factory=dict)
+    indexes: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    constraints: dict[str, tuple[str, object]] = field(default_factory=dict)
+
+
+def hints_of(operations: Iterable[MigrateOperation], enums: Mapping[str, tuple[str, ...]]) -> Hints:
     """What a way down says of the things that it brings back."""
-    hints = Hints()
+    noted = _Noted()
     for operation in operations:
-        _hint(operation, hints)
-    return hints
+        with ignoring_odd_operations():
+            if not (isinstance(operation, MigrateOperation) and is_odd(operation)):
+                _hint(operation, noted)
+    return Hints(noted.tables, noted.columns, noted.indexes, noted.constraints, enums)
 
 
-def _hint(operation: Any, hints: Hints) -> None:
+def _hint(operation: Any, hints: _Noted) -> None:
     match operation:
         case ops.CreateTableOp():
             hints.tables[full_name(operation.table_name, operation.schema)] = _table_hint(operation)

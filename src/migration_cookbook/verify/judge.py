@@ -12,9 +12,11 @@ from migration_cookbook.printable import shortened
 from migration_cookbook.verify import advice
 from migration_cookbook.verify.script import NotPython, parse
 from migration_cookbook.verify.snippet import Form
-from migration_cookbook.verify.verdict import Finding, Verdict
+from migration_cookbook.verify.verdict import Difference, Finding, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from migration_cookbook.databases.kinds import Kind
     from migration_cookbook.verify.snippet import Snippet
     from migration_cookbook.verify.trial import Refusal, Trial
@@ -71,9 +73,9 @@ def judge(snippet: Snippet, kind: Kind, trial: Trial) -> Finding:
     """The verdict, with all that belongs to it."""
     verdict, message = _verdict(snippet, trial)
     text = _spoken(snippet.text)
-    warnings: list[str] = [*trial.unusable, *trial.doubtful]
+    warnings = list(_warnings(trial))
     if verdict in (Verdict.WORKS, Verdict.OUTSIDE):
-        warnings += [*advice.ignored(text, kind), *trial.offline]
+        warnings += [*advice.ignored(text, kind), *((Difference.OFFLINE, one) for one in trial.offline)]
     return Finding(
         kind=kind,
         verdict=verdict,
@@ -81,12 +83,20 @@ def judge(snippet: Snippet, kind: Kind, trial: Trial) -> Finding:
         sent=trial.sent,
         sent_down=trial.sent_down,
         printed=trial.printed,
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys(sentence for _, sentence in warnings)),
         better=tuple(dict.fromkeys(advice.better_ways(text, kind, message))),
         assumed=trial.assumed,
         locks=trial.locks,
         fingerprint=trial.fingerprint,
+        differences=tuple(dict.fromkeys(difference for difference, _ in warnings)),
+        needs_batch=advice.needs_batch(text, kind, message),
     )
+
+
+def _warnings(trial: Trial) -> Iterator[tuple[Difference, str]]:
+    """What was seen in the trial, whatever its verdict."""
+    yield from ((Difference.INSERT_FAILS, one) for one in trial.unusable)
+    yield from ((Difference.OTHER, one) for one in (*trial.untyped, *trial.doubtful))
 
 
 def _spoken(text: str) -> str:

@@ -27,16 +27,26 @@ _KNOWN = frozenset(
 }  # fmt: skip
 
 
-def surprises(connection: sa.Connection, before: Schema, after: Schema) -> Iterator[str]:
-    """A sentence for each new column of SQLite's that is not what it seems."""
+def unusable_defaults(connection: sa.Connection, before: Schema, after: Schema) -> Iterator[str]:
+    """A sentence for each new default of SQLite's that no INSERT survives."""
+    for table, column, known in _columns(before, after):
+        if known is None or known.default != column.default:
+            yield from _default(connection, table, column)
+
+
+def unknown_types(before: Schema, after: Schema) -> Iterator[str]:
+    """A sentence for each new type of SQLite's that is none."""
+    for table, column, known in _columns(before, after):
+        if known is None or known.type != column.type:
+            yield from _type(table, column)
+
+
+def _columns(before: Schema, after: Schema) -> Iterator[tuple[str, Column, Column | None]]:
+    """Each table's name with each column, and that column as it was."""
     for table in after.tables:
         old = before.table(table.name)
         for column in table.columns:
-            known = old.column(column.name) if old is not None else None
-            if known is None or known.default != column.default:
-                yield from _default(connection, table.name, column)
-            if known is None or known.type != column.type:
-                yield from _type(table.name, column)
+            yield table.name, column, old.column(column.name) if old is not None else None
 
 
 def _default(connection: sa.Connection, table: str, column: Column) -> Iterator[str]:

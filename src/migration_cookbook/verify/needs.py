@@ -18,6 +18,7 @@ from migration_cookbook.verify import sql_needs
 from migration_cookbook.verify.columns import TEXT, spelled, type_by_name
 from migration_cookbook.verify.expressions import learn_expression, satisfy, suggest
 from migration_cookbook.verify.hints import default_text, full_name, name_of
+from migration_cookbook.verify.oddities import is_odd
 from migration_cookbook.verify.recording import Dropped
 from migration_cookbook.verify.things import extension_of_opclass, indexed_column, need_constraint, need_index
 from migration_cookbook.verify.world import ColumnDraft, Sure
@@ -49,7 +50,8 @@ def learn(operation: MigrateOperation, tale: Tale) -> None:
     """Put what the operation needs into the draft, and what it makes into the tale."""
     for class_ in type(operation).__mro__:
         if class_ in _REGISTRY:
-            _REGISTRY[class_](operation, tale)
+            if not (class_.__module__.startswith("alembic.") and is_odd(operation)):
+                _REGISTRY[class_](operation, tale)
             return
 
 
@@ -123,14 +125,14 @@ def _alter_column(operation: ops.AlterColumnOp, tale: Tale) -> None:
     stated = operation.existing_type
     column = tale.column(name, operation.column_name, stated, Sure.STATED)
     if column is not None and not tale.down:
-        _before_alteration(operation, column, tale)
+        _before_alteration(operation, column)
     if operation.modify_type is not None:
         _type_used(operation.modify_type, tale, made_here=False)
     if operation.modify_name:
         tale.rename_column(name, operation.column_name, str(operation.modify_name))
 
 
-def _before_alteration(operation: ops.AlterColumnOp, column: ColumnDraft, tale: Tale) -> None:
+def _before_alteration(operation: ops.AlterColumnOp, column: ColumnDraft) -> None:
     if operation.modify_nullable is not None:
         column.not_null = operation.modify_nullable
     elif operation.existing_nullable is not None:
@@ -270,16 +272,16 @@ def _foreign_key(operation: ops.CreateForeignKeyOp, tale: Tale) -> None:
     for column, other in zip(mine, operation.remote_cols, strict=False):
         theirs = tale.column(target, str(other))
         if column is not None and theirs is not None:
-            _as_referred(column, theirs, target, tale)
+            _as_referred(column, theirs)
 
 
-def _as_referred(column: ColumnDraft, theirs: ColumnDraft, target: str, tale: Tale) -> None:
+def _as_referred(column: ColumnDraft, theirs: ColumnDraft) -> None:
     if theirs.name == "id" and "INT" in _compiled(theirs.type).upper():
         column.values = ("101", "102", "103")
 
 
 def _foreign_targets(targets: Iterable[str], tale: Tale, mine: list[ColumnDraft | None]) -> None:
-    parts = [target.rpartition(".") for target in targets]
+    parts = [target.rpartition(".") for target in targets if "." in target]
     for number, (table, _, column) in enumerate(parts):
         theirs = tale.column(table, column)
         own = mine[number] if number < len(mine) else None
@@ -304,7 +306,7 @@ def _references(table: str, column: sa.Column[Any], tale: Tale) -> None:
             else key._get_colspec()
         )
         name, _, other = str(target).rpartition(".")
-        if name == table:
+        if name in ("", table):
             continue
         stated = None if isinstance(column.type, sa.types.NullType) else column.type
         theirs = tale.column(name, other, stated, Sure.STATED)

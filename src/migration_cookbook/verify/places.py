@@ -164,12 +164,15 @@ def _connected(url: sa.URL, *, ours: bool) -> sa.Connection:
 def _build(connection: sa.Connection, world: Sequence[str], kind: Kind) -> None:
     """All at once; if that is refused, one by one, to see which of them it is."""
     # A comment at the end of one must not hide the next.
-    together = ";\n".join(("SAVEPOINT world", *world, "RELEASE SAVEPOINT world"))
+    together = ";\n".join((*world, "RELEASE SAVEPOINT world"))
+    if kind is Kind.POSTGRES:
+        # By itself: of a text with a syntax error in it, PostgreSQL runs no statement.
+        raw(connection, "SAVEPOINT world")
     try:
         if kind is Kind.POSTGRES:
             raw(connection, together)
         else:
-            _driver(connection).executescript(together)
+            _driver(connection).executescript(f"SAVEPOINT world;\n{together}")
     except (sa.exc.SQLAlchemyError, sqlite3.Error):
         raw(connection, "ROLLBACK TO SAVEPOINT world")
         _one_by_one(connection, world)

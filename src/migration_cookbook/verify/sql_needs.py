@@ -371,8 +371,6 @@ def _create_enum(node: dict[str, Any], tale: Tale) -> None:
     name = ".".join(_strings(node.get("type_name")))
     tale.make(f"type {name}")
     tale.labels[name] = tuple(_strings(node.get("vals")))
-    if tale.down and tale.hints is not None:
-        tale.hints.enums[name] = tale.labels[name]
 
 
 def _alter_enum(node: dict[str, Any], tale: Tale) -> None:

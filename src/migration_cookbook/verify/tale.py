@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.world import Sure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.types import TypeEngine
 
     from migration_cookbook.verify.world import ColumnDraft, Draft, TableDraft
@@ -87,25 +90,33 @@ class Tale:
             self.made.add(f"table {new}")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Hints:
-    """What a snippet's way down says of the things that its way up takes away."""
+    """What a snippet's way down says of the things that its way up takes away.
 
-    tables: dict[str, TableDraft] = field(default_factory=dict)
-    columns: dict[str, ColumnDraft] = field(default_factory=dict)
+    Each trial of the snippet reads the same hints, so a draft gets copies of what they hold.
+    """
+
+    tables: Mapping[str, TableDraft] = field(default_factory=dict)
+    columns: Mapping[str, ColumnDraft] = field(default_factory=dict)
     #: By name: the index's text and whether it is unique.
-    indexes: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    indexes: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
     #: By name: kind and what a draft of it holds.
-    constraints: dict[str, tuple[str, object]] = field(default_factory=dict)
+    constraints: Mapping[str, tuple[str, object]] = field(default_factory=dict)
     #: Enum types that the way down makes.
-    enums: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    enums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            object.__setattr__(self, each.name, MappingProxyType(dict(getattr(self, each.name))))
 
     def describe(self, table: TableDraft, draft: Draft) -> None:
         """The table as the way down will make it again."""
         hint = self.tables.get(table.name)
         if hint is None:
             return
-        table.columns.update(hint.columns)
+        for name, column in hint.columns.items():
+            table.columns[name] = replace(column, literals=set(column.literals))
         table.key, table.key_name = hint.key, hint.key_name
         table.uniques, table.checks = list(hint.uniques), list(hint.checks)
         table.foreign_keys = list(hint.foreign_keys)

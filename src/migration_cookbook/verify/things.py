@@ -36,6 +36,9 @@ _TYPES_FOR = {
 
 _BY_METHOD = {"gin": "JSONB", "gist": "TSTZRANGE"}
 
+#: Of an index whose name says nothing, as `ix`.
+_ANY_TABLE = "some_table"
+
 _SEARCHED = re.compile(r"search|tsv|document|vector", re.IGNORECASE)
 
 
@@ -65,7 +68,7 @@ def need_index(name: str, table: str | None, tale: Tale) -> None:
     # Arguments the wrong way round are a mistake, and none that a world could mend.
     if any(name in one.indexes for one in tale.draft.tables.values()) or tale.has_made(f"index {table}"):
         return
-    table = table or table_in_name(name, tale.draft.tables) or "books"
+    table = table or table_in_name(name, tale.draft.tables) or _ANY_TABLE
     found = tale.table(table)
     if found is None or name in found.names() or name in tale.draft.tables:
         return

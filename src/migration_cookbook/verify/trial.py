@@ -27,6 +27,11 @@ from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.verify import lenient, needs, offline, places, repair, shared_server, slips
 from migration_cookbook.verify.columns import DIALECTS
 from migration_cookbook.verify.hints import hints_of
+from migration_cookbook.verify.oddities import (
+    ignoring_odd_operations,
+    ignoring_the_snippets_end,
+    report_if_ours,
+)
 from migration_cookbook.verify.recording import Guessing, OwnDatabaseNeeded, Recording, installed
 from migration_cookbook.verify.script import NotPython, Script, parse, script
 from migration_cookbook.verify.snippet import Form, extensions_made
@@ -91,8 +96,10 @@ class Trial:
     left: tuple[str, ...] = ()
     #: It was refused in a transaction, and works without one.
     outside: bool = False
-    #: Sentences about new columns that are not what they seem.
+    #: Sentences about new defaults that no INSERT survives.
     unusable: tuple[str, ...] = ()
+    #: Sentences about new columns whose type means nothing.
+    untyped: tuple[str, ...] = ()
     #: What `--sql` would do otherwise.
     offline: tuple[str, ...] = ()
     #: Names that look like slips of the pen, as sentences.
@@ -222,7 +229,7 @@ def _grow(
         before = draft.signature()
         tale = Tale(draft, made=set(made), hints=_hints(text, kind))
         for operation in attempt.told:
-            with contextlib.suppress(Exception):
+            with ignoring_odd_operations():
                 _learn(operation, tale)
         repair.repair(attempt.trial.refusal, draft, tale, going_down=attempt.trial.ended == "down")
         if draft.signature() == before:
@@ -259,30 +266,27 @@ def _guess(text: Text, kind: Kind) -> tuple[Draft, set[str]]:
     tale = Tale(draft, hints=hints)
     tell = functools.partial(_learn_quietly, tale=tale)
     with _guessing(text, kind, tell) as made:
-        with contextlib.suppress(Exception):
+        with ignoring_the_snippets_end():
             if made.before is not None:
                 made.before()
-        with contextlib.suppress(Exception):
+        with ignoring_the_snippets_end():
             made.up()
         if made.down is not None:
             tale.down = True
-            with contextlib.suppress(Exception):
+            with ignoring_the_snippets_end():
                 made.down()
     return draft, {one for one in tale.made if one.startswith("type ")}
 
 
 def _learn_quietly(operation: Any, tale: Tale) -> None:
-    # An odd operation must not hide what the next ones need.
-    with contextlib.suppress(Exception):
+    with ignoring_odd_operations():
         _learn(operation, tale)
 
 
 @contextlib.contextmanager
 def _guessing(text: Text, kind: Kind, tell: Callable[[Any], None]) -> Iterator[Script]:
-    with contextlib.suppress(NotPython, Exception), installed(Guessing(_offline(kind), tell, tell)):
+    with installed(Guessing(_offline(kind), tell, tell)):
         yield script(text.form, text.text, text.before, tell)
-        return
-    yield Script(None, lambda: None, None, idle=False)
 
 
 @functools.lru_cache(maxsize=2)
@@ -296,23 +300,20 @@ def _offline(kind: Kind) -> MigrationContext:
 @functools.lru_cache(maxsize=8)
 def _hints(text: Text, kind: Kind) -> Hints:
     """What the way down says."""
-    told: list[MigrateOperation] = []
-    if "def downgrade" not in text.text:
+    told: list[Any] = []
+    if text.form is Form.SQL or "def downgrade" not in text.text:
         return Hints()
-    with contextlib.suppress(Exception), _guessing(text, kind, told.append) as made:
+    with _guessing(text, kind, told.append) as made, ignoring_the_snippets_end():
         if made.down is not None:
             if made.before is not None:
                 made.before()
             told.clear()
             made.down()
-    hints = Hints()
-    with contextlib.suppress(Exception):
-        hints = hints_of(told)
+    tale = Tale(Draft(), down=True)
     for operation in told:
         if isinstance(operation, ExecuteSQLOp):
-            with contextlib.suppress(Exception):
-                needs.learn(operation, Tale(Draft(), hints=hints, down=True))
-    return hints
+            _learn_quietly(operation, tale)
+    return hints_of(told, enums=tale.labels)
 
 
 def _suppose(text: Text, kind: Kind, draft: Draft) -> None:
@@ -327,7 +328,7 @@ def _suppose(text: Text, kind: Kind, draft: Draft) -> None:
         from migration_cookbook.verify.script import PRELUDE
 
         for call in calls:
-            with contextlib.suppress(Exception):
+            with ignoring_the_snippets_end():
                 eval(compile(ast.Expression(call), "<supposed>", "eval"), dict(PRELUDE))
 
 
@@ -494,7 +495,8 @@ def _run(one: _Run, found: _Attempt) -> None:
         ran = len(sent) + sum(isinstance(one, str) for one in found.told) + len(changes)
         idle = made.idle
         sqlite = one.kind is Kind.SQLITE
-        unusable = tuple(lenient.surprises(one.connection, before, after)) if sqlite else ()
+        unusable = tuple(lenient.unusable_defaults(one.connection, before, after)) if sqlite else ()
+        untyped = tuple(lenient.unknown_types(before, after)) if sqlite else ()
         if made.down is not None:
             stage = "down"
             found.told.append("down")
@@ -513,6 +515,7 @@ def _run(one: _Run, found: _Attempt) -> None:
             changes=changes,
             left=left,
             unusable=unusable,
+            untyped=untyped,
             fingerprint=schema.fingerprint(after),
             locks=one.locks,
         )
@@ -521,6 +524,7 @@ def _run(one: _Run, found: _Attempt) -> None:
     except shared_server.NotSent as reason:
         found.trial = Trial("up", not_run=str(reason), assumed=world)
     except Exception as error:
+        report_if_ours(error)
         statements = tuple(one.statements)
         if stage == "up":
             sent = statements
@@ -534,7 +538,7 @@ def _run(one: _Run, found: _Attempt) -> None:
 
 def _leave(one: _Run, found: _Attempt) -> None:
     """Only the way up, whose work stays."""
-    with contextlib.suppress(Exception):
+    with ignoring_the_snippets_end():
         made = script(one.text.form, one.text.text, one.text.before, one.send)
         if made.before is not None:
             one.way(made.before)

@@ -28,6 +28,18 @@ class Verdict(StrEnum):
     NOT_RUN = "not run"
 
 
+class Difference(StrEnum):
+    """What a warning comes down to, in a word or two."""
+
+    OFFLINE = "not with --sql"
+    NO_COMMENT = "no comment"
+    PLAIN_INDEX = "plain index"
+    WHOLE_INDEX = "index of all rows"
+    FOREIGN_KEYS_OFF = "needs PRAGMA foreign_keys"
+    INSERT_FAILS = "INSERT fails"
+    OTHER = "differs"
+
+
 @dataclass(frozen=True)
 class Finding:
     """What came of one snippet on one database."""
@@ -50,6 +62,10 @@ class Finding:
     locks: tuple[Lock, ...] = ()
     #: Of the schema after the way up; for comparing, not for reading.
     fingerprint: str = ""
+    #: What the warnings come down to.
+    differences: tuple[Difference, ...] = ()
+    #: SQLite refuses it, and would take it in a batch.
+    needs_batch: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from migration_cookbook.verify.snippet import Snippet
     from migration_cookbook.verify.verdict import Checked, Finding
 
+#: The kind is the key, and the others are for programs of this project.
+_NOT_TOLD = ("kind", "fingerprint", "differences", "needs_batch")
+
 
 def told(run: Run) -> str:
     """The whole run as one object."""
@@ -57,11 +60,8 @@ def _declared(snippet: Snippet) -> dict[str, Any]:
 
 
 def _finding(run: Run, checked: Checked, finding: Finding) -> dict[str, Any]:
-    content = asdict(finding)
-    content["kind"] = finding.kind.value
-    content["verdict"] = finding.verdict.value
     mark = run.mark(checked, finding.kind)
     return {
         "as_declared": mark is not Mark.NOT_AS_DECLARED,
-        **{k: v for k, v in content.items() if k not in ("kind", "fingerprint")},
+        **{name: value for name, value in asdict(finding).items() if name not in _NOT_TOLD},
     }

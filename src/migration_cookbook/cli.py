@@ -202,24 +202,24 @@ def check(options: argparse.Namespace) -> int:
 def bench(options: argparse.Namespace) -> int:
     """Measure what a learner waits for."""
     if options.growth:
-        from migration_cookbook.lab.growth import growth_command
+        from migration_cookbook.bench.growth import growth_command
 
         return growth_command(open_workspace())
     if options.practice:
-        from migration_cookbook.lab import exercises
-        from migration_cookbook.lab.measured import say
+        from migration_cookbook.bench import exercises
+        from migration_cookbook.bench.figures import say
         from migration_cookbook.practice import exercises as all_exercises
 
         return say(exercises.measure(list(all_exercises().values())))
     if options.verify:
-        from migration_cookbook.lab import checker
-        from migration_cookbook.lab.measured import say
+        from migration_cookbook.bench import checker
+        from migration_cookbook.bench.figures import say
 
         return say(checker.measure())
     from rich.console import Console
     from rich.table import Table
 
-    from migration_cookbook.lab.bench import measure
+    from migration_cookbook.bench.waiting import measure
 
     table = Table(
         "what", "median", "fastest", "slowest", "runs", "should be", title="What a learner waits for"
@@ -298,8 +298,8 @@ def verify(options: argparse.Namespace) -> int:
     """Say of each snippet of your pages whether it does what it says, on each database."""
     from migration_cookbook.databases.kinds import BOTH, Kind
     from migration_cookbook.verify import command
-    from migration_cookbook.verify.checking import Settings
-    from migration_cookbook.verify.trust import decide, terminal
+    from migration_cookbook.verify.process.checking import Settings
+    from migration_cookbook.verify.process.trust import decide, terminal
 
     kinds = (Kind(options.on),) if options.on else BOTH
     settings = Settings(open_workspace(), kinds, locks=options.locks)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.verify import checking
+from migration_cookbook.verify.process import checking
 from migration_cookbook.worker import Limits
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from migration_cookbook.lab import growth
-from migration_cookbook.lab.growth import Growth, NotebooksMeasured, SandboxesMeasured
+from migration_cookbook.bench import growth
+from migration_cookbook.bench.growth import Growth, NotebooksMeasured, SandboxesMeasured
 from migration_cookbook.workspace import CookbookError, open_workspace
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from migration_cookbook import practice
-from migration_cookbook.lab import exercises
+from migration_cookbook.bench import exercises
 
 
 def test_each_figure_is_a_sentence() -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.verify.checking import Settings, check
-from migration_cookbook.verify.snippet import Form, Snippet
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.process.checking import Settings, check
+from migration_cookbook.verify.values.snippet import Form, Snippet
+from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from migration_cookbook.databases.server import Server

@@ -8,15 +8,15 @@ from cages import cage_or_skip
 
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.locks import Lock
-from migration_cookbook.verify.checking import Settings, check
-from migration_cookbook.verify.snippet import Form, Snippet
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.process.checking import Settings, check
+from migration_cookbook.verify.values.snippet import Form, Snippet
+from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from migration_cookbook.databases.server import Server
-    from migration_cookbook.verify.verdict import Finding
+    from migration_cookbook.verify.values.verdict import Finding
 
 EVERYBODY, WRITERS = ("SELECT", "INSERT", "UPDATE"), ("INSERT", "UPDATE")
 

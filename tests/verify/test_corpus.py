@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook.databases.kinds import BOTH
-from migration_cookbook.verify.checking import Settings, check
+from migration_cookbook.verify.process.checking import Settings, check
+from migration_cookbook.verify.process.trust import trusted
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.reading.info import VERDICT_WORDS
-from migration_cookbook.verify.snippet import Form
-from migration_cookbook.verify.trust import trusted
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.values.snippet import Form
+from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from migration_cookbook.databases.server import Server

@@ -19,15 +19,15 @@ from mutating import Mutated, mutated
 
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.locks import Lock
-from migration_cookbook.verify.expecting import held_to_declaration
-from migration_cookbook.verify.judge import judge, placeholder
+from migration_cookbook.verify.judging.expecting import held_to_declaration
+from migration_cookbook.verify.judging.judge import judge, placeholder
 from migration_cookbook.verify.reading import read_text
 from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.report import FORMATS, terminal
 from migration_cookbook.verify.report.run import Run
-from migration_cookbook.verify.snippet import Form, Snippet
-from migration_cookbook.verify.trial import Refusal, Trial
-from migration_cookbook.verify.verdict import Checked
+from migration_cookbook.verify.trial.trial import Refusal, Trial
+from migration_cookbook.verify.values.snippet import Form, Snippet
+from migration_cookbook.verify.values.verdict import Checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,11 +19,11 @@ from cages import cage_or_skip
 from migration_cookbook.databases import cluster, throwaway
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.kinds import BOTH, Kind
-from migration_cookbook.verify import quarantine
-from migration_cookbook.verify.checking import Settings, check
 from migration_cookbook.verify.containment import Cage
-from migration_cookbook.verify.snippet import Form, Snippet, changes_libraries
-from migration_cookbook.verify.verdict import Finding, Verdict
+from migration_cookbook.verify.process import quarantine
+from migration_cookbook.verify.process.checking import Settings, check
+from migration_cookbook.verify.values.snippet import Form, Snippet, changes_libraries
+from migration_cookbook.verify.values.verdict import Finding, Verdict
 from migration_cookbook.worker import Limits
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Attack:
 FORGED = """
 import json, os
 from dataclasses import asdict
-from migration_cookbook.verify.trial import Trial
+from migration_cookbook.verify.trial.trial import Trial
 report = asdict(Trial("done", sent=("SELECT 1",), ran=1))
 §CHANGE§
 for fd in range(3, 128):
@@ -245,7 +245,7 @@ ATTACKS = {
         """
 import json, os
 from dataclasses import asdict
-from migration_cookbook.verify.trial import Trial
+from migration_cookbook.verify.trial.trial import Trial
 report = asdict(Trial("done", sent=("DROP TABLE x",), ran=1, changes=("- table x",), fingerprint="0" * 64))
 for fd in range(3, 128):
     try: os.write(fd, json.dumps({"how": "returned", "value": [report]}).encode() + b"\\n")
@@ -302,7 +302,7 @@ os._exit(0)
         """
 import gc, sqlalchemy as sa
 from migration_cookbook import schema
-from migration_cookbook.verify import trial
+from migration_cookbook.verify.trial import trial
 honest = schema.fingerprint
 def fingerprint(found):
     mark = honest(found)

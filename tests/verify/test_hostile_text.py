@@ -15,9 +15,9 @@ import pytest
 from nasty import TEXTS
 
 from migration_cookbook.databases.kinds import BOTH
-from migration_cookbook.verify import advice, script
-from migration_cookbook.verify.expecting import held_to_declaration
-from migration_cookbook.verify.judge import judge, missing_context, placeholder
+from migration_cookbook.verify.judging import advice
+from migration_cookbook.verify.judging.expecting import held_to_declaration
+from migration_cookbook.verify.judging.judge import judge, missing_context, placeholder
 from migration_cookbook.verify.reading import read, read_text
 from migration_cookbook.verify.reading.files import decoded, files_of
 from migration_cookbook.verify.reading.info import InfoMistake, read_info
@@ -26,9 +26,10 @@ from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.report import FORMATS, terminal
 from migration_cookbook.verify.report.run import Run
 from migration_cookbook.verify.report.titles import title
-from migration_cookbook.verify.snippet import Expected, Form, Snippet, extensions_made
-from migration_cookbook.verify.trial import Refusal, Trial
-from migration_cookbook.verify.verdict import Checked, Finding, Verdict
+from migration_cookbook.verify.trial import script
+from migration_cookbook.verify.trial.trial import Refusal, Trial
+from migration_cookbook.verify.values.snippet import Expected, Form, Snippet, extensions_made
+from migration_cookbook.verify.values.verdict import Checked, Finding, Verdict
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -314,10 +315,10 @@ def test_a_long_number_is_read(text: str) -> None:
 
 
 def test_a_page_with_a_mistake_leaves_the_others_be(tmp_path: Path) -> None:
-    from migration_cookbook.verify.checking import Settings
     from migration_cookbook.verify.command import find
-    from migration_cookbook.verify.pages import PageReader
-    from migration_cookbook.verify.trust import Trust
+    from migration_cookbook.verify.process.checking import Settings
+    from migration_cookbook.verify.process.pages import PageReader
+    from migration_cookbook.verify.process.trust import Trust
 
     for number, (file, content, _, _) in enumerate(BREAKING.values()):
         (tmp_path / f"{number}{Path(file).suffix}").write_bytes(content)
@@ -516,8 +517,8 @@ def test_the_language_of_a_fence_is_a_plain_word_or_none(language: str) -> None:
 
 
 def test_names_of_many_tables_are_compared_soon() -> None:
-    from migration_cookbook.verify.slips import slips
-    from migration_cookbook.verify.world import Draft, TableDraft
+    from migration_cookbook.verify.trial.typos import slips
+    from migration_cookbook.verify.world.draft import Draft, TableDraft
 
     names = [f"table_{chr(97 + n % 26) * (n // 26 % 40 + 1)}_{chr(97 + n // 1040)}" for n in range(20_000)]
     draft = Draft(tables={name: TableDraft(name) for name in [*names, "a" * 200_000]})

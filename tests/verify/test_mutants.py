@@ -7,9 +7,9 @@ import ast
 import pytest
 from processes import of_two_processes
 
-from migration_cookbook.verify import python_mistakes, sql_mistakes
-from migration_cookbook.verify.mistake_kinds import Kind
-from migration_cookbook.verify.mutants import mutants
+from migration_cookbook.bench.planted import python_mistakes, sql_mistakes
+from migration_cookbook.bench.planted.mistake_kinds import Kind
+from migration_cookbook.bench.planted.mutants import mutants
 
 PAIR = """
 def upgrade():
@@ -48,7 +48,7 @@ def test_each_kind_of_mistake_is_planted_in_a_pair() -> None:
 def test_another_process_makes_the_same_mutants() -> None:
     """Python hashes texts otherwise there, so sets have another order."""
     said = of_two_processes(
-        "from migration_cookbook.verify.mutants import mutants\n"
+        "from migration_cookbook.bench.planted.mutants import mutants\n"
         f"for text in {(PAIR, SQL)!r}:\n"
         "    for seed in range(5): print([each.text for each in mutants(text, seed)])"
     )

@@ -6,15 +6,15 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from migration_cookbook.bench.checker import told
+from migration_cookbook.bench.planted.mistake_kinds import Kind as Mistake
+from migration_cookbook.bench.planted.mutants import Mutant
+from migration_cookbook.bench.planted.noticing import FORMS, Planted, good, noticed, planted
 from migration_cookbook.databases.kinds import BOTH, Kind
-from migration_cookbook.lab.checker import told
-from migration_cookbook.verify.checking import Settings, check
-from migration_cookbook.verify.mistake_kinds import Kind as Mistake
-from migration_cookbook.verify.mutants import Mutant
-from migration_cookbook.verify.noticing import FORMS, Planted, good, noticed, planted
+from migration_cookbook.verify.process.checking import Settings, check
+from migration_cookbook.verify.process.trust import trusted
 from migration_cookbook.verify.reading import read
-from migration_cookbook.verify.snippet import Form, Snippet
-from migration_cookbook.verify.trust import trusted
+from migration_cookbook.verify.values.snippet import Form, Snippet
 
 if TYPE_CHECKING:
     from migration_cookbook.databases.server import Server

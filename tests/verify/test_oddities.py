@@ -9,12 +9,15 @@ import pytest
 from alembic.operations import ops
 
 from migration_cookbook.databases.kinds import BOTH, Kind
-from migration_cookbook.verify import hints, needs, recording, script, sql_needs, trial
-from migration_cookbook.verify.oddities import STRICT_VARIABLE, CheckerError
-from migration_cookbook.verify.snippet import Form
-from migration_cookbook.verify.tale import Tale
-from migration_cookbook.verify.verdict import Verdict
-from migration_cookbook.verify.world import Draft
+from migration_cookbook.verify.trial import recording, script, trial
+from migration_cookbook.verify.values.snippet import Form
+from migration_cookbook.verify.values.verdict import Verdict
+from migration_cookbook.verify.world import downgrade as hints
+from migration_cookbook.verify.world import operations as needs
+from migration_cookbook.verify.world import sql as sql_needs
+from migration_cookbook.verify.world.draft import Draft
+from migration_cookbook.verify.world.oddities import STRICT_VARIABLE, CheckerError
+from migration_cookbook.verify.world.tracker import Tale
 
 if TYPE_CHECKING:
     from trying import Desk

@@ -14,21 +14,21 @@ from migration_cookbook.editions.ledger import read_ledger
 from migration_cookbook.editions.marks import with_marks
 from migration_cookbook.editions.reference import differences
 from migration_cookbook.editions.sheet import read_sheet, sheet_paths
-from migration_cookbook.verify.checking import Settings, check
 from migration_cookbook.verify.command import find
-from migration_cookbook.verify.expecting import held_to_declaration
-from migration_cookbook.verify.pages import PageReader
+from migration_cookbook.verify.judging.expecting import held_to_declaration
+from migration_cookbook.verify.judging.versions import versions
+from migration_cookbook.verify.process.checking import Settings, check
+from migration_cookbook.verify.process.pages import PageReader
+from migration_cookbook.verify.process.trust import decide
 from migration_cookbook.verify.report.run import Run
 from migration_cookbook.verify.report.terminal import detail
 from migration_cookbook.verify.tried import sent
-from migration_cookbook.verify.trust import decide
-from migration_cookbook.verify.versions import versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from migration_cookbook.databases.server import Server
-    from migration_cookbook.verify.verdict import Checked
+    from migration_cookbook.verify.values.verdict import Checked
     from migration_cookbook.workspace import Workspace
 
 #: The sheets are tried once, in one process.

@@ -12,7 +12,7 @@ import pytest
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.reading.page import PageMistake
-from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.workspace import CookbookError
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 
 from migration_cookbook.verify.reading.forms import classify
 from migration_cookbook.verify.reading.page import Passage
-from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.values.snippet import Form
 
 UPGRADE = "def upgrade():\n    op.drop_table('a')"
 REVISION = f"from alembic import op\n\nrevision = '1'\ndown_revision = None\n\n\n{UPGRADE}"

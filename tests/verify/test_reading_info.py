@@ -10,8 +10,8 @@ from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.reading.info import Declared, InfoMistake, read_info
 from migration_cookbook.verify.reading.page import PageMistake
-from migration_cookbook.verify.snippet import Expected
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.values.snippet import Expected
+from migration_cookbook.verify.values.verdict import Verdict
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook.verify.reading import read
-from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.values.snippet import Form
 
 if TYPE_CHECKING:
     from pathlib import Path

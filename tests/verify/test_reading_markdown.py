@@ -9,13 +9,13 @@ import pytest
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.reading.page import PageMistake
-from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.values.snippet import Form
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from migration_cookbook.verify.snippet import Snippet
+    from migration_cookbook.verify.values.snippet import Snippet
 
     Page = Callable[[str], tuple[Snippet, ...]]
 

@@ -6,7 +6,7 @@ import gc
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from migration_cookbook.verify.script import parse
+from migration_cookbook.verify.trial.script import parse
 
 
 class Yielding:

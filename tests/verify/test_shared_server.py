@@ -10,17 +10,17 @@ import pytest
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.verify.checking import Settings, check
-from migration_cookbook.verify.shared_server import refusal
-from migration_cookbook.verify.snippet import Form, Snippet
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.process.checking import Settings, check
+from migration_cookbook.verify.trial.shared_server import refusal
+from migration_cookbook.verify.values.snippet import Form, Snippet
+from migration_cookbook.verify.values.verdict import Verdict
 from migration_cookbook.workspace import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from migration_cookbook.databases.server import Server
-    from migration_cookbook.verify.verdict import Finding
+    from migration_cookbook.verify.values.verdict import Finding
     from migration_cookbook.workspace import Workspace
 
 #: One run tries all of it: in one process.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook.databases.kinds import BOTH, Kind
-from migration_cookbook.verify.snippet import Form
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.values.snippet import Form
+from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from trying import Desk

@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from migration_cookbook.databases import engines
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.editions.book import this_book
-from migration_cookbook.verify.snippet import Form
-from migration_cookbook.verify.verdict import Difference, Verdict
+from migration_cookbook.verify.values.snippet import Form
+from migration_cookbook.verify.values.verdict import Difference, Verdict
 
 if TYPE_CHECKING:
     from trying import Desk
 
-    from migration_cookbook.verify.tale import Tale
+    from migration_cookbook.verify.world.tracker import Tale
 
 WORKS, FAILS, OUTSIDE = Verdict.WORKS, Verdict.FAILS, Verdict.OUTSIDE
 BATCH = 'with op.batch_alter_table("books") as batch:\n    '
@@ -233,7 +233,7 @@ def test_nothing_stays_in_the_database(desk: Desk) -> None:
 def test_an_operation_of_somebody_elses_can_say_what_it_needs(desk: Desk) -> None:
     from alembic.operations import MigrateOperation, Operations
 
-    from migration_cookbook.verify import needs
+    from migration_cookbook.verify.world import operations as needs
 
     @Operations.register_operation("empty_table")
     class EmptyTable(MigrateOperation):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from migration_cookbook.verify.process.trust import Trust, decide
 from migration_cookbook.verify.reading.opened import open_page
-from migration_cookbook.verify.trust import Trust, decide
 from migration_cookbook.workspace import checkout
 from repositories import ADDRESS, git, known_author, made_here
 

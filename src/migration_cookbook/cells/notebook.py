@@ -11,7 +11,7 @@ from IPython.display import display
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.display.answers import Answer, combine
 from migration_cookbook.display.parts import Note, Part
-from migration_cookbook.verify.versions import versions
+from migration_cookbook.verify.judging.versions import versions
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic
 from migration_cookbook.cells.options import read
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Code, Lines, Note, Part
-from migration_cookbook.verify.snippet import Form, Snippet
-from migration_cookbook.verify.verdict import Finding, Verdict
+from migration_cookbook.verify.values.snippet import Form, Snippet
+from migration_cookbook.verify.values.verdict import Finding, Verdict
 from migration_cookbook.worker import Worker
 from migration_cookbook.workspace import CookbookError
 
@@ -42,7 +42,7 @@ _NO_COLUMN = ("PRIMARY", "FOREIGN", "UNIQUE", "CHECK", "CONSTRAINT", "EXCLUDE")
 def op(notebook: Notebook, line: str, cell: str) -> None:
     """Try the snippet, and show what came of it and what was sent."""
     # Not at the top: a notebook without such a cell would load twice as long.
-    from migration_cookbook.verify.checking import Settings, check_one
+    from migration_cookbook.verify.process.checking import Settings, check_one
 
     options = read("%%op", line, named=("--on", "--as", "--given"), usage=_USAGE)
     language = options.named.get("--as")
@@ -60,7 +60,7 @@ def op(notebook: Notebook, line: str, cell: str) -> None:
 @cache
 def _worker() -> Worker:
     """Warm from the first cell on."""
-    from migration_cookbook.verify.checking import RUNNER
+    from migration_cookbook.verify.process.checking import RUNNER
 
     return Worker(RUNNER)
 

@@ -14,8 +14,8 @@ from migration_cookbook.databases.kinds import BOTH
 from migration_cookbook.editions.chapter import Cell, Chapter, Minutes
 from migration_cookbook.editions.ledger import LEDGER, read_ledger, table
 from migration_cookbook.editions.sheet import read_sheet
-from migration_cookbook.verify.snippet import Form, Snippet
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.values.snippet import Form, Snippet
+from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

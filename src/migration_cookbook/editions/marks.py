@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.locks import strongest_mode
-from migration_cookbook.verify.checking import Settings, check
-from migration_cookbook.verify.snippet import Form
-from migration_cookbook.verify.trust import trusted
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.process.checking import Settings, check
+from migration_cookbook.verify.process.trust import trusted
+from migration_cookbook.verify.values.snippet import Form
+from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from migration_cookbook.editions.sheet import Sheet
     from migration_cookbook.locks import Lock
-    from migration_cookbook.verify.snippet import Expected
-    from migration_cookbook.verify.verdict import Checked, Finding
+    from migration_cookbook.verify.values.snippet import Expected
+    from migration_cookbook.verify.values.verdict import Checked, Finding
     from migration_cookbook.workspace import Workspace
 
 WORKS, DIFFERS, FAILS, NOTHING = "✓", "≈", "✗", "–"

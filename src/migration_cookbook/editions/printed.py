@@ -16,7 +16,7 @@ from pygments.lexers import get_lexer_by_name
 from migration_cookbook.databases.kinds import BOTH
 from migration_cookbook.editions.marks import DIFFERS, FAILS, WORKS
 from migration_cookbook.editions.reference import read_reference
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.editions.book import Book
     from migration_cookbook.editions.sheet import Part, Sheet
-    from migration_cookbook.verify.snippet import Snippet
+    from migration_cookbook.verify.values.snippet import Snippet
 
 #: Who waits for which lock is PostgreSQL's own table.
 _WAITING = {

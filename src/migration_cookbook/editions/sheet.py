@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import yaml  # type: ignore[import-untyped]
 
 from migration_cookbook.verify.reading import read
-from migration_cookbook.verify.snippet import Form, Snippet
+from migration_cookbook.verify.values.snippet import Form, Snippet
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migration_cookbook.printable import printable
-from migration_cookbook.verify.checking import Settings, check
-from migration_cookbook.verify.expecting import held_to_declaration
-from migration_cookbook.verify.pages import PageReader
+from migration_cookbook.verify.judging.expecting import held_to_declaration
+from migration_cookbook.verify.judging.versions import versions
+from migration_cookbook.verify.process.checking import Settings, check
+from migration_cookbook.verify.process.pages import PageReader
 from migration_cookbook.verify.reading.files import files_of
 from migration_cookbook.verify.report import FORMATS, terminal
 from migration_cookbook.verify.report.run import Run
-from migration_cookbook.verify.snippet import Form
-from migration_cookbook.verify.versions import versions
+from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from migration_cookbook.verify.snippet import Snippet
-    from migration_cookbook.verify.trust import Trust
+    from migration_cookbook.verify.process.trust import Trust
+    from migration_cookbook.verify.values.snippet import Snippet
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from migration_cookbook.verify.pages import PageReader
+    from migration_cookbook.verify.process.pages import PageReader
     from migration_cookbook.verify.report.run import Run
-    from migration_cookbook.verify.snippet import Snippet
+    from migration_cookbook.verify.values.snippet import Snippet
 
 _OPTION = "--cookbook-verify"
 #: Read wherever they are met; other files only where they are named, not to take a test for a page.
@@ -39,7 +39,7 @@ class Page(pytest.File):
     snippets: tuple[Snippet, ...] = ()
 
     def collect(self) -> Iterator[SnippetItem]:
-        from migration_cookbook.verify.snippet import Form
+        from migration_cookbook.verify.values.snippet import Form
         from migration_cookbook.workspace import CookbookError
 
         try:
@@ -88,8 +88,8 @@ _READER = pytest.StashKey["PageReader"]()
 def _reader(session: pytest.Session) -> PageReader:
     """One for all pages. Those that aren't yours are contained: pytest's own rights are for this project only."""
     if _READER not in session.stash:
-        from migration_cookbook.verify.pages import PageReader
-        from migration_cookbook.verify.trust import decide
+        from migration_cookbook.verify.process.pages import PageReader
+        from migration_cookbook.verify.process.trust import decide
         from migration_cookbook.workspace import open_workspace
 
         session.stash[_READER] = PageReader(decide(open_workspace()))
@@ -134,10 +134,10 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 def _checked(items: list[SnippetItem]) -> dict[str, Run]:
     from migration_cookbook.databases.kinds import BOTH
-    from migration_cookbook.verify.checking import Settings, check
-    from migration_cookbook.verify.expecting import held_to_declaration
+    from migration_cookbook.verify.judging.expecting import held_to_declaration
+    from migration_cookbook.verify.judging.versions import versions
+    from migration_cookbook.verify.process.checking import Settings, check
     from migration_cookbook.verify.report.run import Run
-    from migration_cookbook.verify.versions import versions
     from migration_cookbook.workspace import open_workspace
 
     # Whole pages: whether a helper ran is seen at the snippets that use it.

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.databases.environment import clean_environment
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.verify.checking import Settings, check
+from migration_cookbook.verify.judging.versions import versions
+from migration_cookbook.verify.process.checking import Settings, check
+from migration_cookbook.verify.process.trust import trusted
 from migration_cookbook.verify.reading import read
-from migration_cookbook.verify.snippet import Form
-from migration_cookbook.verify.trust import trusted
-from migration_cookbook.verify.versions import versions
+from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.workspace import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from migration_cookbook.verify.snippet import Snippet
-    from migration_cookbook.verify.verdict import Checked, Finding
+    from migration_cookbook.verify.values.snippet import Snippet
+    from migration_cookbook.verify.values.verdict import Checked, Finding
     from migration_cookbook.workspace import Workspace
 
 #: What is sent to a database for its own sake. All else is the same on each of them.

@@ -14,7 +14,7 @@ from migration_cookbook.verify.reading.forms import classify
 from migration_cookbook.verify.reading.info import Declared
 from migration_cookbook.verify.reading.leaning import with_grounds
 from migration_cookbook.verify.reading.page import PageMistake, Passage, Piece
-from migration_cookbook.verify.snippet import Form, Snippet
+from migration_cookbook.verify.values.snippet import Form, Snippet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.printable import shortened
 from migration_cookbook.verify.reading.info import Declared, InfoMistake
 from migration_cookbook.verify.reading.page import Passage, Piece
-from migration_cookbook.verify.snippet import Expected, Form
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.values.snippet import Expected, Form
+from migration_cookbook.verify.values.verdict import Verdict
 
 _PYTHON = frozenset({"python", "python3", "ipython", "ipython3"})
 #: What stands below these, by the language it is written in.

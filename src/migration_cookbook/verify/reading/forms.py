@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.reading import python_text, transcripts
-from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.values.snippet import Form
 
 if TYPE_CHECKING:
     from migration_cookbook.verify.reading.page import Passage

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.printable import shortened
-from migration_cookbook.verify.snippet import Expected
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.values.snippet import Expected
+from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

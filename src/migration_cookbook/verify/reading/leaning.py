@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.reading import python_text
-from migration_cookbook.verify.snippet import Form, Snippet, extensions_made
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.values.snippet import Form, Snippet, extensions_made
+from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

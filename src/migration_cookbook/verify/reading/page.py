@@ -13,7 +13,7 @@ from migration_cookbook.workspace import CookbookError
 if TYPE_CHECKING:
     from migration_cookbook.databases.kinds import Kind
     from migration_cookbook.verify.reading.info import Declared
-    from migration_cookbook.verify.snippet import Form
+    from migration_cookbook.verify.values.snippet import Form
 
 #: A longer sentence has somebody's text in it that nobody reads to its end.
 _LONGEST_SENTENCE = 400

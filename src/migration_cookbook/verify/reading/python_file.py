@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.verify.reading import docstrings, python_text
 from migration_cookbook.verify.reading.info import Declared
 from migration_cookbook.verify.reading.page import PageMistake, Passage, Piece
-from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.values.snippet import Form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

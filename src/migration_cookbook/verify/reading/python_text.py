@@ -12,7 +12,7 @@ import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from migration_cookbook.verify.snippet import Form
+from migration_cookbook.verify.values.snippet import Form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from migration_cookbook.verify.expecting import complaint
-from migration_cookbook.verify.verdict import Verdict
+from migration_cookbook.verify.judging.expecting import complaint
+from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from migration_cookbook.databases.kinds import Kind
     from migration_cookbook.locks import Lock
     from migration_cookbook.verify.report.run import Run
-    from migration_cookbook.verify.snippet import Snippet
-    from migration_cookbook.verify.verdict import Checked, Finding
+    from migration_cookbook.verify.values.snippet import Snippet
+    from migration_cookbook.verify.values.verdict import Checked, Finding
 
 _TEXTS: tuple[tuple[str, Callable[[Finding], tuple[str, ...]]], ...] = (
     # What commands print says what they do; their SQL is every project's.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.printable import all_printable
-from migration_cookbook.verify.expecting import complaint
-from migration_cookbook.verify.verdict import Checked, Finding, Verdict
+from migration_cookbook.verify.judging.expecting import complaint
+from migration_cookbook.verify.values.verdict import Checked, Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.printable import one_line, shortened
 
 if TYPE_CHECKING:
-    from migration_cookbook.verify.snippet import Snippet
+    from migration_cookbook.verify.values.snippet import Snippet
 
 __all__ = ["shortened", "title"]
 

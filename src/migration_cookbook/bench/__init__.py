@@ -1,0 +1,1 @@
+"""Measurements: how quick the kit is, and what it notices."""

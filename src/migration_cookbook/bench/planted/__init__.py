@@ -1,0 +1,1 @@
+"""Mistakes planted into good snippets: does the checker notice them?"""

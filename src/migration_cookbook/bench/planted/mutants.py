@@ -1,0 +1,39 @@
+"""Which small mistakes should the checker notice? A good snippet, with one of them in it."""
+
+from __future__ import annotations
+
+import ast
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from migration_cookbook.bench.planted import python_mistakes, sql_mistakes
+from migration_cookbook.bench.planted.mistake_kinds import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A snippet that was good, with one mistake in it."""
+
+    kind: Kind
+    text: str
+
+
+def mutants(text: str, seed: int) -> Iterator[Mutant]:
+    """At most one mutant of each kind, the same ones for the same seed."""
+    found = sorted({each for each in _mistakes(text) if each[1].strip() != text.strip()})
+    chance = random.Random(f"{seed} {text}")
+    for kind in Kind:
+        if texts := [other for one, other in found if one is kind]:
+            yield Mutant(kind, chance.choice(texts))
+
+
+def _mistakes(text: str) -> Iterator[tuple[Kind, str]]:
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return sql_mistakes.mistakes(text)
+    return python_mistakes.mistakes(tree)

@@ -1,0 +1,1 @@
+"""What's said about a trial."""

@@ -1,0 +1,1 @@
+"""Where pages are read and snippets run, and with whose rights."""

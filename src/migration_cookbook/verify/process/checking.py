@@ -1,0 +1,398 @@
+"""What came of each snippet on each database? In warm processes, as many as there are cores."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases.binaries import find_binaries
+from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.verify.judging.judge import judge, placeholder
+from migration_cookbook.verify.process.quarantine import Job, PageRoom, Quarantine
+from migration_cookbook.verify.process.untrusted import read_trial
+from migration_cookbook.verify.values.verdict import Checked, Finding, Verdict
+from migration_cookbook.worker import Limits, Worker
+from migration_cookbook.workspace import CookbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import sqlalchemy as sa
+
+    from migration_cookbook.databases.server import Server
+    from migration_cookbook.verify.containment import Cage
+    from migration_cookbook.verify.trial.trial import Trial
+    from migration_cookbook.verify.values.snippet import Snippet
+    from migration_cookbook.workspace import Workspace
+
+#: Snippets that one child tries one after the other at most, so that they share a connection.
+_CHUNK = 64
+#: Of somebody else's, so few that one that takes the others along costs little.
+_SMALL_CHUNK = 8
+_LIMITS = Limits(seconds=10.0)
+_NO_ROLES = "needs --trust: on a server of your own there are no roles to hold it"
+#: What a warm process must have imported.
+RUNNER = "migration_cookbook.verify.process.jobs"
+_RUN = f"{RUNNER}:run_all"
+#: The same, and what its first jobs would have to find out each time anew.
+_WARM = "migration_cookbook.verify.process.warm"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is made."""
+
+    workspace: Workspace
+    kinds: tuple[Kind, ...] = BOTH
+    #: Look at what each snippet locks on PostgreSQL, too.
+    locks: bool = False
+
+
+@dataclass
+class _Bench:
+    """One warm process with its own scratch database, and a place for somebody else's snippets."""
+
+    worker: Worker
+    url: sa.URL | None
+    quarantine: Quarantine
+    locks: bool
+    #: Whether the server isn't the cookbook's own.
+    shared: bool
+
+
+def check(
+    snippets: Sequence[Snippet],
+    settings: Settings,
+    tell: Callable[[int], None] | None = None,
+    cage: Cage | None = None,
+) -> Iterator[Checked]:
+    """Each snippet with its findings, in order; `tell` hears how many are done. `cage`: one that's warm."""
+    with opened(snippets, settings, cage) as checker:
+        yield from checker.check(snippets, tell)
+
+
+class Checker:
+    """Warm processes, as many as may work at a time; made by `opened`."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        settings: Settings,
+        host: Server | None,
+        unavailable: str,
+        size: int,
+        cage: Cage | None,
+    ) -> None:
+        self._settings, self._unavailable = settings, unavailable
+        self._stack = stack
+        self._benches = SimpleQueue[_Bench]()
+        self._all = [_bench(stack, host, settings, None if number else cage) for number in range(size)]
+        for bench in self._all:
+            self._benches.put(bench)
+        self._pool = stack.enter_context(ThreadPoolExecutor(size))
+
+    def start(self, snippets: Sequence[Snippet]) -> None:
+        """Let those warm up meanwhile that these snippets need."""
+        for bench in self._all:
+            if any(one.trusted for one in snippets):
+                bench.worker.start()
+            if not all(one.trusted for one in snippets):
+                bench.quarantine.start()
+
+    def check(
+        self, snippets: Sequence[Snippet], tell: Callable[[int], None] | None = None
+    ) -> Iterator[Checked]:
+        """Each snippet with its findings, in order."""
+        futures = [self._pool.submit(task) for task in self._tasks(snippets)]
+        done = 0
+        page: list[Checked] = []
+        for future in futures:
+            for checked in future.result():
+                done += 1
+                if tell is not None:
+                    tell(done)
+                # Whether a definition was used shows at the end of its page.
+                if page and page[-1].snippet.file != checked.snippet.file:
+                    yield from _with_use(page)
+                    page = []
+                page.append(checked)
+        yield from _with_use(page)
+
+    def _tasks(self, snippets: Sequence[Snippet]) -> Iterator[Callable[[], list[Checked]]]:
+        """Your own in large chunks; anybody else's page by page, in small ones."""
+        for trusted, some in _runs(snippets, lambda one: one.trusted):
+            if trusted:
+                for chunk in _chunks(some, len(self._all)):
+                    yield partial(self._own, chunk)
+                continue
+            for _, page in _runs(some, lambda one: one.file):
+                chunks = _small_chunks(page)
+                room = _SharedRoom(self._settings.workspace, len(page), len(chunks))
+                self._stack.callback(room.close)
+                for chunk in chunks:
+                    yield partial(self._strangers, chunk, room)
+
+    def _own(self, chunk: Sequence[Snippet]) -> list[Checked]:
+        return _chunk(chunk, self._settings.kinds, self._benches, self._unavailable)
+
+    def _strangers(self, chunk: Sequence[Snippet], room: _SharedRoom) -> list[Checked]:
+        bench = self._benches.get()
+        try:
+            return _contained(chunk, self._settings.kinds, bench, room, _no_throwaway())
+        finally:
+            self._benches.put(bench)
+            room.leave()
+
+
+class _SharedRoom:
+    """A page's room, made for the first of its chunks and closed after the last."""
+
+    def __init__(self, workspace: Workspace, snippets: int, chunks: int) -> None:
+        self._workspace, self._snippets, self._chunks = workspace, snippets, chunks
+        self._room: PageRoom | None = None
+        self._lock = threading.Lock()
+
+    def enter(self) -> PageRoom:
+        with self._lock:
+            if self._room is None:
+                self._room = PageRoom(self._workspace, self._snippets)
+            return self._room
+
+    def leave(self) -> None:
+        with self._lock:
+            self._chunks -= 1
+            if self._chunks:
+                return
+        self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            room, self._room = self._room, None
+        if room is not None:
+            room.close()
+
+
+@contextmanager
+def opened(snippets: Sequence[Snippet], settings: Settings, cage: Cage | None = None) -> Iterator[Checker]:
+    """A checker for at least these snippets; within, it stays warm."""
+    with ExitStack() as stack:
+        # Somebody else's snippets never reach the server that others work on.
+        own = any(one.trusted for one in snippets)
+        host, unavailable = _server(settings) if own else (None, "")
+        if host is not None:
+            postgres.sweep(host)
+        size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
+        checker = Checker(stack, settings, host, unavailable, size, cage)
+        checker.start(snippets)
+        yield checker
+
+
+def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
+    """The same for one snippet of the user's own, in a process that the caller keeps warm."""
+    with ExitStack() as stack:
+        host, unavailable = _server(settings)
+        benches = SimpleQueue[_Bench]()
+        shared = host is not None and not host.makes_roles
+        benches.put(_Bench(worker, _scratch(stack, host), _quarantine(stack), settings.locks, shared))
+        return _chunk([snippet], settings.kinds, benches, unavailable)[0]
+
+
+def _server(settings: Settings) -> tuple[Server | None, str]:
+    if Kind.POSTGRES not in settings.kinds:
+        return None, ""
+    try:
+        return server.attach(settings.workspace), ""
+    except CookbookError as error:
+        return None, str(error)
+
+
+def _bench(stack: ExitStack, host: Server | None, settings: Settings, cage: Cage | None) -> _Bench:
+    worker = Worker(_WARM)
+    stack.callback(worker.close)
+    shared = host is not None and not host.makes_roles
+    return _Bench(worker, _scratch(stack, host), _quarantine(stack, cage), settings.locks, shared)
+
+
+def _quarantine(stack: ExitStack, cage: Cage | None = None) -> Quarantine:
+    """It costs nothing until somebody is put there."""
+    made = Quarantine(cage)
+    stack.callback(made.close)
+    return made
+
+
+def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
+    """A database that goes with the stack."""
+    return None if host is None else stack.enter_context(postgres.passing(host)).url
+
+
+def _runs(snippets: Sequence[Snippet], key: Callable[[Snippet], Any]) -> Iterator[tuple[Any, list[Snippet]]]:
+    """Neighbors with the same key."""
+    for value, some in itertools.groupby(snippets, key):
+        yield value, list(some)
+
+
+def _chunks(snippets: Sequence[Snippet], workers: int) -> list[Sequence[Snippet]]:
+    """About equal ones, as many for each worker."""
+    rounds = -(-len(snippets) // (workers * _CHUNK))
+    length = max(1, -(-len(snippets) // max(1, rounds * workers)))
+    return [snippets[start : start + length] for start in range(0, len(snippets), length)]
+
+
+def _small_chunks(snippets: Sequence[Snippet]) -> list[list[Snippet]]:
+    """Few enough that the time of one trial is enough for all of them; what changes a library is alone."""
+    found: list[list[Snippet]] = []
+    for snippet in snippets:
+        if snippet.alone or not found or len(found[-1]) >= _SMALL_CHUNK or found[-1][-1].alone:
+            found.append([])
+        found[-1].append(snippet)
+    return found
+
+
+def _no_throwaway() -> str:
+    """Why there is no PostgreSQL server for somebody else's page; empty if there is."""
+    if server.is_your_own():
+        return _NO_ROLES
+    return "" if find_binaries() is not None else server.NO_BINARIES
+
+
+def _contained(
+    chunk: Sequence[Snippet],
+    kinds: Sequence[Kind],
+    bench: _Bench,
+    room: _SharedRoom,
+    no_postgres: str,
+) -> list[Checked]:
+    """The findings of a few snippets of somebody else's; `no_postgres` says why PostgreSQL isn't there."""
+    findings: dict[tuple[int, Kind], Finding] = {}
+    jobs: dict[tuple[int, Kind], Job] = {}
+    for number, snippet in enumerate(chunk):
+        for kind in kinds:
+            if snippet.skip is not None:
+                findings[number, kind] = Finding(kind, Verdict.NOT_RUN, f"skipped: {snippet.skip}")
+            elif snippet.placeholder:
+                findings[number, kind] = Finding(
+                    kind, Verdict.PLACEHOLDER, f"{snippet.placeholder} stands for something"
+                )
+            elif no_postgres and kind is Kind.POSTGRES:
+                findings[number, kind] = Finding(kind, Verdict.NOT_RUN, no_postgres)
+            else:
+                jobs[number, kind] = Job(snippet, kind, _arguments(bench, snippet, kind))
+    if jobs:
+        found = bench.quarantine.try_out(list(jobs.values()), room.enter())
+        findings |= dict(zip(jobs, found, strict=True))
+    return [
+        Checked(snippet, {kind: findings[number, kind] for kind in kinds})
+        for number, snippet in enumerate(chunk)
+    ]
+
+
+def _chunk(
+    chunk: Sequence[Snippet], kinds: Sequence[Kind], benches: SimpleQueue[_Bench], unavailable: str
+) -> list[Checked]:
+    """The findings of a few snippets of your own."""
+    findings: dict[int, dict[Kind, Finding]] = defaultdict(dict)
+    jobs: list[tuple[int, Kind]] = []
+    for number, snippet in enumerate(chunk):
+        for kind in kinds:
+            known = _without_running(snippet, kind, unavailable)
+            if known is not None:
+                findings[number][kind] = known
+            else:
+                jobs.append((number, kind))
+    bench = benches.get()
+    try:
+        together = [(number, kind) for number, kind in jobs if not chunk[number].needs_own_process]
+        tried = dict(zip(together, _trials(bench, chunk, together), strict=True))
+        for number, kind in jobs:
+            if (number, kind) not in tried:
+                tried[number, kind] = _alone(bench, _arguments(bench, chunk[number], kind), kind)
+            trial = tried[number, kind]
+            findings[number][kind] = (
+                trial if isinstance(trial, Finding) else judge(chunk[number], kind, trial)
+            )
+    finally:
+        benches.put(bench)
+    return [
+        Checked(snippet, {kind: findings[number][kind] for kind in kinds})
+        for number, snippet in enumerate(chunk)
+    ]
+
+
+def _without_running(snippet: Snippet, kind: Kind, unavailable: str) -> Finding | None:
+    if snippet.skip is not None:
+        return Finding(kind, Verdict.NOT_RUN, f"skipped: {snippet.skip}")
+    found = placeholder(snippet)
+    if found is not None:
+        return Finding(kind, Verdict.PLACEHOLDER, f"{found} stands for something")
+    if kind is Kind.POSTGRES and unavailable:
+        return Finding(kind, Verdict.NOT_RUN, unavailable)
+    return None
+
+
+def _trials(
+    bench: _Bench, chunk: Sequence[Snippet], jobs: Sequence[tuple[int, Kind]]
+) -> list[Trial | Finding]:
+    if not jobs:
+        return []
+    arguments = [_arguments(bench, chunk[number], kind) for number, kind in jobs]
+    ended = bench.worker.run(_RUN, {"jobs": arguments}, Limits(_LIMITS.seconds + len(jobs), _LIMITS.memory))
+    if ended.how == "returned":
+        return [read_trial(one) for one in ended.value]
+    # One of them took the others along: each for itself.
+    return [_alone(bench, one, kind) for one, (_, kind) in zip(arguments, jobs, strict=True)]
+
+
+def _alone(bench: _Bench, arguments: dict[str, Any], kind: Kind) -> Trial | Finding:
+    ended = bench.worker.run(_RUN, {"jobs": [arguments]}, _LIMITS)
+    if ended.how == "returned":
+        return read_trial(ended.value[0])
+    return Finding(kind, Verdict.NOT_DECIDED, ended.error or ended.how)
+
+
+def _arguments(bench: _Bench, snippet: Snippet, kind: Kind) -> dict[str, Any]:
+    return {
+        "kind": kind.value,
+        "url": bench.url.render_as_string(hide_password=False)
+        if bench.url and kind is Kind.POSTGRES
+        else None,
+        "form": snippet.form.value,
+        "text": snippet.text,
+        "before": [[one.form.value, one.text] for one in snippet.leans_on],
+        "given": snippet.given,
+        "answers": list(snippet.answers),
+        "locks": bench.locks,
+        "shared": bench.shared,
+    }
+
+
+def _with_use(page: Sequence[Checked]) -> Iterator[Checked]:
+    """A definition that a later snippet of the page uses did run, there."""
+    for checked in page:
+        yield Checked(
+            checked.snippet,
+            {
+                kind: Finding(kind, Verdict.WORKS, "used further below")
+                if finding.verdict is Verdict.NOTHING_RAN and _is_used(checked.snippet, kind, page)
+                else finding
+                for kind, finding in checked.findings.items()
+            },
+        )
+
+
+def _is_used(snippet: Snippet, kind: Kind, page: Sequence[Checked]) -> bool:
+    """Of somebody else's, only by what works: there its schema proves it."""
+    return any(
+        snippet.place in {earlier.place for earlier in one.snippet.leans_on}
+        and (snippet.trusted or one.findings[kind].verdict in (Verdict.WORKS, Verdict.OUTSIDE))
+        for one in page
+        if kind in one.findings
+    )

@@ -1,0 +1,1 @@
+"""One snippet tried on one database."""

@@ -1,0 +1,41 @@
+"""What would become of the snippet with `--sql`, where no database answers? Asked where it speaks to one."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+
+from migration_cookbook.verify.trial.recording import installed
+from migration_cookbook.verify.trial.script import script
+from migration_cookbook.verify.world.columns import DIALECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.verify.values.snippet import Form
+
+
+def surprises(form: Form, text: str, before: Sequence[tuple[Form, str]], kind: Kind) -> Iterator[str]:
+    """A sentence for what `--sql` prints otherwise than it is meant, or can't print."""
+    if "get_bind" not in text:
+        return
+    printed = io.StringIO()
+    context = MigrationContext.configure(
+        dialect=DIALECTS[kind], opts={"as_sql": True, "output_buffer": printed, "literal_binds": True}
+    )
+    made = script(form, text, before, lambda sql: None)
+    try:
+        with installed(Operations(context)):
+            if made.before is not None:
+                made.before()
+            made.up()
+    except Exception as error:
+        yield f"it can't run with --sql: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+    for line in printed.getvalue().splitlines():
+        if re.search(r"\bNULL\b", line) and not re.search(r"\bNULL\b|\bNone\b", text):
+            yield f"with --sql a parameter is printed as NULL: {line.strip()}"

@@ -1,0 +1,1 @@
+"""Values that the steps of a check hand to each other."""

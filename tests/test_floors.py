@@ -26,6 +26,7 @@ FLOORS = {
     "practice": 3,
     "cells": 4,
     "editions": 4,
+    "bench": 5,
     "lab": 5,
     "cli": 5,
 }

@@ -7,8 +7,9 @@ import pytest
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.editions.marks import mark
 from migration_cookbook.locks import Lock
+from migration_cookbook.verify.values.checked import Checked
 from migration_cookbook.verify.values.snippet import Expected, Form, Snippet
-from migration_cookbook.verify.values.verdict import Checked, Difference, Finding, Verdict
+from migration_cookbook.verify.values.verdict import Difference, Finding, Verdict
 
 SQLITE, POSTGRES = Kind.SQLITE, Kind.POSTGRES
 SENT = ("ALTER TABLE books DROP COLUMN isbn",)

@@ -8,8 +8,9 @@ import pytest
 
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.verify.judging.expecting import complaint, complaints, held_to_declaration
+from migration_cookbook.verify.values.checked import Checked
 from migration_cookbook.verify.values.snippet import Expected, Form, Snippet
-from migration_cookbook.verify.values.verdict import Checked, Finding, Verdict
+from migration_cookbook.verify.values.verdict import Finding, Verdict
 
 PLAIN = Snippet("page.md", 3, "python", Form.OPERATIONS, "op.drop_table('a')")
 

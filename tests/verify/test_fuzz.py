@@ -25,9 +25,9 @@ from migration_cookbook.verify.reading import read_text
 from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.report import FORMATS, terminal
 from migration_cookbook.verify.report.run import Run
-from migration_cookbook.verify.trial.trial import Refusal, Trial
+from migration_cookbook.verify.values.checked import Checked
+from migration_cookbook.verify.values.outcome import Refusal, Trial
 from migration_cookbook.verify.values.snippet import Form, Snippet
-from migration_cookbook.verify.values.verdict import Checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

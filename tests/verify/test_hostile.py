@@ -57,7 +57,7 @@ class Attack:
 FORGED = """
 import json, os
 from dataclasses import asdict
-from migration_cookbook.verify.trial.trial import Trial
+from migration_cookbook.verify.values.outcome import Trial
 report = asdict(Trial("done", sent=("SELECT 1",), ran=1))
 §CHANGE§
 for fd in range(3, 128):
@@ -245,7 +245,7 @@ ATTACKS = {
         """
 import json, os
 from dataclasses import asdict
-from migration_cookbook.verify.trial.trial import Trial
+from migration_cookbook.verify.values.outcome import Trial
 report = asdict(Trial("done", sent=("DROP TABLE x",), ran=1, changes=("- table x",), fingerprint="0" * 64))
 for fd in range(3, 128):
     try: os.write(fd, json.dumps({"how": "returned", "value": [report]}).encode() + b"\\n")

@@ -27,9 +27,10 @@ from migration_cookbook.verify.report import FORMATS, terminal
 from migration_cookbook.verify.report.run import Run
 from migration_cookbook.verify.report.titles import title
 from migration_cookbook.verify.trial import script
-from migration_cookbook.verify.trial.trial import Refusal, Trial
+from migration_cookbook.verify.values.checked import Checked
+from migration_cookbook.verify.values.outcome import Refusal, Trial
 from migration_cookbook.verify.values.snippet import Expected, Form, Snippet, extensions_made
-from migration_cookbook.verify.values.verdict import Checked, Finding, Verdict
+from migration_cookbook.verify.values.verdict import Finding, Verdict
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from migration_cookbook.databases.server import Server
-    from migration_cookbook.verify.values.verdict import Checked
+    from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.workspace import Workspace
 
 #: The sheets are tried once, in one process.

@@ -18,8 +18,9 @@ from migration_cookbook.verify.judging.expecting import held_to_declaration
 from migration_cookbook.verify.report import FORMATS, terminal
 from migration_cookbook.verify.report.run import Mark, Run
 from migration_cookbook.verify.report.titles import shortened, title
+from migration_cookbook.verify.values.checked import Checked
 from migration_cookbook.verify.values.snippet import Expected, Form, Snippet
-from migration_cookbook.verify.values.verdict import Checked, Finding, Verdict
+from migration_cookbook.verify.values.verdict import Finding, Verdict
 
 VERSIONS = {Kind.SQLITE: "3.40.1", Kind.POSTGRES: "18.6"}
 SYNTAX_ERROR = 'OperationalError: near "ALTER": syntax error'

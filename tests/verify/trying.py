@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox.recorder import recording
 from migration_cookbook.verify.judging.judge import judge
-from migration_cookbook.verify.trial.trial import Text, trial
+from migration_cookbook.verify.trial.trial import trial
+from migration_cookbook.verify.values.outcome import Text
 from migration_cookbook.verify.values.snippet import Form, Snippet
 
 if TYPE_CHECKING:
     from migration_cookbook.databases.database import Database
-    from migration_cookbook.verify.trial.trial import Trial
+    from migration_cookbook.verify.values.outcome import Trial
     from migration_cookbook.verify.values.verdict import Finding
 
 

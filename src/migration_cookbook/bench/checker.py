@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from migration_cookbook.bench.planted.noticing import Planted
+    from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Snippet
-    from migration_cookbook.verify.values.verdict import Checked
     from migration_cookbook.workspace import Workspace
 
 #: Snippets a second, on both databases together.

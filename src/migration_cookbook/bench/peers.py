@@ -25,7 +25,7 @@ from migration_cookbook.verify.values.snippet import Form
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from migration_cookbook.verify.values.verdict import Checked
+    from migration_cookbook.verify.values.checked import Checked
 
 _ENVIRONMENT = """
 import os

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from migration_cookbook.editions.sheet import Sheet
     from migration_cookbook.locks import Lock
+    from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Expected
-    from migration_cookbook.verify.values.verdict import Checked, Finding
+    from migration_cookbook.verify.values.verdict import Finding
     from migration_cookbook.workspace import Workspace
 
 WORKS, DIFFERS, FAILS, NOTHING = "✓", "≈", "✗", "–"

@@ -24,8 +24,9 @@ from migration_cookbook.workspace import open_workspace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Snippet
-    from migration_cookbook.verify.values.verdict import Checked, Finding
+    from migration_cookbook.verify.values.verdict import Finding
     from migration_cookbook.workspace import Workspace
 
 #: What is sent to a database for its own sake. All else is the same on each of them.

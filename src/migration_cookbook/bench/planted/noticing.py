@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from migration_cookbook.bench.planted.mutants import Mutant
     from migration_cookbook.databases.kinds import Kind as Database
+    from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Snippet
-    from migration_cookbook.verify.values.verdict import Checked, Finding
+    from migration_cookbook.verify.values.verdict import Finding
     from migration_cookbook.workspace import Workspace
 
 #: Those that can be planted in.

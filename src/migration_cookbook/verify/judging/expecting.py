@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.verify.values.snippet import Expected
-from migration_cookbook.verify.values.verdict import Checked, Finding, Verdict
+from migration_cookbook.verify.values.verdict import Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Snippet
 
 #: Python refuses to count with numbers of thousands of digits.

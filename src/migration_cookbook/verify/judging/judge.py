@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from migration_cookbook.databases.kinds import Kind
-    from migration_cookbook.verify.trial.trial import Refusal, Trial
+    from migration_cookbook.verify.values.outcome import Refusal, Trial
     from migration_cookbook.verify.values.snippet import Snippet
 
 _PLACEHOLDER = re.compile(

@@ -19,7 +19,8 @@ from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.verify.judging.judge import judge, placeholder
 from migration_cookbook.verify.process.quarantine import Job, PageRoom, Quarantine
 from migration_cookbook.verify.process.untrusted import read_trial
-from migration_cookbook.verify.values.verdict import Checked, Finding, Verdict
+from migration_cookbook.verify.values.checked import Checked
+from migration_cookbook.verify.values.verdict import Finding, Verdict
 from migration_cookbook.worker import Limits, Worker
 from migration_cookbook.workspace import CookbookError
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.databases.server import Server
     from migration_cookbook.verify.containment import Cage
-    from migration_cookbook.verify.trial.trial import Trial
+    from migration_cookbook.verify.values.outcome import Trial
     from migration_cookbook.verify.values.snippet import Snippet
     from migration_cookbook.workspace import Workspace
 

@@ -18,6 +18,7 @@ from migration_cookbook.verify.judging.judge import judge, placeholder
 from migration_cookbook.verify.process.untrusted import read_snippet, read_trial, snippet_as_json
 from migration_cookbook.verify.reading import read_text
 from migration_cookbook.verify.trial import commands, configuration, shared_server, trial
+from migration_cookbook.verify.values.outcome import Text, Trial
 from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.workspace import CookbookError
 
@@ -71,7 +72,7 @@ def _judged(job: Mapping[str, Any]) -> dict[str, Any]:
     return {"finding": asdict(finding), "left": left_in(job["proof"]) if job["proof"] else ""}
 
 
-def _tried(job: Mapping[str, Any], recorder: Recorder) -> trial.Trial:
+def _tried(job: Mapping[str, Any], recorder: Recorder) -> Trial:
     kind = Kind(job["kind"])
     urls = {one: sa.make_url(job[one]) for one in ("url", "proof") if job.get(one)}
     with shared_server.applied(shared=bool(job.get("shared"))) as refused:
@@ -88,14 +89,14 @@ def _database(url: sa.URL) -> Database:
 
 def _trial(
     job: Mapping[str, Any], kind: Kind, url: sa.URL | None, proof: sa.URL | None, recorder: Recorder
-) -> trial.Trial:
+) -> Trial:
     form = Form(job["form"])
     where, keep = proof or url, proof is not None
     if form is Form.COMMANDS:
         return _with_proof(commands.trial(job["text"], job.get("answers", ()), kind, where, keep=keep), proof)
     if form in (Form.INI, Form.PYPROJECT, Form.ENVIRONMENT):
         return _with_proof(configuration.trial(form, job["text"], kind, where, keep=keep), proof)
-    text = trial.Text(
+    text = Text(
         form,
         job["text"],
         tuple((Form(other), earlier) for other, earlier in job.get("before", ())),
@@ -106,7 +107,7 @@ def _trial(
         return trial.trial(text, kind, url, recorder, proof=proof, locks=bool(job.get("locks")))
 
 
-def _with_proof(found: trial.Trial, proof: sa.URL | None) -> trial.Trial:
+def _with_proof(found: Trial, proof: sa.URL | None) -> Trial:
     """A project leaves its work where the proof is looked for."""
     if proof is None or found.ended != "done":
         return found

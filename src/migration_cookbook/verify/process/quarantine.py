@@ -36,7 +36,7 @@ from migration_cookbook.workspace import CookbookError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from migration_cookbook.verify.trial.trial import Refusal, Trial
+    from migration_cookbook.verify.values.outcome import Refusal, Trial
     from migration_cookbook.verify.values.snippet import Snippet
     from migration_cookbook.worker import Ended
     from migration_cookbook.workspace import Workspace

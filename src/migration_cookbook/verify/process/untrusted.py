@@ -16,7 +16,7 @@ from typing import Any
 
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.locks import Lock
-from migration_cookbook.verify.trial.trial import Trial
+from migration_cookbook.verify.values.outcome import Trial
 from migration_cookbook.verify.values.snippet import Expected, Snippet
 from migration_cookbook.verify.values.verdict import Finding, Verdict
 

@@ -10,8 +10,9 @@ from migration_cookbook.verify.report.run import Mark
 
 if TYPE_CHECKING:
     from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Snippet
-    from migration_cookbook.verify.values.verdict import Checked, Finding
+    from migration_cookbook.verify.values.verdict import Finding
 
 #: The kind is the key, and the others are for programs of this project.
 _NOT_TOLD = ("kind", "fingerprint", "differences", "needs_batch")

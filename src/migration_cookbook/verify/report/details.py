@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from migration_cookbook.databases.kinds import Kind
     from migration_cookbook.locks import Lock
     from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Snippet
-    from migration_cookbook.verify.values.verdict import Checked, Finding
+    from migration_cookbook.verify.values.verdict import Finding
 
 _TEXTS: tuple[tuple[str, Callable[[Finding], tuple[str, ...]]], ...] = (
     # What commands print says what they do; their SQL is every project's.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.verify.report.details import Section
     from migration_cookbook.verify.report.run import Run
-    from migration_cookbook.verify.values.verdict import Checked
+    from migration_cookbook.verify.values.checked import Checked
 
 #: The system's colors follow the reader's theme; the bars are told apart by color-blind readers too.
 _STYLE = """

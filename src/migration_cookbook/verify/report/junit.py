@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.databases.kinds import Kind
     from migration_cookbook.verify.report.run import Run
-    from migration_cookbook.verify.values.verdict import Checked
+    from migration_cookbook.verify.values.checked import Checked
 
 #: What XML 1.0 can't hold, not even escaped.
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

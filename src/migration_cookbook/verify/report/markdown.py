@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from migration_cookbook.verify.report.run import Run
-    from migration_cookbook.verify.values.verdict import Checked
+    from migration_cookbook.verify.values.checked import Checked
 
 #: Languages in which a fence is shown as code, and as nothing else.
 _SHOWN_AS_CODE = LANGUAGES | {"text", ""}

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from migration_cookbook.databases.kinds import BOTH, Kind
 from migration_cookbook.printable import all_printable
 from migration_cookbook.verify.judging.expecting import complaint
-from migration_cookbook.verify.values.verdict import Checked, Finding, Verdict
+from migration_cookbook.verify.values.verdict import Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from migration_cookbook.verify.values.checked import Checked
 
 #: What may have more than one line; all else in a run is told in one.
 _LONG = frozenset({"text", "given", "answers", "sent", "sent_down", "printed", "assumed"})

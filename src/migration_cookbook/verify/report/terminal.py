@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from migration_cookbook.verify.report.run import Part, Run
-    from migration_cookbook.verify.values.verdict import Checked
+    from migration_cookbook.verify.values.checked import Checked
 
 #: Colors of the terminal's own theme; the sign says the same.
 _STYLES = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.sandbox import alembic_private
 from migration_cookbook.sandbox.command import Command, parse
 from migration_cookbook.verify.trial.project import IDS, Project, project, write_revisions
-from migration_cookbook.verify.trial.trial import Refusal, Trial
+from migration_cookbook.verify.values.outcome import Refusal, Trial
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:

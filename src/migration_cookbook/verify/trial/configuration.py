@@ -10,7 +10,8 @@ import tomllib
 from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.trial.project import Project, project, write_revisions
-from migration_cookbook.verify.trial.trial import Refusal, Trial, refusal
+from migration_cookbook.verify.trial.trial import refusal
+from migration_cookbook.verify.values.outcome import Refusal, Trial
 from migration_cookbook.verify.values.snippet import Form
 
 if TYPE_CHECKING:

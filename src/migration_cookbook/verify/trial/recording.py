@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import alembic.op
 from alembic.operations import BatchOperations, Operations
 from alembic.operations.batch import BatchOperationsImpl
 from alembic.operations.ops import CreateTableOp
+
+from migration_cookbook.verify.world.tracker import Dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,13 +82,6 @@ class Guessing(Recording):
 
     def get_bind(self) -> Any:
         return self._bind
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A type or a table that is dropped by its own method."""
-
-    element: Any
 
 
 class NoConnection:

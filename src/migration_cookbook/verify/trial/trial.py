@@ -28,6 +28,7 @@ from migration_cookbook.verify.trial import lenient, offline, places, shared_ser
 from migration_cookbook.verify.trial import typos as slips
 from migration_cookbook.verify.trial.recording import Guessing, OwnDatabaseNeeded, Recording, installed
 from migration_cookbook.verify.trial.script import NotPython, Script, parse, script
+from migration_cookbook.verify.values.outcome import Refusal, Text, Trial
 from migration_cookbook.verify.values.snippet import Form, extensions_made
 from migration_cookbook.verify.world import errors as repair
 from migration_cookbook.verify.world import operations as needs
@@ -39,6 +40,7 @@ from migration_cookbook.verify.world.oddities import (
     ignoring_the_snippets_end,
     report_if_ours,
 )
+from migration_cookbook.verify.world.statements import statements
 from migration_cookbook.verify.world.tracker import Hints, Tale
 
 if TYPE_CHECKING:
@@ -63,66 +65,6 @@ _LONGEST_MESSAGE = 10_000
 _PATH = re.compile(r'"/[\w./-]+"')
 #: SQLSTATEs and words for "not within a transaction".
 _NEEDS_NO_TRANSACTION = ("25001", "55P04", "from within a transaction")
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a run ended, in the words of whoever refused."""
-
-    kind: str
-    message: str
-    sqlstate: str | None = None
-    statement: str | None = None
-    #: It misses a function that the database has for other arguments, or under nearly this name.
-    known_function: bool = False
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What came of it."""
-
-    #: Where it ended; "text" where it could not be read.
-    ended: Literal["text", "up", "down", "up again", "done"]
-    refusal: Refusal | None = None
-    sent: tuple[str, ...] = ()
-    sent_down: tuple[str, ...] = ()
-    assumed: tuple[str, ...] = ()
-    #: What command lines printed, each behind its prompt.
-    printed: tuple[str, ...] = ()
-    #: How many operations and statements were seen.
-    ran: int = 0
-    #: Only definitions that nobody calls.
-    idle: bool = False
-    #: What the way up changed.
-    changes: tuple[str, ...] = ()
-    #: What still differs after the way down.
-    left: tuple[str, ...] = ()
-    #: It was refused in a transaction, and works without one.
-    outside: bool = False
-    #: Sentences about new defaults that no INSERT survives.
-    unusable: tuple[str, ...] = ()
-    #: Sentences about new columns whose type means nothing.
-    untyped: tuple[str, ...] = ()
-    #: What `--sql` would do otherwise.
-    offline: tuple[str, ...] = ()
-    #: Names that look like slips of the pen, as sentences.
-    doubtful: tuple[str, ...] = ()
-    #: Of the schema after the way up, to be compared with what others read.
-    fingerprint: str = ""
-    #: What the way up locks on PostgreSQL, if that was asked.
-    locks: tuple[Lock, ...] = ()
-    #: Why it was not run on a server that isn't the cookbook's own.
-    not_run: str = ""
-
-
-@dataclass(frozen=True)
-class Text:
-    """A snippet, as far as a trial needs it."""
-
-    form: Form
-    text: str
-    before: tuple[tuple[Form, str], ...] = ()
-    given: str | None = None
 
 
 def trial(
@@ -354,7 +296,7 @@ def _attempt(
     apart: bool = False,
     watched: bool = False,
 ) -> _Attempt:
-    world = draft.statements(kind)
+    world = statements(draft, kind)
     found = _Attempt(Trial("up", assumed=world))
     committed = own or autocommit or apart or watched
     try:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from migration_cookbook.databases.kinds import Kind
     from migration_cookbook.locks import Lock
-    from migration_cookbook.verify.values.snippet import Snippet
 
 
 class Verdict(StrEnum):
@@ -66,13 +63,3 @@ class Finding:
     differences: tuple[Difference, ...] = ()
     #: SQLite refuses it, and would take it in a batch.
     needs_batch: bool = False
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A snippet with what came of it on each database."""
-
-    snippet: Snippet
-    findings: Mapping[Kind, Finding] = field(default_factory=dict)
-    #: Sentences about what is not as declared; empty if all is.
-    complaints: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from migration_cookbook.verify.world.draft import Sure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from migration_cookbook.verify.trial.trial import Refusal
+    from migration_cookbook.verify.values.outcome import Refusal
     from migration_cookbook.verify.world.draft import Draft
     from migration_cookbook.verify.world.tracker import Tale
 

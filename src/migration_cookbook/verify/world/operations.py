@@ -14,7 +14,6 @@ from alembic.operations import ops
 from sqlalchemy.sql import visitors
 
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.verify.trial.recording import Dropped
 from migration_cookbook.verify.world import sql as sql_needs
 from migration_cookbook.verify.world.by_name import (
     extension_of_opclass,
@@ -27,6 +26,7 @@ from migration_cookbook.verify.world.downgrade import default_text, full_name, n
 from migration_cookbook.verify.world.draft import ColumnDraft, Sure
 from migration_cookbook.verify.world.expressions import learn_expression, satisfy, suggest
 from migration_cookbook.verify.world.oddities import is_odd
+from migration_cookbook.verify.world.tracker import Dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.verify.world.draft import Sure
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
     from migration_cookbook.verify.world.draft import ColumnDraft, Draft, TableDraft
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A type or a table that is dropped by its own method."""
+
+    element: Any
 
 
 @dataclass

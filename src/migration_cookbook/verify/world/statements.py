@@ -1,0 +1,202 @@
+"""The statements that build a draft on one database, rows and all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.verify.world.columns import DIALECTS, is_text, is_whole, quoted, sample, spelled
+from migration_cookbook.verify.world.draft import FIRST_ID, ROWS, TEXT, ColumnDraft, Sure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from migration_cookbook.verify.world.draft import Draft, ForeignKey, TableDraft
+
+
+def statements(draft: Draft, kind: Kind) -> tuple[str, ...]:
+    """What builds it on that database, rows and all."""
+    if draft.given is not None:
+        return tuple(part for part in _split(draft.given) if part)
+    if kind is Kind.POSTGRES:
+        return tuple(_on_postgres(draft))
+    return tuple(_on_sqlite(draft))
+
+
+def _on_postgres(draft: Draft) -> Iterator[str]:
+    kind = Kind.POSTGRES
+    _agree(draft, kind)
+    _typed_by_enums(draft)
+    yield from (f"CREATE SCHEMA {quote(name, kind)}" for name in draft.schemas)
+    yield from (f'CREATE EXTENSION IF NOT EXISTS "{name}"' for name in draft.extensions)
+    for name, labels in draft.enums.items():
+        yield f"CREATE TYPE {quote(name, kind)} AS ENUM ({', '.join(map(quoted, labels))})"
+    for table in draft.tables.values():
+        yield _create(table, kind, keys=False)
+        yield from _rows(draft, table, kind)
+    for table in draft.tables.values():
+        name = quote(table.name, kind)
+        yield from (f"ALTER TABLE {name} ADD {_foreign_key(key, kind)}" for key in table.foreign_keys)
+        for label, text in table.unproved:
+            yield f"ALTER TABLE {name} ADD CONSTRAINT {quote(label, kind)} {text} NOT VALID"
+        yield from _indexes(table, kind)
+    yield from draft.others.values()
+
+
+def _on_sqlite(draft: Draft) -> Iterator[str]:
+    kind = Kind.SQLITE
+    _agree(draft, kind)
+    for table in draft.tables.values():
+        # SQLite's schemas are attached files: a table in one is nothing that could be there.
+        if "." not in table.name:
+            yield _create(table, kind, keys=True)
+            yield from _rows(draft, table, kind)
+            yield from _indexes(table, kind)
+    for name, text in draft.others.items():
+        if name.startswith("view "):
+            yield text
+
+
+def _agree(draft: Draft, kind: Kind) -> None:
+    """A key and what it refers to have one type, and what is referred to is unique."""
+    for table in list(draft.tables.values()):
+        for key in table.foreign_keys:
+            target = draft.table(key.table)
+            for name, other in zip(key.columns, key.targets, strict=False):
+                mine, theirs = table.column(name), target.column(other)
+                if mine.sure > theirs.sure:
+                    theirs.type, theirs.sure = mine.type, mine.sure
+                else:
+                    mine.type, mine.sure = theirs.type, theirs.sure
+                if "SERIAL" in spelled(mine.type, kind).upper():
+                    mine.type = "INTEGER"
+            if key.targets != (target.key or ("id",)) and (None, key.targets) not in target.uniques:
+                target.uniques.append((None, key.targets))
+
+
+def _typed_by_enums(draft: Draft) -> None:
+    """A column is of the enum type that is called like it: `role` of `user_role`, `shirt` of `shirt_size`."""
+    for name, labels in draft.enums.items():
+        for table in draft.tables.values():
+            for column in table.columns.values():
+                if column.type == TEXT and _belongs(column.name, name):
+                    used = column.literals - draft.new_labels - set(labels)
+                    column.type, column.sure = name, Sure.STATED
+                    labels = draft.enums[name] = (*labels, *sorted(used))
+
+
+def _rows(draft: Draft, table: TableDraft, kind: Kind) -> Iterator[str]:
+    if table.empty:
+        return
+    shown = [column for column in _columns(table).values() if column.values != ("GENERATED",)]
+    if not shown:
+        return
+    names = ", ".join(quote(column.name, kind) for column in shown)
+    rows = [
+        "(" + ", ".join(_value(draft, table, column, row, kind) for column in shown) + ")"
+        for row in range(1, ROWS + 1)
+    ]
+    rows += [
+        "("
+        + ", ".join(
+            id_ if column.name == "id" else _value(draft, table, column, 4 + n, kind) for column in shown
+        )
+        + ")"
+        for n, id_ in enumerate(table.ids)
+    ]
+    yield f"INSERT INTO {quote(table.name, kind)} ({names}) VALUES {', '.join(rows)}"
+
+
+def _value(draft: Draft, table: TableDraft, column: ColumnDraft, row: int, kind: Kind) -> str:
+    if column.values:
+        return column.values[(row - 1) % len(column.values)]
+    for key in table.foreign_keys:
+        if column.name in key.columns:
+            other = key.targets[key.columns.index(column.name)]
+            target = draft.table(key.table)
+            if target is not table or other != column.name:
+                return _value(draft, target, _columns(target)[other], row, kind)
+    type_ = spelled(column.type, kind)
+    # Whatever a key refers to, the rows of all tables have the same ids.
+    is_key = column.name == "id" or column.name.endswith("_id") or (column.name,) == table.key
+    if is_key and is_whole(type_) and column.looks_like is None:
+        return str(FIRST_ID - 1 + row)
+    labels = getattr(column.type, "enums", None) or draft.enums.get(type_) or ()
+    looks_like = column.looks_like if column.looks_like and is_text(type_) else type_
+    return sample(looks_like, column.name, row, kind, labels)
+
+
+def _belongs(column: str, enum: str) -> bool:
+    return column == enum or enum.startswith(f"{column}_") or enum.endswith(f"_{column}")
+
+
+def quote(name: str, kind: Kind) -> str:
+    """An identifier as it stands in SQL, its schema with it."""
+    quote_one = DIALECTS[kind].identifier_preparer.quote
+    return ".".join(quote_one(part) for part in name.split("."))
+
+
+def _columns(table: TableDraft) -> dict[str, ColumnDraft]:
+    """The columns, with the `id` that every table has by itself."""
+    if table.key is not None or "id" in table.columns:
+        return table.columns
+    return {"id": ColumnDraft("id", "INTEGER"), **table.columns}
+
+
+def _create(table: TableDraft, kind: Kind, *, keys: bool) -> str:
+    key = ("id",) if table.key is None else table.key
+    parts = [_column(column, key, kind) for column in _columns(table).values()]
+    if key:
+        label = f"CONSTRAINT {quote(table.key_name, kind)} " if table.key_name else ""
+        parts.append(f"{label}PRIMARY KEY ({_names(key, kind)})")
+    parts += [f"{_label(name, kind)}UNIQUE ({_names(names, kind)})" for name, names in table.uniques]
+    parts += [f"{_label(name, kind)}CHECK ({condition})" for name, condition in table.checks]
+    if keys:
+        parts += [_foreign_key(one, kind) for one in table.foreign_keys]
+    return f"CREATE TABLE {quote(table.name, kind)} ({', '.join(parts)})"
+
+
+def _column(column: ColumnDraft, key: tuple[str, ...], kind: Kind) -> str:
+    type_ = spelled(column.type, kind)
+    if key == (column.name,) and kind is Kind.POSTGRES and column.default is None:
+        type_ = {"INTEGER": "SERIAL", "BIGINT": "BIGSERIAL", "SMALLINT": "SMALLSERIAL"}.get(
+            type_.upper(), type_
+        )
+    default = f" DEFAULT {column.default}" if column.default is not None else ""
+    not_null = " NOT NULL" if column.not_null or column.name in key else ""
+    return f"{quote(column.name, kind)} {type_}{default}{not_null}"
+
+
+def _foreign_key(key: ForeignKey, kind: Kind) -> str:
+    return (
+        f"{_label(key.name, kind)}FOREIGN KEY ({_names(key.columns, kind)}) "
+        f"REFERENCES {quote(key.table, kind)} ({_names(key.targets, kind)}){key.options}"
+    )
+
+
+def _indexes(table: TableDraft, kind: Kind) -> Iterator[str]:
+    for name, (text, unique) in table.indexes.items():
+        plain = text if kind is Kind.POSTGRES else _plain(text)
+        yield f"CREATE {'UNIQUE ' if unique else ''}INDEX {quote(name, kind)} ON {quote(table.name, kind)} {plain}"
+
+
+def _plain(text: str) -> str:
+    """Without the method, which SQLite does not know."""
+    return text[text.index("(") :] if text.startswith("USING") else text
+
+
+def _label(name: str | None, kind: Kind) -> str:
+    return f"CONSTRAINT {quote(name, kind)} " if name else ""
+
+
+def _names(names: Iterable[str], kind: Kind) -> str:
+    return ", ".join(quote(name, kind) for name in names)
+
+
+def _split(text: str) -> list[str]:
+    import postgast
+
+    try:
+        return [part.strip().rstrip(";") for part in postgast.split(text)]
+    except postgast.PgQueryError:
+        return [part.strip() for part in text.split(";")]

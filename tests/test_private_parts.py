@@ -90,7 +90,7 @@ def test_ids_dates_and_widths_are_ours_within_and_alembics_again_after(tmp_path:
     config.set_main_option("path_separator", "os")
     grab = ApplyBatchImpl._grab_table_elements
     before = (util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH)
-    with alembic_private.steady(lambda: "abcd", lambda: dt.datetime(2026, 1, 5, 9)):
+    with alembic_private.deterministic(lambda: "abcd", lambda: dt.datetime(2026, 1, 5, 9)):
         command.revision(config, "x")
     assert (util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH) == before
     assert ApplyBatchImpl._grab_table_elements is grab
@@ -100,7 +100,7 @@ def test_ids_dates_and_widths_are_ours_within_and_alembics_again_after(tmp_path:
 
 def test_messages_are_not_wrapped_within(capsys: Any) -> None:
     long = "word " * 60
-    with alembic_private.steady(lambda: "", dt.datetime.now):
+    with alembic_private.deterministic(lambda: "", dt.datetime.now):
         messaging.msg(long)
     assert len(capsys.readouterr().out.strip().splitlines()) == 1
 
@@ -116,7 +116,7 @@ def test_a_batch_makes_constraints_and_indexes_in_the_same_order_each_time() -> 
         *(sa.Index(f"ix_{name}", name) for name in "cdefab"),
         sa.PrimaryKeyConstraint("a", name="pk_t"),
     )
-    with alembic_private.steady(lambda: "", dt.datetime.now):
+    with alembic_private.deterministic(lambda: "", dt.datetime.now):
         batch = ApplyBatchImpl(SimpleNamespace(), table, (), {}, reflected=True)  # type: ignore[arg-type]
     assert list(batch.named_constraints) == ["pk_t", "uq_d", "uq_e", "uq_f", "ck_a", "ck_b", "ck_c"]
     unnamed: list[Any] = batch.unnamed_constraints

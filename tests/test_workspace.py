@@ -21,15 +21,15 @@ import pytest
 from migration_cookbook.databases import cluster, server
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.databases.ownership import Journal, State
-from migration_cookbook.editions.learners import _HandedOut
+from migration_cookbook.editions.learners import _Manifest
 from migration_cookbook.practice import progress, solutions
 from migration_cookbook.sandbox import state
 from migration_cookbook.workspace import (
     CookbookError,
     Workspace,
     open_workspace,
-    passing_folder,
     sweep,
+    temporary_folder,
     waiting,
     write_atomically,
 )
@@ -239,7 +239,7 @@ class TestTemporaryFolders:
         assert (precious / "0123abcd").exists()
         with (
             pytest.raises(CookbookError, match="Remove it, and run this again"),
-            passing_folder(tmp_path / "parent"),
+            temporary_folder(tmp_path / "parent"),
         ):
             pass
         assert sorted(path.name for path in precious.iterdir()) == ["0123abcd", "thesis"]
@@ -261,7 +261,10 @@ class TestTemporaryFolders:
         assert sweep(child.parent) == []
         assert child.exists()
         if which == "parent":
-            with pytest.raises(CookbookError, match="belongs to another user"), passing_folder(child.parent):
+            with (
+                pytest.raises(CookbookError, match="belongs to another user"),
+                temporary_folder(child.parent),
+            ):
                 pass
 
     def test_files_and_pipes_do_not_stop_it(self, tmp_path: Path) -> None:
@@ -404,7 +407,7 @@ class TestDamagedFiles:
         (made.sandboxes / ".state" / "shop.json").write_bytes(DAMAGE[damage])
         (made.root / "handed-out.json").write_bytes(DAMAGE[damage])
         assert state.read(made, "shop") == {"files": {}, "generated": {}, "databases": {}}
-        assert _HandedOut.load(made).hashes == {}
+        assert _Manifest.load(made).hashes == {}
 
     @pytest.mark.parametrize("damage", [*DAMAGE, "another outcome", "wrong outcomes"])
     def test_the_known_outcome_of_a_solution(self, tmp_path: Path, damage: str) -> None:

@@ -181,13 +181,13 @@ def check(options: argparse.Namespace) -> int:
     """Run all tests: the engine's, then every cell of every notebook."""
     from migration_cookbook.editions.book import this_book
     from migration_cookbook.editions.compare import check_notebooks
-    from migration_cookbook.lab.memory import quick_folder
+    from migration_cookbook.lab.memory import tmpfs_folder
 
     book = this_book()
     if options.notebooks:
         return check_notebooks(book, open_workspace())
     which = ["-m", "long"] if options.long else []
-    with quick_folder() as folder:
+    with tmpfs_folder() as folder:
         tests = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *which, *options.pytest],
             cwd=book.root,

@@ -196,7 +196,7 @@ def _copy_and_die(server: Server, database: Database) -> None:
 
 class TestPassing:
     def test_it_is_gone_afterwards(self, shared: Server) -> None:
-        with postgres.passing(shared) as database, connect(database.url) as connection:
+        with postgres.temporary_database(shared) as database, connect(database.url) as connection:
             connection.execute("CREATE TABLE mine (id integer)")
             assert postgres.sweep(shared) == []
         assert administer(shared, f"SELECT FROM pg_database WHERE datname = '{database.name}'") == []
@@ -209,7 +209,7 @@ class TestPassing:
 
 
 def _pass_and_die(server: Server) -> None:
-    with postgres.passing(server):
+    with postgres.temporary_database(server):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -533,7 +533,7 @@ def test_a_workspace_value_is_enough(server_workspace: Workspace, shared: Server
 def test_who_stays_keeps_one_connection(shared: Server) -> None:
     with (
         pytest.raises(CookbookError, match=r"^PostgreSQL can't do it: .*administrator"),
-        postgres.staying(shared) as staying,
+        postgres.shared_admin_connection(shared) as staying,
     ):
         assert staying.administrator is not None
         database = postgres.create(staying, "shop")

@@ -13,7 +13,7 @@ import pytest
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.display.answers import Answer, combine
 from migration_cookbook.display.graph import Graph, Node
-from migration_cookbook.display.parts import Code, Lines, Note, Part, SideBySide, Table, Together, Verdict
+from migration_cookbook.display.parts import Code, Lines, MergedAnswer, Note, Part, SideBySide, Table, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ def test_values_are_shown_as_words() -> None:
 def test_equal_answers_are_shown_once_under_both_names() -> None:
     shown = both([Lines(("a", "b"))], [Lines(("a", "b"))])
     assert plain(shown) == ["SQLite and PostgreSQL:", "    a", "    b"]
-    assert [type(part) for part in shown] == [Together]
+    assert [type(part) for part in shown] == [MergedAnswer]
 
 
 def test_a_common_beginning_is_shown_once_and_the_rest_side_by_side() -> None:
@@ -89,7 +89,7 @@ def test_a_common_beginning_is_shown_once_and_the_rest_side_by_side() -> None:
         *("SQLite:", "    b", "    same"),
         *("PostgreSQL:", "    c", "    same"),
     ]
-    assert [type(part) for part in shown] == [Together, SideBySide]
+    assert [type(part) for part in shown] == [MergedAnswer, SideBySide]
 
 
 def test_different_answers_are_never_woven_together() -> None:

@@ -11,12 +11,12 @@ import pytest
 
 from migration_cookbook.databases.account import server_account
 from migration_cookbook.lab import memory
-from migration_cookbook.lab.memory import quick_folder
+from migration_cookbook.lab.memory import tmpfs_folder
 
 
 def test_it_is_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_ENOUGH", 1)
-    with quick_folder(tmp_path) as folder:
+    with tmpfs_folder(tmp_path) as folder:
         assert folder is not None
         assert tmp_path in folder.parents
         (folder / "file").touch()
@@ -25,20 +25,20 @@ def test_it_is_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_ENOUGH", 1)
-    with quick_folder(tmp_path) as folder:
+    with tmpfs_folder(tmp_path) as folder:
         assert folder is not None
         left = folder.parent / "left"
         left.mkdir()
-        with quick_folder(tmp_path):
+        with tmpfs_folder(tmp_path):
             assert folder.exists()
             assert not left.exists()
 
 
 def test_there_is_none_where_it_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_ENOUGH", 2**80)
-    with quick_folder(tmp_path) as folder:
+    with tmpfs_folder(tmp_path) as folder:
         assert folder is None
-    with quick_folder(tmp_path / "missing") as folder:
+    with tmpfs_folder(tmp_path / "missing") as folder:
         assert folder is None
     assert list(tmp_path.iterdir()) == []
 
@@ -79,7 +79,7 @@ def test_what_we_did_not_make_is_not_touched(
     monkeypatch.setattr(memory, "_ENOUGH", 1)
     precious = planted(tmp_path, how)
     before = sorted(tmp_path.rglob("*"))
-    with quick_folder(tmp_path) as folder:
+    with tmpfs_folder(tmp_path) as folder:
         assert folder is None
         assert sorted(tmp_path.rglob("*")) == before
     assert precious.exists()
@@ -91,7 +91,7 @@ def test_what_we_did_not_make_is_not_touched(
 def test_a_link_that_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_ENOUGH", 1)
     (tmp_path / f"cookbook-{os.getuid()}").symlink_to(tmp_path / "nowhere")
-    with quick_folder(tmp_path) as folder:
+    with tmpfs_folder(tmp_path) as folder:
         assert folder is None
     assert not (tmp_path / "nowhere").exists()
 
@@ -102,7 +102,7 @@ def test_nobody_else_may_enter_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     before = os.umask(umask)
     try:
         for _ in range(2):
-            with quick_folder(tmp_path) as folder:
+            with tmpfs_folder(tmp_path) as folder:
                 assert folder is not None
                 assert stat.S_IMODE(folder.parent.stat().st_mode) == CLOSED
     finally:
@@ -114,7 +114,7 @@ def test_an_empty_folder_of_ours_is_made_anew(tmp_path: Path, monkeypatch: pytes
     place = tmp_path / f"cookbook-{os.getuid()}"
     place.mkdir()
     place.chmod(0o755)
-    with quick_folder(tmp_path) as folder:
+    with tmpfs_folder(tmp_path) as folder:
         assert folder is not None
         assert stat.S_IMODE(place.stat().st_mode) == CLOSED
 
@@ -125,6 +125,6 @@ def test_the_account_of_roots_server_goes_through(tmp_path: Path, monkeypatch: p
     # Under /tmp: pytest's own folders are closed.
     with tempfile.TemporaryDirectory(dir="/tmp") as above:
         Path(above).chmod(0o711)
-        with quick_folder(Path(above)) as folder:
+        with tmpfs_folder(Path(above)) as folder:
             assert folder is not None
             assert server_account().reaches(folder)

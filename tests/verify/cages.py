@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.verify.containment import Cage, NotContained
+from migration_cookbook.verify.containment import ContainedWorker, NotContained
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def cage_or_skip(folder: Path, *preload: str) -> Cage:
-    cage = Cage(*preload)
+def cage_or_skip(folder: Path, *preload: str) -> ContainedWorker:
+    cage = ContainedWorker(*preload)
     try:
         cage.run("os:getcwd", {}, folder)
     except NotContained as reason:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cages import cage_or_skip
 
-from migration_cookbook.verify.containment import Cage, NotContained
+from migration_cookbook.verify.containment import ContainedWorker, NotContained
 from migration_cookbook.worker import Limits
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def cage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cage]:
+def cage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainedWorker]:
     one = cage_or_skip(tmp_path_factory.mktemp("cage"), "json")
     yield one
     one.close()
@@ -43,13 +43,15 @@ def outside(tmp_path: Path) -> Path:
 
 
 def run(
-    cage: Cage, folder: Path, code: str, limits: Limits | None = None, server: Path | None = None
+    cage: ContainedWorker, folder: Path, code: str, limits: Limits | None = None, server: Path | None = None
 ) -> Ended:
     """Run statements, by a function of the standard library that does."""
     return cage.run("timeit:timeit", {"stmt": code, "number": 1}, folder, server, limits)
 
 
-def test_it_returns_what_the_function_returns_and_what_was_printed(cage: Cage, folder: Path) -> None:
+def test_it_returns_what_the_function_returns_and_what_was_printed(
+    cage: ContainedWorker, folder: Path
+) -> None:
     ended = cage.run("os:getcwd", {}, folder)
     assert (ended.how, ended.value) == ("returned", str(folder))
     assert run(cage, folder, "print('one', flush=True)").output == "one\n"
@@ -57,7 +59,7 @@ def test_it_returns_what_the_function_returns_and_what_was_printed(cage: Cage, f
     assert (ended.how, ended.error) == ("raised", "ValueError: no such thing")
 
 
-def test_its_folder_is_its_own(cage: Cage, folder: Path) -> None:
+def test_its_folder_is_its_own(cage: ContainedWorker, folder: Path) -> None:
     code = (
         "import os; open('a', 'w').write('x' * 9); os.rename('a', 'b'); os.mkdir('c'); os.rename('b', 'c/d')"
     )
@@ -65,7 +67,7 @@ def test_its_folder_is_its_own(cage: Cage, folder: Path) -> None:
     assert (folder / "c" / "d").read_text() == "x" * 9
 
 
-def test_libraries_can_be_used(cage: Cage, folder: Path) -> None:
+def test_libraries_can_be_used(cage: ContainedWorker, folder: Path) -> None:
     for code in (
         "import sqlalchemy.orm, alembic.autogenerate, psycopg; psycopg.pq.version()",
         "import zoneinfo; zoneinfo.ZoneInfo('Europe/Berlin')",
@@ -101,7 +103,7 @@ def test_libraries_can_be_used(cage: Cage, folder: Path) -> None:
         "open('/dev/tty', 'w')",
     ],
 )
-def test_a_file_outside(cage: Cage, folder: Path, outside: Path, code: str) -> None:
+def test_a_file_outside(cage: ContainedWorker, folder: Path, outside: Path, code: str) -> None:
     before = outside.stat()
     ended = run(cage, folder, f"import os, sqlite3; PATH = {str(outside)!r}; {code}")
     assert ended.how == "raised"
@@ -121,7 +123,7 @@ def test_a_file_outside(cage: Cage, folder: Path, outside: Path, code: str) -> N
 
 
 def test_copying_a_file_changes_no_mode_and_no_time_elsewhere(
-    cage: Cage, folder: Path, outside: Path
+    cage: ContainedWorker, folder: Path, outside: Path
 ) -> None:
     before = outside.stat()
     code = f"import os; os.utime({str(outside)!r}); os.chmod({str(outside)!r}, 0)"
@@ -130,7 +132,7 @@ def test_copying_a_file_changes_no_mode_and_no_time_elsewhere(
     assert run(cage, folder, "import shutil; open('a', 'w'); shutil.copy2('a', 'b')").how == "returned"
 
 
-def test_what_it_may_read_it_may_not_write(cage: Cage, folder: Path) -> None:
+def test_what_it_may_read_it_may_not_write(cage: ContainedWorker, folder: Path) -> None:
     for module in ("os", "sqlalchemy", "migration_cookbook.worker"):
         code = f"import os, {module}; os.open({module}.__file__, os.O_RDONLY"
         assert run(cage, folder, f"{code})").how == "returned"
@@ -177,7 +179,7 @@ def test_what_it_may_read_it_may_not_write(cage: Cage, folder: Path) -> None:
         "refused(600, 0)  # what a kernel to come may bring",
     ],
 )
-def test_what_it_may_not_ask_of_the_system(cage: Cage, folder: Path, code: str) -> None:
+def test_what_it_may_not_ask_of_the_system(cage: ContainedWorker, folder: Path, code: str) -> None:
     if code.startswith("refused") and os.uname().machine != "x86_64":
         pytest.skip("these numbers of system calls are x86_64's")
     ended = run(
@@ -196,7 +198,7 @@ def test_what_it_may_not_ask_of_the_system(cage: Cage, folder: Path, code: str) 
     assert run(cage, folder, "pass").how == "returned"
 
 
-def test_the_environment_is_empty(cage: Cage, folder: Path) -> None:
+def test_the_environment_is_empty(cage: ContainedWorker, folder: Path) -> None:
     ended = cage.run("os:getenv", {"key": "PATH"}, folder)
     assert (ended.how, ended.value) == ("returned", None)
     ended = run(cage, folder, "import os; print({**os.environ})")
@@ -237,7 +239,7 @@ def servers(tmp_path: Path) -> Iterator[tuple[Listening, Listening]]:
 
 
 def test_every_connection_leads_to_its_server(
-    cage: Cage, folder: Path, servers: tuple[Listening, Listening]
+    cage: ContainedWorker, folder: Path, servers: tuple[Listening, Listening]
 ) -> None:
     first, second = servers
     code = f"""
@@ -270,7 +272,7 @@ for path in ({str(first.path)!r}, {str(second.path)!r}, "/run/docker.sock", "\\0
         ("[os.write(fd, b'x' * 60_000) for _ in range(100)]", "its answer has no end"),
     ],
 )
-def test_an_answer_that_is_none(cage: Cage, folder: Path, said: str, error: str) -> None:
+def test_an_answer_that_is_none(cage: ContainedWorker, folder: Path, said: str, error: str) -> None:
     # The answer's pipe is the only one that is open.
     code = f"""
 import os, stat
@@ -294,7 +296,7 @@ for fd in range(3, 128):
         ("import ctypes; ctypes.string_at(0)", "it was ended by SIGSEGV"),
     ],
 )
-def test_a_process_that_dies_is_told(cage: Cage, folder: Path, code: str, error: str) -> None:
+def test_a_process_that_dies_is_told(cage: ContainedWorker, folder: Path, code: str, error: str) -> None:
     ended = run(cage, folder, code)
     assert (ended.how, ended.error) == ("died", error)
 
@@ -308,7 +310,7 @@ def test_a_process_that_dies_is_told(cage: Cage, folder: Path, code: str, error:
         "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); time.sleep(60)",
     ],
 )
-def test_what_never_ends_is_ended(cage: Cage, folder: Path, code: str) -> None:
+def test_what_never_ends_is_ended(cage: ContainedWorker, folder: Path, code: str) -> None:
     start = time.monotonic()
     ended = run(cage, folder, code, Limits(seconds=0.5))
     assert (ended.how, ended.error) == ("too long", "it ran for more than 0.5 seconds")
@@ -324,13 +326,13 @@ def test_what_never_ends_is_ended(cage: Cage, folder: Path, code: str) -> None:
         "held = ['x' * 2**20 for _ in range(900)]",
     ],
 )
-def test_memory_has_an_end(cage: Cage, folder: Path, code: str) -> None:
+def test_memory_has_an_end(cage: ContainedWorker, folder: Path, code: str) -> None:
     ended = run(cage, folder, code, Limits(seconds=5, memory=200 * 2**20))
     assert ended.how in ("too much memory", "raised"), ended
     assert ended.how == "too much memory" or "allocate memory" in ended.error or "new thread" in ended.error
 
 
-def test_output_and_files_have_an_end(cage: Cage, folder: Path) -> None:
+def test_output_and_files_have_an_end(cage: ContainedWorker, folder: Path) -> None:
     ended = run(cage, folder, "while True: print('x' * 10_000)")
     assert ended.how in ("raised", "died", "too long")
     assert len(ended.output) <= 20_000
@@ -339,7 +341,7 @@ def test_output_and_files_have_an_end(cage: Cage, folder: Path) -> None:
     assert (folder / "x").stat().st_size <= 64_000_000
 
 
-def test_the_next_one_is_clean(cage: Cage, folder: Path) -> None:
+def test_the_next_one_is_clean(cage: ContainedWorker, folder: Path) -> None:
     code = "import json, sys; json.loads = sys.exit; sys.modules['os'] = None; open('left', 'w').close()"
     assert run(cage, folder, code).how in ("returned", "raised", "died")
     assert (
@@ -350,7 +352,7 @@ def test_the_next_one_is_clean(cage: Cage, folder: Path) -> None:
 
 def test_where_the_kernel_can_not_do_it_nothing_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    cage = Cage("without_landlock")
+    cage = ContainedWorker("without_landlock")
     with pytest.raises(NotContained, match="no Landlock"):
         run(cage, folder, "open('it ran', 'w')")
     cage.close()

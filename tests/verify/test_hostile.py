@@ -19,7 +19,7 @@ from cages import cage_or_skip
 from migration_cookbook.databases import cluster, throwaway
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.kinds import BOTH, Kind
-from migration_cookbook.verify.containment import Cage
+from migration_cookbook.verify.containment import ContainedWorker
 from migration_cookbook.verify.process import quarantine
 from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.values.snippet import Form, Snippet, changes_libraries
@@ -578,12 +578,12 @@ def test_a_page_has_so_much_time_and_no_more(outside: Outside, monkeypatch: pyte
 def test_where_it_can_not_be_contained_it_is_not_run(
     outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Powerless(Cage):
+    class Powerless(ContainedWorker):
         def __init__(self, *preload: str) -> None:
             super().__init__("without_landlock", *preload)
 
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    monkeypatch.setattr(quarantine, "Cage", Powerless)
+    monkeypatch.setattr(quarantine, "ContainedWorker", Powerless)
     (found,) = tried(outside, (GOOD, Form.OPERATIONS))
     for finding in found.values():
         assert finding.verdict is Verdict.NOT_RUN

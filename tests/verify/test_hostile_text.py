@@ -184,7 +184,7 @@ def test_many_snippets_that_need_each_other_are_read_soon() -> None:
     started = time.process_time()
     found = read_text("a.md", page.encode())
     assert time.process_time() - started < SECONDS
-    assert [len(one.leans_on) for one in found] == list(range(120))
+    assert [len(one.depends_on) for one in found] == list(range(120))
 
 
 def test_snippets_that_would_fill_the_memory_are_refused() -> None:
@@ -397,7 +397,7 @@ def attacking_run() -> Run:
         kind: Finding(kind, Verdict.NOT_DECIDED, text, several, several, several, several, several, several)
         for kind in BOTH
     }
-    skipped = Snippet("b.md", 1, "sql", Form.SQL, text, skip=text, leans_on=(one,))
+    skipped = Snippet("b.md", 1, "sql", Form.SQL, text, skip=text, depends_on=(one,))
     checked = (Checked(one, findings, several), Checked(skipped, {}, ()))
     return Run(checked, dict.fromkeys(BOTH, text), several, show_sql=True)
 
@@ -518,11 +518,11 @@ def test_the_language_of_a_fence_is_a_plain_word_or_none(language: str) -> None:
 
 
 def test_names_of_many_tables_are_compared_soon() -> None:
-    from migration_cookbook.verify.trial.typos import slips
+    from migration_cookbook.verify.trial.typos import find_typos
     from migration_cookbook.verify.world.draft import Draft, TableDraft
 
     names = [f"table_{chr(97 + n % 26) * (n // 26 % 40 + 1)}_{chr(97 + n // 1040)}" for n in range(20_000)]
     draft = Draft(tables={name: TableDraft(name) for name in [*names, "a" * 200_000]})
     started = time.process_time()
-    assert list(slips(draft, ())) != []
+    assert list(find_typos(draft, ())) != []
     assert time.process_time() - started < SECONDS

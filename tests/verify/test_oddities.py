@@ -17,7 +17,7 @@ from migration_cookbook.verify.world import operations as needs
 from migration_cookbook.verify.world import sql as sql_needs
 from migration_cookbook.verify.world.draft import Draft
 from migration_cookbook.verify.world.oddities import STRICT_VARIABLE, CheckerError
-from migration_cookbook.verify.world.tracker import Tale
+from migration_cookbook.verify.world.tracker import SchemaTracker
 
 if TYPE_CHECKING:
     from trying import Desk
@@ -29,7 +29,7 @@ LOST = 'op.drop_index("ix_books_isbn", "books")'
 
 
 def broken(*given: Any, **named: Any) -> NoReturn:
-    raise AttributeError("'Tale' object has no attribute 'tabel'")
+    raise AttributeError("'SchemaTracker' object has no attribute 'tabel'")
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -253,7 +253,7 @@ def test_a_draft_gets_copies_of_hints(desk: Desk) -> None:
     known = trial._hints(trial.Text(Form.FUNCTIONS, text), Kind.SQLITE)
     before = repr(known)
     draft = Draft()
-    table = Tale(draft, hints=known).table("t")
+    table = SchemaTracker(draft, hints=known).table("t")
     assert table is not None
     table.columns["n"].not_null = True
     table.columns["n"].literals.add("mine")

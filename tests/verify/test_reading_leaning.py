@@ -21,8 +21,8 @@ def leans(tmp_path: Path, *fences: str) -> list[list[int]]:
     assert len(snippets) == len(fences)
     place = {snippet.line: number for number, snippet in enumerate(snippets)}
     for snippet in snippets:
-        assert all(each.leans_on == () for each in snippet.leans_on)
-    return [[place[each.line] for each in snippet.leans_on] for snippet in snippets]
+        assert all(each.depends_on == () for each in snippet.depends_on)
+    return [[place[each.line] for each in snippet.depends_on] for snippet in snippets]
 
 
 HELPER = "python\ndef add(name):\n    op.add_column('a', sa.Column(name, sa.Integer))"

@@ -46,7 +46,7 @@ WORKING = Checked(
 )
 REFUSED = Checked(
     snippet(
-        20, "op.alter_column('books', 'title', nullable=False)\n```\nop.more()", leans_on=(HELPER.snippet,)
+        20, "op.alter_column('books', 'title', nullable=False)\n```\nop.more()", depends_on=(HELPER.snippet,)
     ),
     {
         Kind.SQLITE: finding(
@@ -284,7 +284,7 @@ def test_json_holds_all_that_was_seen() -> None:
     refused = content["snippets"][2]
     assert (refused["file"], refused["line"], refused["as_declared"]) == ("docs/a|b<c>.md", 20, False)
     assert refused["complaints"] == [f"SQLite: it fails: {SYNTAX_ERROR}"]
-    assert refused["leans_on"] == ["docs/a|b<c>.md:3"]
+    assert refused["depends_on"] == ["docs/a|b<c>.md:3"]
     assert list(refused["findings"]) == ["sqlite", "postgres"]
     assert refused["findings"]["sqlite"]["as_declared"] is False
     assert refused["findings"]["sqlite"]["assumed"] == list(WORLD)

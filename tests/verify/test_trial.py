@@ -16,7 +16,7 @@ from migration_cookbook.verify.values.verdict import Difference, Verdict
 if TYPE_CHECKING:
     from trying import Desk
 
-    from migration_cookbook.verify.world.tracker import Tale
+    from migration_cookbook.verify.world.tracker import SchemaTracker
 
 WORKS, FAILS, OUTSIDE = Verdict.WORKS, Verdict.FAILS, Verdict.OUTSIDE
 BATCH = 'with op.batch_alter_table("books") as batch:\n    '
@@ -233,7 +233,7 @@ def test_nothing_stays_in_the_database(desk: Desk) -> None:
 def test_an_operation_of_somebody_elses_can_say_what_it_needs(desk: Desk) -> None:
     from alembic.operations import MigrateOperation, Operations
 
-    from migration_cookbook.verify.world import operations as needs
+    from migration_cookbook.verify.world import operations
 
     @Operations.register_operation("empty_table")
     class EmptyTable(MigrateOperation):
@@ -248,9 +248,9 @@ def test_an_operation_of_somebody_elses_can_say_what_it_needs(desk: Desk) -> Non
     def _empty(operations: Operations, operation: EmptyTable) -> None:
         operations.execute(f"DELETE FROM {operation.name} WHERE shelf_code IS NOT NULL")
 
-    @needs.needs_of(EmptyTable)
-    def _needs(operation: EmptyTable, tale: Tale) -> None:
-        tale.column(operation.name, "shelf_code", "CHAR(4)")
+    @operations.needs_of(EmptyTable)
+    def _needs(operation: EmptyTable, tracker: SchemaTracker) -> None:
+        tracker.column(operation.name, "shelf_code", "CHAR(4)")
 
     for kind in BOTH:
         found = desk.finding('op.empty_table("shelves")', kind)

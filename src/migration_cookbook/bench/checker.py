@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.bench import peers
 from migration_cookbook.bench.figures import Measured
 from migration_cookbook.bench.planted.noticing import FORMS, good, noticed, planted
-from migration_cookbook.bench.waiting import passing_workspace
+from migration_cookbook.bench.waiting import temporary_workspace
 from migration_cookbook.databases import postgres, server
 from migration_cookbook.verify.process.checking import Settings, opened
 from migration_cookbook.verify.process.trust import trusted
@@ -41,7 +41,7 @@ _FEW, _SOME = 4, 30
 
 def measure() -> Iterator[Measured]:
     """All figures, each as soon as it is known."""
-    with passing_workspace() as workspace:
+    with temporary_workspace() as workspace:
         checked, _ = _timed(corpus(), Settings(workspace), runs=1)
         checked = good(checked)
         yield from _speed(checked, workspace)
@@ -83,7 +83,7 @@ def _speed(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Measure
         f"≥ {_QUICK}",
         rate >= _QUICK,
     )
-    with postgres.passing(server.attach(workspace)) as database:
+    with postgres.temporary_database(server.attach(workspace)) as database:
         # What a transaction holds can be rolled back.
         fit = [one for one in checked if not ends_transactions(one.snippet.text)]
         peers.plain_loop(fit[:8], database.url)

@@ -11,7 +11,7 @@ from rich.progress import track
 
 from migration_cookbook import practice
 from migration_cookbook.bench.figures import Measured
-from migration_cookbook.bench.waiting import passing_workspace
+from migration_cookbook.bench.waiting import temporary_workspace
 from migration_cookbook.databases import server
 from migration_cookbook.practice import mutants, trials
 
@@ -28,7 +28,7 @@ _NOTICED = 0.9
 
 def measure(exercises: Sequence[Exercise]) -> Iterator[Measured]:
     """All figures, each as soon as it is known."""
-    with passing_workspace() as workspace:
+    with temporary_workspace() as workspace:
         server.attach(workspace)
         try:
             yield from _proof(workspace, exercises)

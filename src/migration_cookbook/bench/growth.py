@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from migration_cookbook.bench.plot import Chart, Line, picture
-from migration_cookbook.bench.waiting import passing_workspace
+from migration_cookbook.bench.waiting import temporary_workspace
 from migration_cookbook.databases import cluster
 from migration_cookbook.editions.book import Book
 from migration_cookbook.editions.build import build
@@ -164,7 +164,7 @@ def growth_command(workspace: Workspace) -> int:
 
 def sandboxes() -> Iterator[SandboxesMeasured]:
     """Fill one server with sandboxes, and time new ones on the way."""
-    with passing_workspace() as full, passing_workspace() as sparse:
+    with temporary_workspace() as full, temporary_workspace() as sparse:
         _require_disk(full)
         for workspace in (full, sparse):
             # The first one builds the template that all others are copied from.
@@ -183,7 +183,7 @@ def sandboxes() -> Iterator[SandboxesMeasured]:
 def notebooks() -> Iterator[NotebooksMeasured]:
     """Build and check books of more and more equal pages."""
     for count in NOTEBOOKS:
-        with passing_workspace() as workspace:
+        with temporary_workspace() as workspace:
             book = _book(workspace.root / "book", count)
             start = time.perf_counter()
             built = build(book, workspace)

@@ -109,7 +109,7 @@ def _given(checked: Checked) -> dict[str, Any]:
     return {
         "form": snippet.form.value,
         "text": snippet.text,
-        "before": [(other.form.value, other.text) for other in snippet.leans_on],
+        "before": [(other.form.value, other.text) for other in snippet.depends_on],
         "worlds": {kind.value: checked.findings[kind].assumed for kind in BOTH},
     }
 
@@ -146,7 +146,7 @@ def subprocesses(checked: Sequence[Checked], url: sa.URL) -> float:
 
 def fit_for_subprocess(checked: Checked) -> bool:
     """Whether the snippet alone makes a revision."""
-    return checked.snippet.form in (Form.OPERATIONS, Form.FUNCTIONS) and not checked.snippet.leans_on
+    return checked.snippet.form in (Form.OPERATIONS, Form.FUNCTIONS) and not checked.snippet.depends_on
 
 
 def _commands(checked: Checked, kind: Kind, url: sa.URL) -> Iterator[float]:

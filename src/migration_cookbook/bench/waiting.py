@@ -53,7 +53,7 @@ class Figure:
 
 def measure() -> Iterator[Figure]:
     """All figures, each as soon as it is known."""
-    with passing_workspace() as workspace:
+    with temporary_workspace() as workspace:
         yield Figure("server, cold start", (_timed(lambda: server.attach(workspace)),), 2.0)
         yield Figure("server, attach", _repeated(lambda: server.attach(workspace), 15), 0.05)
         kernel = {HOME_VARIABLE: str(workspace.root)}
@@ -85,7 +85,7 @@ def _practice(workspace: Workspace) -> Iterator[Figure]:
 
 
 @contextlib.contextmanager
-def passing_workspace() -> Iterator[Workspace]:
+def temporary_workspace() -> Iterator[Workspace]:
     """A workspace of its own, which takes its servers and their data along when it goes."""
     folder = Path(tempfile.mkdtemp(prefix="cookbook-bench-"))
     workspace = open_workspace(folder / "workspace")

@@ -15,7 +15,7 @@ from migration_cookbook.cells.sessions import in_transaction, lock_lines
 from migration_cookbook.databases import engines
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Lines, Note, Part, Table
-from migration_cookbook.sandbox.interrupts import heed, was_interrupted
+from migration_cookbook.sandbox.interrupts import install_interrupt_check, was_interrupted
 from migration_cookbook.sandbox.outcome import sent_lines
 from migration_cookbook.workspace import CookbookError
 
@@ -109,7 +109,7 @@ def _at_once(notebook: Notebook, kind: Kind, statements: list[str]) -> Answered:
     database = notebook.database(kind)
     assert database is not None
     with engines.engine(database).connect() as connection:
-        heed(connection.connection.dbapi_connection)
+        install_interrupt_check(connection.connection.dbapi_connection)
         answered = _run(connection.execution_options(isolation_level="AUTOCOMMIT"), statements)
         # After an interrupt SQLAlchemy has thrown the connection away, and with it the transaction.
         if connection.invalidated or not in_transaction(connection, kind):

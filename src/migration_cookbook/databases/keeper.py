@@ -52,7 +52,7 @@ class Watched:
 
 def ensure(workspace: Workspace, cluster: Cluster) -> None:
     """Start a keeper unless one is at work. The caller holds the workspace's lock `server`."""
-    descriptor = _take_post(workspace)
+    descriptor = _acquire_keeper_lock(workspace)
     if descriptor is None:
         return
     watched = Watched(
@@ -126,7 +126,7 @@ def _is_done(watched: Watched) -> bool:
         return False  # the workspace is being removed, or a stopped process holds the lock
 
 
-def _take_post(workspace: Workspace) -> int | None:
+def _acquire_keeper_lock(workspace: Workspace) -> int | None:
     """The lock that a keeper holds for life, or None if one has it."""
     path = workspace.databases / "keeper.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -78,7 +78,7 @@ def clone(server: Server, template: Template, label: str) -> Database:
 
 
 @contextlib.contextmanager
-def staying(server: Server) -> Iterator[Server]:
+def shared_admin_connection(server: Server) -> Iterator[Server]:
     """The server for many things one after the other: they share a connection, and their claims last as long."""
     with _administrator(server) as admin:
         yield replace(server, administrator=admin)
@@ -103,7 +103,7 @@ def copied(server: Server, database: Database) -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def passing(server: Server) -> Iterator[Database]:
+def temporary_database(server: Server) -> Iterator[Database]:
     """A fresh, empty database for the block."""
     with _administrator(server) as admin:
         # What is called so is swept away, should this process be killed.

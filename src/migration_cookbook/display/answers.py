@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.display.parts import Lines, Part, SideBySide, Together
+from migration_cookbook.display.parts import Lines, MergedAnswer, Part, SideBySide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,13 +35,13 @@ def combine(answers: Sequence[Answer]) -> list[Part]:
     rests = [content[len(common) :] for content in contents]
     shown: list[Part] = []
     if common or not any(rests):
-        shown.append(Together(titles, _gather(common)))
+        shown.append(MergedAnswer(titles, _gather(common)))
     if any(rests):
         columns = tuple(
             (title, color, _gather(rest) or (Lines(("(nothing more)",)),))
             for (title, color), rest in zip(titles, rests, strict=True)
         )
-        shown.append(SideBySide(columns) if len(columns) > 1 else Together(titles, columns[0][2]))
+        shown.append(SideBySide(columns) if len(columns) > 1 else MergedAnswer(titles, columns[0][2]))
     return shown
 
 

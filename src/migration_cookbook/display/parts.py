@@ -190,7 +190,7 @@ class SideBySide:
 
 
 @dataclass(frozen=True)
-class Together:
+class MergedAnswer:
     """What several databases answered alike, under all their names."""
 
     titles: tuple[tuple[str, str], ...]

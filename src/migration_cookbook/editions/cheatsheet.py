@@ -73,7 +73,7 @@ def _source(snippet: Snippet) -> str:
         options.append(f"--given {shlex.quote(snippet.given)}")
     if len(snippet.on) == 1:
         options.append(f"--on {snippet.on[0]}")
-    texts = [earlier.text.strip("\n") for earlier in snippet.leans_on] + [snippet.text.strip("\n")]
+    texts = [earlier.text.strip("\n") for earlier in snippet.depends_on] + [snippet.text.strip("\n")]
     return "\n".join([*_announced(snippet), " ".join(["%%op", *options]), "\n\n".join(texts)])
 
 

@@ -33,7 +33,7 @@ NEW_EDITION = ".new-edition"
 def refresh(workspace: Workspace, edition_root: Path) -> list[str]:
     """Bring the learner's copies up to the book; say in one line each what is worth saying."""
     with workspace.lock("notebooks"):
-        shelf = _Shelf(workspace, _HandedOut.load(workspace))
+        shelf = _LearnerNotebooks(workspace, _Manifest.load(workspace))
         first = not shelf.handed_out.hashes
         edition = _edition(edition_root)
         new = [
@@ -69,7 +69,7 @@ def reset(workspace: Workspace, edition_root: Path, name: str) -> str:
             f"The book has no notebook {name}; take a path below notebooks/, without the ending."
         )
     with workspace.lock("notebooks"):
-        shelf = _Shelf(workspace, _HandedOut.load(workspace))
+        shelf = _LearnerNotebooks(workspace, _Manifest.load(workspace))
         kept = shelf.keep(found[0])
         shelf.hand_out(found[0], edition[found[0]])
     return f"{found[0]} is as in the book again{f'; yours is kept as {kept}' if kept else ''}."
@@ -95,7 +95,7 @@ def learners_copy(notebook: Any) -> Any:
 
 
 @dataclass
-class _HandedOut:
+class _Manifest:
     """What was ever given to this learner."""
 
     path: Path
@@ -105,7 +105,7 @@ class _HandedOut:
     latest: dict[str, str]
 
     @classmethod
-    def load(cls, workspace: Workspace) -> _HandedOut:
+    def load(cls, workspace: Workspace) -> _Manifest:
         path = workspace.root / "handed-out.json"
         # Without it a learner's copies count as edited, so they are never overwritten.
         known = read_record(path, _is_valid) or {"hashes": {}, "latest": {}}
@@ -128,11 +128,11 @@ class _HandedOut:
 
 
 @dataclass(frozen=True)
-class _Shelf:
+class _LearnerNotebooks:
     """The learner's folder of notebooks."""
 
     workspace: Workspace
-    handed_out: _HandedOut
+    handed_out: _Manifest
 
     def path(self, name: str) -> Path:
         return self.workspace.notebooks / f"{name}.ipynb"
@@ -145,7 +145,7 @@ class _Shelf:
         """Hand out a notebook where nothing of the learner's is lost by it."""
         content = content_hash(notebook)
         if self.path(name).exists() and self.edited(name, content):
-            return self.lay_beside(name, notebook, content)
+            return self.write_alongside(name, notebook, content)
         self.hand_out(name, notebook)
         beside = name + NEW_EDITION
         if self.path(beside).exists() and not self.edited(beside, content):
@@ -170,7 +170,7 @@ class _Shelf:
             write_atomically(self.path(name), write_notebook(notebook))
         self.handed_out.has(name, content)
 
-    def lay_beside(self, name: str, notebook: Any, content: str) -> str | None:
+    def write_alongside(self, name: str, notebook: Any, content: str) -> str | None:
         if self.handed_out.latest.get(name) == content:
             return None
         beside = name + NEW_EDITION

@@ -160,10 +160,10 @@ def table(told: Ledger, name: str) -> str:
     if not entries:
         return ""
     rows = [_row(told, entry) for entry in entries]
-    steady = sum(_is_steady(entry) for entry in entries)
+    deterministic = sum(_is_steady(entry) for entry in entries)
     lines = [
         f"Each snippet was tried with {_pairs(told)}; on {_and(told.databases)}. "
-        f"{steady} of {len(rows)} stand in all of these as they do today, and send the same.",
+        f"{deterministic} of {len(rows)} stand in all of these as they do today, and send the same.",
         "",
         "| snippet | SQLite | PostgreSQL | its SQL |",
         "|---|---|---|---|",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from migration_cookbook.workspace import passing_folder, sweep
+from migration_cookbook.workspace import sweep, temporary_folder
 from migration_cookbook.workspace.folders import let_server_pass, server_group
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _ENOUGH = 4 * 2**30
 
 
 @contextlib.contextmanager
-def quick_folder(memory: Path = _MEMORY) -> Iterator[Path | None]:
+def tmpfs_folder(memory: Path = _MEMORY) -> Iterator[Path | None]:
     """A folder in memory, gone afterwards; None where there is too little of it."""
     if not _fits(memory):
         yield None
@@ -44,7 +44,7 @@ def quick_folder(memory: Path = _MEMORY) -> Iterator[Path | None]:
     sweep(ours)
     # PostgreSQL's data are in it, too. Where root can't let its account through, they would be on the disk.
     let_server_pass(ours)
-    with passing_folder(ours) as folder:
+    with temporary_folder(ours) as folder:
         let_server_pass(folder)
         yield folder
 

@@ -34,7 +34,7 @@ _TRIES = {
 WORDS = tuple(_TRIES)
 
 
-class Bystanders:
+class LockProbes:
     """Three connections that want something of the same relations."""
 
     def __init__(self, connections: dict[str, Connection], threads: ThreadPoolExecutor) -> None:
@@ -69,7 +69,7 @@ class Bystanders:
 
 
 @contextlib.contextmanager
-def bystanders(url: sa.URL) -> Iterator[Bystanders]:
+def bystanders(url: sa.URL) -> Iterator[LockProbes]:
     """Three others in the database at `url`, for the block."""
     with contextlib.ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(len(_TRIES)))
@@ -77,4 +77,4 @@ def bystanders(url: sa.URL) -> Iterator[Bystanders]:
         for connection in opened.values():
             stack.enter_context(connection)
             connection.execute(f"SET lock_timeout = {_PATIENCE_MS}".encode())
-        yield Bystanders(opened, threads)
+        yield LockProbes(opened, threads)

@@ -31,7 +31,7 @@ _HOLD_S = 1.0
 _STEP_S = 0.002
 
 
-class Obstacle:
+class BlockingTransaction:
     """A transaction that is in the way, in a thread of its own."""
 
     def __init__(
@@ -47,12 +47,12 @@ class Obstacle:
         self._stands, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def put_up(self) -> None:
+    def start(self) -> None:
         """It stands in the way when this returns."""
         self._thread.start()
         self._stands.wait()
 
-    def take_down(self) -> None:
+    def stop(self) -> None:
         """Nobody is in the way when this returns."""
         self._over.set()
         self._thread.join()

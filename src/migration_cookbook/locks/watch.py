@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 
-from migration_cookbook.locks.bystanders import WORDS, Bystanders, bystanders
+from migration_cookbook.locks.bystanders import WORDS, LockProbes, bystanders
 from migration_cookbook.locks.lock import Lock
-from migration_cookbook.locks.obstacle import Obstacle
+from migration_cookbook.locks.obstacle import BlockingTransaction
 from migration_cookbook.locks.relations import relations
 from migration_cookbook.locks.taken import STRENGTH, Taken, by_relation, taken, waits
 
@@ -42,7 +42,7 @@ class Step:
 class Watch:
     """What was seen so far of one connection."""
 
-    def __init__(self, watched: sa.Connection, others: Bystanders, url: sa.URL) -> None:
+    def __init__(self, watched: sa.Connection, others: LockProbes, url: sa.URL) -> None:
         self._raw: Connection = watched.connection.dbapi_connection  # type: ignore[assignment]
         self._backend = self._raw.info.backend_pid
         self._others, self._url = others, url
@@ -55,7 +55,7 @@ class Watch:
         self._held = _NOTHING
         #: Who had to wait for a relation, and for which mode that was asked.
         self._waiting: dict[int, tuple[str, tuple[str, ...]]] = {}
-        self._obstacle: Obstacle | None = None
+        self._obstacle: BlockingTransaction | None = None
         self._steps: list[Step] = []
 
     @property
@@ -69,19 +69,19 @@ class Watch:
 
     def before(self, *_: Any) -> None:
         """A statement is about to be sent."""
-        self.make_way()
+        self.release_blocker()
         if self._raw.autocommit and self._raw.info.transaction_status is TransactionStatus.IDLE:
             self._forget_transaction()
             self._learn(outside=True)
             tables = [self._known[oid] for oid in sorted(self._visible) if self._known[oid].is_table]
-            self._obstacle = Obstacle(self._url, tables, self._is_waiting, self._look_at_waiting)
-            self._obstacle.put_up()
+            self._obstacle = BlockingTransaction(self._url, tables, self._is_waiting, self._look_at_waiting)
+            self._obstacle.start()
 
     def after(self, _connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
         """A statement has come to its end."""
         outside, before = self._obstacle is not None, self._held
         if outside:
-            self.make_way()
+            self.release_blocker()
             before = _NOTHING
         else:
             self._look()
@@ -90,10 +90,10 @@ class Watch:
         statement = statement.replace("%%", "%")
         self._steps.append(Step(statement, self._told(before, rewritten), outside))
 
-    def make_way(self) -> None:
+    def release_blocker(self) -> None:
         """Nothing of ours is in the way of a statement any more."""
         if self._obstacle is not None:
-            self._obstacle.take_down()
+            self._obstacle.stop()
             self._obstacle = None
 
     def _is_waiting(self) -> bool:
@@ -148,13 +148,11 @@ class Watch:
                 made=oid not in self._original,
             )
             for oid in held
-            if (oid in new or oid in rewritten)
-            and oid in self._known
-            and not self._goes_without_saying(oid, held)
+            if (oid in new or oid in rewritten) and oid in self._known and not self._is_implied(oid, held)
         ]
         return tuple(sorted(locks, key=lambda lock: lock.relation))
 
-    def _goes_without_saying(self, oid: int, held: Mapping[int, str]) -> bool:
+    def _is_implied(self, oid: int, held: Mapping[int, str]) -> bool:
         """An index that is new, only used, or held no stronger than its table."""
         table = self._known[oid].table
         if table is None:
@@ -168,7 +166,7 @@ def watching(watched: sa.Connection, url: sa.URL) -> Iterator[Watch]:
     """Watch a connection to the database at `url` for the block."""
     with contextlib.ExitStack() as stack:
         watch = Watch(watched, stack.enter_context(bystanders(url)), url)
-        stack.callback(watch.make_way)
+        stack.callback(watch.release_blocker)
         for name, listener in (
             ("before_cursor_execute", watch.before),
             ("after_cursor_execute", watch.after),

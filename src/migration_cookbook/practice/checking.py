@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from migration_cookbook.practice.exercise import Exercise, Step
-    from migration_cookbook.practice.worlds import Ground, World
+    from migration_cookbook.practice.worlds import TrialResources, World
     from migration_cookbook.sandbox.sandbox import Sandbox
     from migration_cookbook.workspace import Workspace
 
@@ -96,7 +96,7 @@ def check_solution(workspace: Workspace, exercise: Exercise) -> Grade:
     return grade
 
 
-def _check(ground: Ground, exercise: Exercise, sandbox: Sandbox, answer: str | None) -> Grade:
+def _check(ground: TrialResources, exercise: Exercise, sandbox: Sandbox, answer: str | None) -> Grade:
     if exercise.kind == "predict":
         # Half of the databases would give another answer than both.
         if ground.unavailable and exercise.on is not Kind.SQLITE and Kind.POSTGRES in exercise.databases:
@@ -120,7 +120,9 @@ def _check(ground: Ground, exercise: Exercise, sandbox: Sandbox, answer: str | N
         return _grade_trial(ground, exercise, world)
 
 
-def _grade_trial(ground: Ground, exercise: Exercise, world: World, before: Sequence[Step] = ()) -> Grade:
+def _grade_trial(
+    ground: TrialResources, exercise: Exercise, world: World, before: Sequence[Step] = ()
+) -> Grade:
     """First the way up: what goes wrong there need not come down."""
     wanted = solutions.wanted(ground, exercise)[0]
     found = trials.up(exercise, world, before)
@@ -130,7 +132,9 @@ def _grade_trial(ground: Ground, exercise: Exercise, world: World, before: Seque
     return grade_trial(exercise, wanted, found.then(trials.down_and_up(exercise, world)))
 
 
-def _check_rescue(ground: Ground, exercise: Exercise, sandbox: Sandbox, snapshot: Mapping[str, str]) -> Grade:
+def _check_rescue(
+    ground: TrialResources, exercise: Exercise, sandbox: Sandbox, snapshot: Mapping[str, str]
+) -> Grade:
     states = {
         kind: (attempt.look(listed[0]),)
         for kind, listed in sandbox.databases.items()
@@ -147,7 +151,7 @@ def _check_rescue(ground: Ground, exercise: Exercise, sandbox: Sandbox, snapshot
         return _grade_rescue(ground, exercise, found, world)
 
 
-def _grade_rescue(ground: Ground, exercise: Exercise, found: Outcome, world: World) -> Grade:
+def _grade_rescue(ground: TrialResources, exercise: Exercise, found: Outcome, world: World) -> Grade:
     """First the databases as they are, then what the project in `world` makes of empty ones."""
     wanted, wanted_from_nothing = solutions.wanted(ground, exercise)
     grade = grade_files(found) or grade_rescue(exercise, wanted, found)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from migration_cookbook.mistakes import Change
     from migration_cookbook.practice.attempt import Outcome
     from migration_cookbook.practice.exercise import Exercise, Step
-    from migration_cookbook.practice.worlds import Ground
+    from migration_cookbook.practice.worlds import TrialResources
     from migration_cookbook.workspace import Workspace
 
 
@@ -68,7 +68,7 @@ def _differs(workspace: Workspace, mutant: Mutant) -> bool:
         return original != _done(ground, mutant.exercise, mutant.steps)
 
 
-def _done(ground: Ground, exercise: Exercise, steps: Sequence[Step]) -> list[Any]:
+def _done(ground: TrialResources, exercise: Exercise, steps: Sequence[Step]) -> list[Any]:
     """What the databases saw."""
     with worlds.world(ground, exercise) as world:
         if exercise.kind != "rescue":

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from migration_cookbook.practice.exercise import Exercise
-    from migration_cookbook.practice.worlds import Ground, World
+    from migration_cookbook.practice.worlds import TrialResources, World
 
 #: Other people's code whose words and deeds are in an outcome.
 _LIBRARIES = ("alembic", "sqlalchemy", "mako", "psycopg")
 
 
-def wanted(ground: Ground, exercise: Exercise) -> tuple[Outcome, ...]:
+def wanted(ground: TrialResources, exercise: Exercise) -> tuple[Outcome, ...]:
     """The solution's outcome; of a rescue also what its files make of an empty database."""
     path = ground.workspace.root / "practice" / "solutions" / f"{exercise.id}.json"
     key = _key(ground, exercise)
@@ -58,7 +58,7 @@ def _digest(encoded: object) -> str:
 
 
 def prepare(
-    ground: Ground, exercise: Exercise, world: World, steps: Sequence[Step]
+    ground: TrialResources, exercise: Exercise, world: World, steps: Sequence[Step]
 ) -> tuple[tuple[Step, ...], Outcome | None]:
     """Put an answer given as steps into a world.
 
@@ -76,13 +76,13 @@ def prepare(
     return (), done
 
 
-def rescue(ground: Ground, exercise: Exercise, world: World, steps: Sequence[Step]) -> Outcome:
+def rescue(ground: TrialResources, exercise: Exercise, world: World, steps: Sequence[Step]) -> Outcome:
     """What a rescue given as steps comes to."""
     worlds.write_start(world.folder, exercise)
     return trials.perform(exercise, world, [*exercise.given, SNAPSHOT, LOOK, *steps, SNAPSHOT, LOOK])
 
 
-def _run(ground: Ground, exercise: Exercise) -> tuple[Outcome, ...]:
+def _run(ground: TrialResources, exercise: Exercise) -> tuple[Outcome, ...]:
     with worlds.world(ground, exercise) as world:
         if exercise.kind == "predict":
             asked = [Step("console", "current")] if exercise.question == "current" else []
@@ -98,7 +98,7 @@ def _run(ground: Ground, exercise: Exercise) -> tuple[Outcome, ...]:
         return (replace(tried, files=done.files) if done else tried,)
 
 
-def _key(ground: Ground, exercise: Exercise) -> str:
+def _key(ground: TrialResources, exercise: Exercise) -> str:
     """Changes with all that the solution's outcome depends on."""
     start = "base" if exercise.start == "bare" else exercise.start
     parts = [

@@ -38,7 +38,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class Ground:
+class TrialResources:
     """What worlds are made of."""
 
     workspace: Workspace
@@ -53,15 +53,15 @@ class Ground:
 
 
 @contextlib.contextmanager
-def ground(workspace: Workspace) -> Iterator[Ground]:
+def ground(workspace: Workspace) -> Iterator[TrialResources]:
     """The ground for worlds; one process at a time, so that nobody sweeps away another's."""
     with workspace.lock("practice"), contextlib.ExitStack() as stack:
         host, unavailable = None, None
         try:
-            host = stack.enter_context(postgres.staying(server.attach(workspace)))
+            host = stack.enter_context(postgres.shared_admin_connection(server.attach(workspace)))
         except CookbookError as error:
             unavailable = str(error)
-        yield Ground(workspace, host, unavailable)
+        yield TrialResources(workspace, host, unavailable)
 
 
 def start_plan(exercise: Exercise) -> Plan:
@@ -72,7 +72,7 @@ def start_plan(exercise: Exercise) -> Plan:
 
 
 @contextlib.contextmanager
-def world(on: Ground, exercise: Exercise, *, empty: bool = False) -> Iterator[World]:
+def world(on: TrialResources, exercise: Exercise, *, empty: bool = False) -> Iterator[World]:
     """A world for one trial: the folder is empty, and so are the databases if that is asked for."""
     folder = tries(on.workspace) / secrets.token_hex(6)
     private_folder(folder / "project")
@@ -100,7 +100,7 @@ def write_start(folder: Path, exercise: Exercise) -> None:
         project.write(folder, exercise.start)
 
 
-def tidy(on: Ground) -> None:
+def tidy(on: TrialResources) -> None:
     """Remove what killed processes left of their worlds."""
     for path in tries(on.workspace).glob("*/bookshop.db"):
         sqlite.drop(on.workspace, Database(Kind.SQLITE, str(path), sa.URL.create("sqlite")))

@@ -118,7 +118,7 @@ def file_name(
 
 
 @contextlib.contextmanager
-def steady(new_id: Callable[[], str], now: Callable[[], datetime]) -> Iterator[None]:
+def deterministic(new_id: Callable[[], str], now: Callable[[], datetime]) -> Iterator[None]:
     """Within: revision ids and create dates come from us, messages are not wrapped, batches are in order.
 
     The same cell must print the same thing each time it runs.

@@ -168,7 +168,7 @@ def _surroundings(run: Run, out: io.StringIO) -> Iterator[None]:
         _forget_the_kernels_own_folder(run.folder)
         stack.enter_context(fresh_logging())
         stack.enter_context(_no_running_loop())
-        stack.enter_context(alembic_private.steady(run.new_id, run.now))
+        stack.enter_context(alembic_private.deterministic(run.new_id, run.now))
         stack.enter_context(alembic_private.hooks_printing_into(out))
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(out))

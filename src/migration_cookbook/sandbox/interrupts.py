@@ -26,7 +26,7 @@ def interruptible() -> Iterator[None]:
     """Within, every new connection of SQLAlchemy heeds an interrupt."""
 
     def connected(connection: Any, _record: Any) -> None:
-        heed(connection)
+        install_interrupt_check(connection)
 
     event.listen(sa.pool.Pool, "connect", connected)
     try:
@@ -35,7 +35,7 @@ def interruptible() -> Iterator[None]:
         event.remove(sa.pool.Pool, "connect", connected)
 
 
-def heed(connection: Any) -> None:
+def install_interrupt_check(connection: Any) -> None:
     """Let an interrupt end what this connection computes, if it is one of SQLite's."""
     if isinstance(connection, sqlite3.Connection):
         # Called in the main thread, where Python raises a waiting KeyboardInterrupt; SQLite then gives up.

@@ -43,7 +43,7 @@ def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ..
         host, unavailable = _server(workspace)
         if host:
             notices += host.notices
-            host = stack.enter_context(postgres.staying(host))
+            host = stack.enter_context(postgres.shared_admin_connection(host))
         _tidy(workspace, host)
         _drop_old(workspace, host, plan, old)
         files.empty(folder)

@@ -194,7 +194,7 @@ class _Parts:
     def table(self, relation: dict[str, Any]) -> Table:
         oid, name = relation["oid"], relation["name"]
         rows = self.constraints[oid]
-        columns = self.columns_of(oid, name, unproved=frozenset(row[4][0] for row in rows if row[2] == "n"))
+        columns = self.columns_of(oid, name, not_valid=frozenset(row[4][0] for row in rows if row[2] == "n"))
         numbered = {row[1]: row[2] for row in self.columns[oid]}
         characters = frozenset(column.name for column in columns if _CHARACTER.match(column.type))
         found = [(row[2], _constraint(row, numbered, characters)) for row in rows]
@@ -225,11 +225,11 @@ class _Parts:
             comment=relation["comment"],
         )
 
-    def columns_of(self, oid: int, table: str, unproved: frozenset[int] = frozenset()) -> tuple[Column, ...]:
-        """The columns; `unproved` ones may still hold NULLs, their NOT NULL is NOT VALID."""
-        return tuple(self.column(table, row, row[1] in unproved) for row in self.columns[oid])
+    def columns_of(self, oid: int, table: str, not_valid: frozenset[int] = frozenset()) -> tuple[Column, ...]:
+        """The columns; `not_valid` ones may still hold NULLs, their NOT NULL is NOT VALID."""
+        return tuple(self.column(table, row, row[1] in not_valid) for row in self.columns[oid])
 
-    def column(self, table: str, row: list[Any], unproved: bool) -> Column:
+    def column(self, table: str, row: list[Any], not_valid: bool) -> Column:
         _, _, name, declared, built_in, not_null, expression, identity, generated, collation, comment = row
         type_ = spelled_type(declared) if built_in else declared
         default = spelled_default(spelled_expression(expression), type_) if expression else None
@@ -239,7 +239,7 @@ class _Parts:
         return Column(
             name=name,
             type=type_,
-            nullable=not not_null or unproved,
+            nullable=not not_null or not_valid,
             default=None if generated else default,
             automatic=bool(identity or counts),
             identity=_IDENTITY.get(identity),

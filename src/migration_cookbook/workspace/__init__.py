@@ -24,7 +24,7 @@ from migration_cookbook.workspace.folders import (
     close_folder,
     is_private,
     let_server_pass,
-    passing_folder,
+    temporary_folder,
     private_folder,
     sweep,
 )
@@ -51,7 +51,7 @@ __all__ = [
     "is_text",
     "keep_copy",
     "open_workspace",
-    "passing_folder",
+    "temporary_folder",
     "private_folder",
     "read_json",
     "read_record",
@@ -147,7 +147,7 @@ class Workspace:
 
     def building(self) -> contextlib.AbstractContextManager[Path]:
         """An empty folder for what is being made, gone afterwards; `sweep` sees that it is in use."""
-        return passing_folder(self._buildings)
+        return temporary_folder(self._buildings)
 
     def sweep(self) -> list[str]:
         """Remove what killed processes left half made; the names of the folders."""

@@ -35,7 +35,7 @@ def private_folder(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def passing_folder(parent: Path) -> Iterator[Path]:
+def temporary_folder(parent: Path) -> Iterator[Path]:
     """An empty folder in `parent`, gone afterwards; `sweep` sees that it is in use."""
     while True:
         private_folder(parent)

@@ -29,7 +29,7 @@ class NotContained(Exception):
     """This system can't shut a process in; the message says what it lacks."""
 
 
-class Cage:
+class ContainedWorker:
     """A warm process, from which each contained one is forked afresh."""
 
     def __init__(self, *preload: str) -> None:

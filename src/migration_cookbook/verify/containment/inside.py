@@ -113,7 +113,7 @@ def _be_contained(
         try:
             _shut_in(folder, memory, its, sending)
             said = _call(function, arguments)
-        except (kernel.NotToBeHad, OSError) as error:
+        except (kernel.UnsupportedError, OSError) as error:
             said = {"how": "open", "error": str(error)}
         _write(sending, json.dumps(said).encode() + b"\n")
         sys.stdout.flush()
@@ -136,7 +136,7 @@ def _shut_in(folder: Path, memory: int, its: socket.socket, sending: int) -> Non
     _limit(memory)
     readable, writable = _readable(), (folder, Path(os.devnull))
     namespace.hide(readable, writable)
-    kernel.renounce_privileges()
+    kernel.drop_privileges()
     landlock.restrict(readable, writable)
     listener = seccomp.install()
     with its:

@@ -19,7 +19,7 @@ _CAPABILITY_VERSION = 0x20080522
 _READ_SEARCH = 1 << 2
 
 
-class NotToBeHad(Exception):
+class UnsupportedError(Exception):
     """This system has not what containment needs; the message names it."""
 
 
@@ -31,9 +31,9 @@ def _library() -> ctypes.CDLL:
 def machine() -> int:
     """The column of `calls.NUMBERS` for this machine."""
     if os.name != "posix" or platform.system() != "Linux":
-        raise NotToBeHad("only Linux can contain a process")
+        raise UnsupportedError("only Linux can contain a process")
     if platform.machine() not in _MACHINES or ctypes.sizeof(ctypes.c_void_p) != 8:
-        raise NotToBeHad(f"the system calls of {platform.machine()} are not known")
+        raise UnsupportedError(f"the system calls of {platform.machine()} are not known")
     return _MACHINES.index(platform.machine())
 
 
@@ -49,7 +49,7 @@ def _word(argument: Any) -> Any:
     return ctypes.c_long(argument) if isinstance(argument, int) else argument
 
 
-def renounce_privileges() -> None:
+def drop_privileges() -> None:
     """No program that is started gains any; what root has by its capabilities is gone."""
     _control(_NO_NEW_PRIVILEGES, 1)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)

@@ -58,7 +58,7 @@ def _version() -> int:
     try:
         return kernel.call(_CREATE_RULESET, None, 0, _ASK_VERSION)
     except OSError as error:
-        raise kernel.NotToBeHad(f"the kernel offers no Landlock ({error.strerror})") from None
+        raise kernel.UnsupportedError(f"the kernel offers no Landlock ({error.strerror})") from None
 
 
 def _allow(ruleset: int, path: Path, access: int) -> None:

@@ -65,7 +65,9 @@ def install() -> int:
     try:
         return kernel.call(_SECCOMP[which], _SET_FILTER, _NEW_LISTENER, ctypes.byref(filter_))
     except OSError as error:
-        raise kernel.NotToBeHad(f"the kernel takes no filter of system calls ({error.strerror})") from None
+        raise kernel.UnsupportedError(
+            f"the kernel takes no filter of system calls ({error.strerror})"
+        ) from None
 
 
 def answer(listener: int, connect: Callable[[], socket.socket]) -> None:

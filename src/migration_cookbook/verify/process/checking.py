@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from migration_cookbook.databases.server import Server
-    from migration_cookbook.verify.containment import Cage
+    from migration_cookbook.verify.containment import ContainedWorker
     from migration_cookbook.verify.values.outcome import Trial
     from migration_cookbook.verify.values.snippet import Snippet
     from migration_cookbook.workspace import Workspace
@@ -74,7 +74,7 @@ def check(
     snippets: Sequence[Snippet],
     settings: Settings,
     tell: Callable[[int], None] | None = None,
-    cage: Cage | None = None,
+    cage: ContainedWorker | None = None,
 ) -> Iterator[Checked]:
     """Each snippet with its findings, in order; `tell` hears how many are done. `cage`: one that's warm."""
     with opened(snippets, settings, cage) as checker:
@@ -91,7 +91,7 @@ class Checker:
         host: Server | None,
         unavailable: str,
         size: int,
-        cage: Cage | None,
+        cage: ContainedWorker | None,
     ) -> None:
         self._settings, self._unavailable = settings, unavailable
         self._stack = stack
@@ -183,7 +183,9 @@ class _SharedRoom:
 
 
 @contextmanager
-def opened(snippets: Sequence[Snippet], settings: Settings, cage: Cage | None = None) -> Iterator[Checker]:
+def opened(
+    snippets: Sequence[Snippet], settings: Settings, cage: ContainedWorker | None = None
+) -> Iterator[Checker]:
     """A checker for at least these snippets; within, it stays warm."""
     with ExitStack() as stack:
         # Somebody else's snippets never reach the server that others work on.
@@ -216,14 +218,14 @@ def _server(settings: Settings) -> tuple[Server | None, str]:
         return None, str(error)
 
 
-def _bench(stack: ExitStack, host: Server | None, settings: Settings, cage: Cage | None) -> _Bench:
+def _bench(stack: ExitStack, host: Server | None, settings: Settings, cage: ContainedWorker | None) -> _Bench:
     worker = Worker(_WARM)
     stack.callback(worker.close)
     shared = host is not None and not host.makes_roles
     return _Bench(worker, _scratch(stack, host), _quarantine(stack, cage), settings.locks, shared)
 
 
-def _quarantine(stack: ExitStack, cage: Cage | None = None) -> Quarantine:
+def _quarantine(stack: ExitStack, cage: ContainedWorker | None = None) -> Quarantine:
     """It costs nothing until somebody is put there."""
     made = Quarantine(cage)
     stack.callback(made.close)
@@ -232,7 +234,7 @@ def _quarantine(stack: ExitStack, cage: Cage | None = None) -> Quarantine:
 
 def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
     """A database that goes with the stack."""
-    return None if host is None else stack.enter_context(postgres.passing(host)).url
+    return None if host is None else stack.enter_context(postgres.temporary_database(host)).url
 
 
 def _runs(snippets: Sequence[Snippet], key: Callable[[Snippet], Any]) -> Iterator[tuple[Any, list[Snippet]]]:
@@ -367,7 +369,7 @@ def _arguments(bench: _Bench, snippet: Snippet, kind: Kind) -> dict[str, Any]:
         else None,
         "form": snippet.form.value,
         "text": snippet.text,
-        "before": [[one.form.value, one.text] for one in snippet.leans_on],
+        "before": [[one.form.value, one.text] for one in snippet.depends_on],
         "given": snippet.given,
         "answers": list(snippet.answers),
         "locks": bench.locks,
@@ -392,7 +394,7 @@ def _with_use(page: Sequence[Checked]) -> Iterator[Checked]:
 def _is_used(snippet: Snippet, kind: Kind, page: Sequence[Checked]) -> bool:
     """Of somebody else's, only by what works: there its schema proves it."""
     return any(
-        snippet.place in {earlier.place for earlier in one.snippet.leans_on}
+        snippet.place in {earlier.place for earlier in one.snippet.depends_on}
         and (snippet.trusted or one.findings[kind].verdict in (Verdict.WORKS, Verdict.OUTSIDE))
         for one in page
         if kind in one.findings

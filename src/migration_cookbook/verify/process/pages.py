@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases import throwaway
-from migration_cookbook.verify.containment import Cage, NotContained
+from migration_cookbook.verify.containment import ContainedWorker, NotContained
 from migration_cookbook.verify.process.trust import Trust, trusted
 from migration_cookbook.verify.process.untrusted import NoReportError, read_page
 from migration_cookbook.verify.reading import read_text
@@ -39,7 +39,7 @@ class PageReader:
         self._trust = trust
         self._stack = ExitStack()
         #: Warm, once a page was read in it: others may use it as long as this reader is open.
-        self.cage: Cage | None = None
+        self.cage: ContainedWorker | None = None
         #: The pages that are somebody else's, as they were named.
         self.untrusted: list[Path] = []
 
@@ -85,8 +85,8 @@ class PageReader:
             raise CookbookError(mistake)
         return snippets
 
-    def _ready(self) -> Cage:
+    def _ready(self) -> ContainedWorker:
         if self.cage is None:
-            self.cage = Cage("migration_cookbook.verify.process.jobs")
+            self.cage = ContainedWorker("migration_cookbook.verify.process.jobs")
             self._stack.callback(self.cage.close)
         return self.cage

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from migration_cookbook.databases import throwaway
 from migration_cookbook.databases.kinds import Kind
-from migration_cookbook.verify.containment import Cage, NotContained
+from migration_cookbook.verify.containment import ContainedWorker, NotContained
 from migration_cookbook.verify.process.untrusted import (
     NoReportError,
     read_finding,
@@ -123,8 +123,8 @@ class PageRoom:
 class Quarantine:
     """Trials of somebody else's snippets; a warm process is ready for them."""
 
-    def __init__(self, cage: Cage | None = None) -> None:
-        self._cage = cage or Cage("migration_cookbook.verify.process.jobs")
+    def __init__(self, cage: ContainedWorker | None = None) -> None:
+        self._cage = cage or ContainedWorker("migration_cookbook.verify.process.jobs")
 
     def start(self) -> None:
         """Let the process warm up meanwhile."""
@@ -210,7 +210,7 @@ class Quarantine:
 
 
 class _Apart(CookbookError):
-    """Together they come to nothing; the message says why."""
+    """MergedAnswer they come to nothing; the message says why."""
 
 
 def _ran_into_a_limit(refusal: Refusal) -> bool:
@@ -314,7 +314,7 @@ class _DiskUse:
 
 
 @contextlib.contextmanager
-def _disk_watched(folders: Sequence[Path], cage: Cage) -> Iterator[_DiskUse]:
+def _disk_watched(folders: Sequence[Path], cage: ContainedWorker) -> Iterator[_DiskUse]:
     """Within, the cage is closed when more is written into the folders than may be."""
     use, done = _DiskUse(), threading.Event()
     before = _size(folders)

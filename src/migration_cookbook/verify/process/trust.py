@@ -39,7 +39,7 @@ _YOUR_CONFIGURATION = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOS
 def trusted(snippets: Iterable[Snippet]) -> tuple[Snippet, ...]:
     """The snippets, and those they depend on, as your own."""
     return tuple(
-        replace(one, trusted=True, leans_on=tuple(replace(each, trusted=True) for each in one.leans_on))
+        replace(one, trusted=True, depends_on=tuple(replace(each, trusted=True) for each in one.depends_on))
         for one in snippets
     )
 

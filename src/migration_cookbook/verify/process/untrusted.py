@@ -66,12 +66,12 @@ def snippet_as_json(snippet: Snippet, places: Mapping[str, int] | None = None) -
     plain = {
         name: value
         for name, value in vars(snippet).items()
-        if name not in ("leans_on", "expected", "trusted")
+        if name not in ("depends_on", "expected", "trusted")
     }
     return {
         **plain,
         "expected": {kind.value: asdict(one) for kind, one in snippet.expected.items()},
-        "leans_on": [places[one.place] for one in snippet.leans_on] if places else [],
+        "depends_on": [places[one.place] for one in snippet.depends_on] if places else [],
     }
 
 
@@ -79,7 +79,7 @@ def read_snippet(value: Any) -> Snippet:
     """One snippet, without those that it depends on."""
     if not isinstance(value, dict):
         raise NoReportError
-    return _read_parts(Snippet, {**value, "leans_on": [], "trusted": False})  # type: ignore[no-any-return]
+    return _read_parts(Snippet, {**value, "depends_on": [], "trusted": False})  # type: ignore[no-any-return]
 
 
 def read_page(value: Any, file: str) -> tuple[str, tuple[Snippet, ...]]:
@@ -90,10 +90,12 @@ def read_page(value: Any, file: str) -> tuple[str, tuple[Snippet, ...]]:
     found: list[Snippet] = []
     for one in value["snippets"]:
         snippet = read_snippet(one)
-        numbers = one.get("leans_on")
+        numbers = one.get("depends_on")
         _require(isinstance(numbers, list) and snippet.file == file)
         _require(all(type(number) is int and 0 <= number < len(found) for number in numbers))
-        found.append(replace(snippet, leans_on=tuple(replace(found[each], leans_on=()) for each in numbers)))
+        found.append(
+            replace(snippet, depends_on=tuple(replace(found[each], depends_on=()) for each in numbers))
+        )
     return mistake, tuple(found)
 
 

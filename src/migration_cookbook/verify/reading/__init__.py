@@ -12,7 +12,7 @@ from migration_cookbook.verify.reading import markdown, notebook, python_file, p
 from migration_cookbook.verify.reading.files import check_characters, content_of, decoded, files_of
 from migration_cookbook.verify.reading.forms import classify
 from migration_cookbook.verify.reading.info import Declared
-from migration_cookbook.verify.reading.leaning import with_grounds
+from migration_cookbook.verify.reading.leaning import resolve_dependencies
 from migration_cookbook.verify.reading.page import PageMistake, Passage, Piece
 from migration_cookbook.verify.values.snippet import Form, Snippet
 
@@ -61,7 +61,7 @@ def _snippets(file: str, suffix: str, text: str) -> tuple[Snippet, ...]:
     snippets = [_snippet(file, piece, on) for piece in pieces]
     _check_declared(file, pieces, snippets)
     _check_amount(file, snippets)
-    found = with_grounds(snippets, [piece.declared.continues for piece in pieces])
+    found = resolve_dependencies(snippets, [piece.declared.continues for piece in pieces])
     _check_before(file, found)
     return found
 
@@ -115,7 +115,7 @@ def _check_text(file: str, form: Form, passage: Passage, given: str) -> None:
 def _check_before(file: str, snippets: Sequence[Snippet]) -> None:
     before = 0
     for one in snippets:
-        before += sum(len(earlier.text) for earlier in one.leans_on)
+        before += sum(len(earlier.text) for earlier in one.depends_on)
         if before > _MOST_BEFORE:
             raise PageMistake(
                 file, one.line, "too much of this page runs again before each snippet; split the page."

@@ -43,7 +43,7 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
 @dataclass
-class _Ground:
+class _DefinitionIndex:
     """What the snippets seen so far define."""
 
     #: By name: the place of the snippet that defined it last.
@@ -56,9 +56,9 @@ class _Ground:
     extensions: dict[str, int] = field(default_factory=dict)
 
 
-def with_grounds(snippets: Sequence[Snippet], continues: Sequence[bool]) -> tuple[Snippet, ...]:
+def resolve_dependencies(snippets: Sequence[Snippet], continues: Sequence[bool]) -> tuple[Snippet, ...]:
     """The snippets of one page, each with those that it leans on."""
-    ground = _Ground()
+    ground = _DefinitionIndex()
     #: By snippet: the places of those that it leans on, as bits, which are quick to unite.
     leans: list[int] = []
     before: int | None = None
@@ -85,10 +85,10 @@ def _leaning(snippet: Snippet, grounds: tuple[Snippet, ...]) -> Snippet:
     """What only calls helpers that operate does operate."""
     operates = any(ground.form in (Form.OPERATIONS, Form.FUNCTIONS) for ground in grounds)
     form = Form.OPERATIONS if operates and snippet.form is Form.PYTHON else snippet.form
-    return replace(snippet, form=form, leans_on=grounds)
+    return replace(snippet, form=form, depends_on=grounds)
 
 
-def _grounds(snippet: Snippet, ground: _Ground) -> Iterator[int]:
+def _grounds(snippet: Snippet, ground: _DefinitionIndex) -> Iterator[int]:
     for extension, place in ground.extensions.items():
         if _of_extension(extension).search(snippet.text):
             yield place
@@ -108,7 +108,7 @@ def _of_extension(extension: str) -> re.Pattern[str]:
     return re.compile(_OF_EXTENSIONS.get(extension, re.escape(extension)), re.IGNORECASE)
 
 
-def _add(snippet: Snippet, place: int, ground: _Ground) -> None:
+def _add(snippet: Snippet, place: int, ground: _DefinitionIndex) -> None:
     if any(one.verdict in _NO_GROUND for one in snippet.expected.values()):
         return
     for extension in extensions_made(snippet.text):
@@ -126,7 +126,7 @@ def _add(snippet: Snippet, place: int, ground: _Ground) -> None:
             _add_operations(node, place, ground)
 
 
-def _add_operations(node: ast.ClassDef | ast.FunctionDef, place: int, ground: _Ground) -> None:
+def _add_operations(node: ast.ClassDef | ast.FunctionDef, place: int, ground: _DefinitionIndex) -> None:
     for decorator in node.decorator_list:
         if not (
             isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute) and decorator.args

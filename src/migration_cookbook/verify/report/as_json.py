@@ -40,7 +40,7 @@ def _snippet(run: Run, checked: Checked) -> dict[str, Any]:
         "form": snippet.form.value,
         "text": snippet.text,
         "declared": _declared(snippet),
-        "leans_on": [earlier.place for earlier in snippet.leans_on],
+        "depends_on": [earlier.place for earlier in snippet.depends_on],
         "as_declared": not checked.complaints,
         "complaints": list(checked.complaints),
         "findings": {

@@ -70,7 +70,7 @@ def sections(run: Run, checked: Checked, *, sql: bool, only: Kind | None = None)
 
 def grounds(snippet: Snippet) -> str:
     """Which earlier snippets ran before it; empty if none did."""
-    places = ", ".join(earlier.place for earlier in snippet.leans_on)
+    places = ", ".join(earlier.place for earlier in snippet.depends_on)
     return f"runs after {places}" if places else ""
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from migration_cookbook.verify.values.snippet import Form
 
 
-def surprises(form: Form, text: str, before: Sequence[tuple[Form, str]], kind: Kind) -> Iterator[str]:
+def offline_warnings(form: Form, text: str, before: Sequence[tuple[Form, str]], kind: Kind) -> Iterator[str]:
     """A sentence for what `--sql` prints otherwise than it is meant, or can't print."""
     if "get_bind" not in text:
         return

@@ -33,7 +33,7 @@ END $$
 """
 
 
-class WorldFails(Exception):
+class SetupError(Exception):
     """A statement that should build the world is refused."""
 
     def __init__(self, statement: str, error: sa.exc.SQLAlchemyError) -> None:
@@ -42,7 +42,7 @@ class WorldFails(Exception):
 
 
 @dataclass(frozen=True)
-class Ground:
+class TrialDatabase:
     """A connection to a database with the world in it."""
 
     connection: sa.Connection
@@ -51,23 +51,23 @@ class Ground:
 
 
 @contextlib.contextmanager
-def in_memory(world: Sequence[str]) -> Iterator[Ground]:
+def in_memory(world: Sequence[str]) -> Iterator[TrialDatabase]:
     """SQLite's, gone with the connection."""
     # Without a pool each connection is a database of its own.
     with engine(sa.make_url("sqlite://")).connect() as connection:
         _build(connection, world, Kind.SQLITE)
         connection.commit()
-        yield Ground(connection, in_transaction=False)
+        yield TrialDatabase(connection, in_transaction=False)
 
 
 @contextlib.contextmanager
-def in_transaction(url: sa.URL, world: Sequence[str]) -> Iterator[Ground]:
+def in_transaction(url: sa.URL, world: Sequence[str]) -> Iterator[TrialDatabase]:
     """PostgreSQL's, rolled back."""
     connection = kept(url)
     with connection.begin() as transaction:
         try:
             _build(connection, world, Kind.POSTGRES)
-            yield Ground(connection, in_transaction=True)
+            yield TrialDatabase(connection, in_transaction=True)
         finally:
             if connection.in_transaction():
                 transaction.rollback()
@@ -87,14 +87,14 @@ def _unlock(connection: sa.Connection) -> None:
 
 
 @contextlib.contextmanager
-def in_database(url: sa.URL, world: Sequence[str], *, keep: bool) -> Iterator[Ground]:
+def in_database(url: sa.URL, world: Sequence[str], *, keep: bool) -> Iterator[TrialDatabase]:
     """A database that the snippet has for itself. With `keep` it's empty before, and its work is left in it."""
     try:
         # A connection of its own: what it sets for its session ends with it.
         with engine(url).connect() as connection:
             _build(connection, world, Kind.SQLITE if connection.dialect.name == "sqlite" else Kind.POSTGRES)
             connection.commit()
-            yield Ground(connection, in_transaction=False)
+            yield TrialDatabase(connection, in_transaction=False)
     finally:
         if not keep:
             wipe(url)
@@ -189,4 +189,4 @@ def _one_by_one(connection: sa.Connection, world: Sequence[str]) -> None:
         try:
             raw(connection, statement)
         except sa.exc.SQLAlchemyError as error:
-            raise WorldFails(statement, error) from None
+            raise SetupError(statement, error) from None

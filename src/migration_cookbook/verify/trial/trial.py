@@ -24,14 +24,12 @@ from migration_cookbook.databases import guard
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.locks import Lock, watching
 from migration_cookbook.sandbox.commandline import without_addresses
-from migration_cookbook.verify.trial import lenient, offline, places, shared_server
-from migration_cookbook.verify.trial import typos as slips
+from migration_cookbook.verify.trial import lenient, offline, places, shared_server, typos
 from migration_cookbook.verify.trial.recording import Guessing, OwnDatabaseNeeded, Recording, installed
 from migration_cookbook.verify.trial.script import NotPython, Script, parse, script
 from migration_cookbook.verify.values.outcome import Refusal, Text, Trial
 from migration_cookbook.verify.values.snippet import Form, extensions_made
-from migration_cookbook.verify.world import errors as repair
-from migration_cookbook.verify.world import operations as needs
+from migration_cookbook.verify.world import errors, operations
 from migration_cookbook.verify.world.columns import DIALECTS
 from migration_cookbook.verify.world.downgrade import hints_of
 from migration_cookbook.verify.world.draft import Draft
@@ -41,7 +39,7 @@ from migration_cookbook.verify.world.oddities import (
     report_if_ours,
 )
 from migration_cookbook.verify.world.statements import statements
-from migration_cookbook.verify.world.tracker import Hints, Tale
+from migration_cookbook.verify.world.tracker import Hints, SchemaTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +47,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from migration_cookbook.sandbox.recorder import Recorder
-    from migration_cookbook.verify.trial.places import Ground
+    from migration_cookbook.verify.trial.places import TrialDatabase
 
 #: Worlds that are tried before the last answer counts.
 _ATTEMPTS = 10
@@ -78,7 +76,7 @@ def trial(
 ) -> Trial:
     """Try the snippet out. `proof`: an empty database in which its work is left, if it comes to its end."""
     _quiet()
-    with slips.ignored_arguments() as ignored:
+    with typos.ignored_arguments() as ignored:
         found = _trial(text, kind, url, recorder, proof=proof, locks=locks)
     return _with(found, doubtful=tuple(dict.fromkeys((*found.doubtful, *ignored))))
 
@@ -124,8 +122,8 @@ def _trial(
         found = _with(found, locks=watched.trial.locks)
     return _with(
         found,
-        doubtful=tuple(slips.slips(draft, told)),
-        offline=tuple(offline.surprises(text.form, text.text, text.before, kind)),
+        doubtful=tuple(typos.find_typos(draft, told)),
+        offline=tuple(offline.offline_warnings(text.form, text.text, text.before, kind)),
         fingerprint=_left(text, kind, proof, draft, recorder, found),
     )
 
@@ -172,11 +170,11 @@ def _grow(
         if attempt.trial.refusal is None or attempt.trial.not_run or text.given is not None:
             break
         before = draft.signature()
-        tale = Tale(draft, made=set(made), hints=_hints(text, kind))
+        tracker = SchemaTracker(draft, made=set(made), hints=_hints(text, kind))
         for operation in attempt.told:
             with ignoring_odd_operations():
-                _learn(operation, tale)
-        repair.repair(attempt.trial.refusal, draft, tale, going_down=attempt.trial.ended == "down")
+                _learn(operation, tracker)
+        errors.repair(attempt.trial.refusal, draft, tracker, going_down=attempt.trial.ended == "down")
         if draft.signature() == before:
             break
     return attempt.trial, attempt.told
@@ -189,13 +187,13 @@ class _Attempt:
     told: list[Any] = field(default_factory=list)
 
 
-def _learn(operation: Any, tale: Tale) -> None:
+def _learn(operation: Any, tracker: SchemaTracker) -> None:
     if operation == "down":
-        tale.down = True
+        tracker.down = True
     elif isinstance(operation, MigrateOperation):
-        needs.learn(operation, tale)
+        operations.learn(operation, tracker)
     else:
-        needs.learn_statement(operation, tale)
+        operations.learn_statement(operation, tracker)
 
 
 # --- the guess -------------------------------------------------------------------------
@@ -208,8 +206,8 @@ def _guess(text: Text, kind: Kind) -> tuple[Draft, set[str]]:
         return draft, set()
     draft.extensions += [name for _, earlier in text.before for name in extensions_made(earlier)]
     hints = _hints(text, kind)
-    tale = Tale(draft, hints=hints)
-    tell = functools.partial(_learn_quietly, tale=tale)
+    tracker = SchemaTracker(draft, hints=hints)
+    tell = functools.partial(_learn_quietly, tracker=tracker)
     with _guessing(text, kind, tell) as made:
         with ignoring_the_snippets_end():
             if made.before is not None:
@@ -217,15 +215,15 @@ def _guess(text: Text, kind: Kind) -> tuple[Draft, set[str]]:
         with ignoring_the_snippets_end():
             made.up()
         if made.down is not None:
-            tale.down = True
+            tracker.down = True
             with ignoring_the_snippets_end():
                 made.down()
-    return draft, {one for one in tale.made if one.startswith("type ")}
+    return draft, {one for one in tracker.made if one.startswith("type ")}
 
 
-def _learn_quietly(operation: Any, tale: Tale) -> None:
+def _learn_quietly(operation: Any, tracker: SchemaTracker) -> None:
     with ignoring_odd_operations():
-        _learn(operation, tale)
+        _learn(operation, tracker)
 
 
 @contextlib.contextmanager
@@ -254,22 +252,22 @@ def _hints(text: Text, kind: Kind) -> Hints:
                 made.before()
             told.clear()
             made.down()
-    tale = Tale(Draft(), down=True)
+    tracker = SchemaTracker(Draft(), down=True)
     for operation in told:
         if isinstance(operation, ExecuteSQLOp):
-            _learn_quietly(operation, tale)
-    return hints_of(told, enums=tale.labels)
+            _learn_quietly(operation, tracker)
+    return hints_of(told, enums=tracker.labels)
 
 
 def _suppose(text: Text, kind: Kind, draft: Draft) -> None:
     """Draft what each operation of the text needs, also of those that a condition left out."""
-    tale = Tale(draft, hints=_hints(text, kind))
+    tracker = SchemaTracker(draft, hints=_hints(text, kind))
     calls = [
         node
         for node in ast.walk(parse(text.text))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_op(node.func.value)
     ]
-    with _guessing(text, kind, functools.partial(_learn_quietly, tale=tale)):
+    with _guessing(text, kind, functools.partial(_learn_quietly, tracker=tracker)):
         from migration_cookbook.verify.trial.script import PRELUDE
 
         for call in calls:
@@ -306,7 +304,7 @@ def _attempt(
                 _leave(run, found)
             else:
                 _run(run, found)
-    except places.WorldFails as fails:
+    except places.SetupError as fails:
         found.trial = Trial("up", refusal(fails.error, fails.statement), assumed=world)
     except shared_server.NotSent as reason:
         # A world that its author states may hold anything.
@@ -324,7 +322,7 @@ def ends_transactions(text: str) -> bool:
 @contextlib.contextmanager
 def _place(
     text: Text, kind: Kind, url: sa.URL | None, world: Sequence[str], *, own: bool, committed: bool
-) -> Iterator[Ground]:
+) -> Iterator[TrialDatabase]:
     if url is None:
         with places.in_memory(world) as ground:
             yield ground
@@ -343,7 +341,7 @@ class _Run:
         self,
         text: Text,
         kind: Kind,
-        ground: Ground,
+        ground: TrialDatabase,
         found: _Attempt,
         recorder: Recorder,
         *,

@@ -77,7 +77,7 @@ class Snippet:
     on: tuple[Kind, ...] = BOTH
     #: Earlier snippets of the same page that it leans on, also by way of others, oldest first.
     #: These hold none of their own.
-    leans_on: tuple[Snippet, ...] = ()
+    depends_on: tuple[Snippet, ...] = ()
     #: For a transcript: what the page says each command prints, in order.
     answers: tuple[str, ...] = ()
     #: Whether it's your own code. Whoever makes a snippet of your own says so; anybody else's is contained.
@@ -95,7 +95,7 @@ class Snippet:
     @property
     def needs_own_process(self) -> bool:
         """Whether others in the same process may feel that it ran."""
-        return changes_libraries(self.text, *(one.text for one in self.leans_on))
+        return changes_libraries(self.text, *(one.text for one in self.depends_on))
 
 
 _EXTENSION_MADE = re.compile(r"\bCREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?\"?([\w-]+)", re.IGNORECASE)

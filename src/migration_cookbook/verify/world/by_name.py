@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.world.columns import TEXT
-from migration_cookbook.verify.world.draft import ForeignKey, Sure
+from migration_cookbook.verify.world.draft import Confidence, ForeignKey
 from migration_cookbook.verify.world.expressions import learn_expression, satisfy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from migration_cookbook.verify.world.draft import TableDraft
-    from migration_cookbook.verify.world.tracker import Tale
+    from migration_cookbook.verify.world.tracker import SchemaTracker
 
 
 #: What opclasses and methods need of PostgreSQL's extensions.
@@ -42,43 +42,45 @@ _ANY_TABLE = "some_table"
 _SEARCHED = re.compile(r"search|tsv|document|vector", re.IGNORECASE)
 
 
-def indexed_column(table: str, column: str, opclass: str, method: str, tale: Tale) -> None:
+def indexed_column(table: str, column: str, opclass: str, method: str, tracker: SchemaTracker) -> None:
     if opclass in _TYPES_FOR:
-        tale.column(table, column, _TYPES_FOR[opclass], Sure.BY_USE)
+        tracker.column(table, column, _TYPES_FOR[opclass], Confidence.FROM_USAGE)
     elif method in _BY_METHOD:
         type_ = "TSVECTOR" if _SEARCHED.search(column) else _BY_METHOD[method]
-        tale.column(table, column, type_, Sure.BY_USE)
+        tracker.column(table, column, type_, Confidence.FROM_USAGE)
     else:
-        tale.column(table, column)
+        tracker.column(table, column)
 
 
-def extension_of_opclass(opclass: str, tale: Tale) -> None:
+def extension_of_opclass(opclass: str, tracker: SchemaTracker) -> None:
     extension = _OPCLASS_EXTENSIONS.get(opclass.split("(")[0].strip())
-    if extension and not tale.has_made(f"extension {extension}"):
-        need_extension(extension, tale)
+    if extension and not tracker.has_made(f"extension {extension}"):
+        need_extension(extension, tracker)
 
 
-def need_extension(name: str, tale: Tale) -> None:
-    if name not in tale.draft.extensions:
-        tale.draft.extensions.append(name)
+def need_extension(name: str, tracker: SchemaTracker) -> None:
+    if name not in tracker.draft.extensions:
+        tracker.draft.extensions.append(name)
 
 
-def need_index(name: str, table: str | None, tale: Tale) -> None:
+def need_index(name: str, table: str | None, tracker: SchemaTracker) -> None:
     """An index of this name, on the table that it seems to be on."""
     # Arguments the wrong way round are a mistake, and none that a world could mend.
-    if any(name in one.indexes for one in tale.draft.tables.values()) or tale.has_made(f"index {table}"):
+    if any(name in one.indexes for one in tracker.draft.tables.values()) or tracker.has_made(
+        f"index {table}"
+    ):
         return
-    table = table or table_in_name(name, tale.draft.tables) or _ANY_TABLE
-    found = tale.table(table)
-    if found is None or name in found.names() or name in tale.draft.tables:
+    table = table or table_in_name(name, tracker.draft.tables) or _ANY_TABLE
+    found = tracker.table(table)
+    if found is None or name in found.names() or name in tracker.draft.tables:
         return
-    hint = tale.hints.indexes.get(name) if tale.hints else None
+    hint = tracker.hints.indexes.get(name) if tracker.hints else None
     if hint is not None:
         found.indexes[name] = hint
-        learn_expression(hint[0].split("WHERE")[0].strip("() "), table, tale)
+        learn_expression(hint[0].split("WHERE")[0].strip("() "), table, tracker)
         return
     column = column_in_name(name, table, found)
-    tale.column(table, column)
+    tracker.column(table, column)
     found.indexes[name] = (f"({column})", False)
 
 
@@ -105,39 +107,39 @@ def column_in_name(name: str, table: str, found: TableDraft) -> str:
     return rest if re.fullmatch(r"[a-z][a-z0-9_]*", rest) else "name"
 
 
-def need_constraint(name: str, table: str, kind: str | None, tale: Tale) -> None:
+def need_constraint(name: str, table: str, kind: str | None, tracker: SchemaTracker) -> None:
     """A constraint of this name and kind; what is not said is taken from the way down, or from the name."""
-    found = tale.table(table)
+    found = tracker.table(table)
     if found is None or name in found.names():
         return
-    kind, hint = (tale.hints.constraints.get(name, (kind, None))) if tale.hints else (kind, None)
+    kind, hint = (tracker.hints.constraints.get(name, (kind, None))) if tracker.hints else (kind, None)
     kind = kind or kind_in_name(name)
     column = column_in_name(name, table, found)
     if kind == "check":
         if hint is None:
-            tale.column(table, column)
+            tracker.column(table, column)
             found.checks.append((name, f"{column} IS NOT NULL"))
         else:
-            learn_expression(str(hint), table, tale)
-            satisfy(str(hint), table, tale)
+            learn_expression(str(hint), table, tracker)
+            satisfy(str(hint), table, tracker)
             found.checks.append((name, str(hint)))
     elif kind == "foreignkey":
-        _need_foreign_key(name, table, column, hint, found, tale)
+        _need_foreign_key(name, table, column, hint, found, tracker)
     elif kind == "primary":
         found.key_name = name
         if isinstance(hint, tuple):
             found.key = hint
             for one in hint:
-                tale.column(table, one)
+                tracker.column(table, one)
     else:
         columns = hint if isinstance(hint, tuple) else (column,)
         for one in columns:
-            tale.column(table, one)
+            tracker.column(table, one)
         found.uniques.append((name, columns))
 
 
 def _need_foreign_key(
-    name: str, table: str, column: str, hint: object, found: TableDraft, tale: Tale
+    name: str, table: str, column: str, hint: object, found: TableDraft, tracker: SchemaTracker
 ) -> None:
     if isinstance(hint, ForeignKey):
         key = hint
@@ -146,9 +148,9 @@ def _need_foreign_key(
         target = next((one for one in found.columns if one.endswith("_id") and one in name), local)
         key = ForeignKey(name, (target,), f"{target.removesuffix('_id')}s", ("id",))
     for one in key.columns:
-        tale.column(table, one)
+        tracker.column(table, one)
     for one in key.targets:
-        tale.column(key.table, one)
+        tracker.column(key.table, one)
     found.foreign_keys.append(key)
 
 
@@ -164,30 +166,30 @@ def kind_in_name(name: str) -> str:
     return "unique"
 
 
-def need_other(name: str, statement: str, tale: Tale) -> None:
+def need_other(name: str, statement: str, tracker: SchemaTracker) -> None:
     """A sequence, function, view or the like, unless the snippet makes it."""
-    if not tale.has_made(name):
-        tale.draft.others.setdefault(name, statement)
+    if not tracker.has_made(name):
+        tracker.draft.others.setdefault(name, statement)
 
 
-def need_trigger_function(name: str, tale: Tale) -> None:
+def need_trigger_function(name: str, tracker: SchemaTracker) -> None:
     """A function that a trigger may call and that does nothing."""
     body = "BEGIN RETURN NEW; END"
     need_other(
         f"function {name}",
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$",
-        tale,
+        tracker,
     )
 
 
-def need_trigger(name: str, table: str, tale: Tale) -> None:
+def need_trigger(name: str, table: str, tracker: SchemaTracker) -> None:
     """A trigger on the table, with a function of its own."""
-    if tale.has_made(f"trigger {name}"):
+    if tracker.has_made(f"trigger {name}"):
         return
-    tale.table(table)
-    need_trigger_function("does_nothing", tale)
+    tracker.table(table)
+    need_trigger_function("does_nothing", tracker)
     need_other(
         f"trigger {name}",
         f"CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION does_nothing()",
-        tale,
+        tracker,
     )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from alembic.operations.ops import MigrateOperation
 
-from migration_cookbook.verify.world.draft import ColumnDraft, ForeignKey, Sure, TableDraft
+from migration_cookbook.verify.world.draft import ColumnDraft, Confidence, ForeignKey, TableDraft
 from migration_cookbook.verify.world.oddities import ignoring_odd_operations, is_odd
 from migration_cookbook.verify.world.tracker import Hints
 
@@ -94,7 +94,7 @@ def _hint(operation: Any, hints: _Noted) -> None:
         case ops.AlterColumnOp(modify_type=type_) if type_ is not None:
             hints.columns.setdefault(
                 f"{name_of(operation)}.{operation.column_name}",
-                ColumnDraft(operation.column_name, type_, Sure.STATED),
+                ColumnDraft(operation.column_name, type_, Confidence.DECLARED),
             )
 
 
@@ -161,7 +161,7 @@ def _column_hint(column: sa.Column[Any]) -> ColumnDraft:
     return ColumnDraft(
         str(column.name),
         column.type,
-        Sure.STATED,
+        Confidence.DECLARED,
         not_null=not column.nullable,
         default=default_text(column.server_default),
         comment=column.comment,

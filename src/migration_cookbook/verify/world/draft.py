@@ -25,19 +25,19 @@ ROWS = 3
 TEXT = typing_.TEXT
 
 
-class Sure(IntEnum):
+class Confidence(IntEnum):
     """How sure we are of a column's type."""
 
-    BY_NAME = 0
-    BY_USE = 1
-    STATED = 2
+    FROM_NAME = 0
+    FROM_USAGE = 1
+    DECLARED = 2
 
 
 @dataclass
 class ColumnDraft:
     name: str
     type: TypeEngine[object] | str
-    sure: Sure = Sure.BY_NAME
+    confidence: Confidence = Confidence.FROM_NAME
     not_null: bool = False
     #: SQL.
     default: str | None = None
@@ -74,7 +74,7 @@ class TableDraft:
     #: Name to what follows the table's name.
     indexes: dict[str, tuple[str, bool]] = field(default_factory=dict)
     #: NOT VALID constraints, which only PostgreSQL has.
-    unproved: list[tuple[str, str]] = field(default_factory=list)
+    not_valid: list[tuple[str, str]] = field(default_factory=list)
     #: Ids that somebody refers to.
     ids: list[str] = field(default_factory=list)
     empty: bool = False
@@ -86,7 +86,7 @@ class TableDraft:
 
     def names(self) -> set[str]:
         """All constraints and indexes."""
-        named = [name for name, _ in (*self.uniques, *self.checks, *self.unproved)]
+        named = [name for name, _ in (*self.uniques, *self.checks, *self.not_valid)]
         return {
             *(name for name in named if name),
             *(key.name for key in self.foreign_keys if key.name),
@@ -121,12 +121,16 @@ class Draft:
         return self.tables[name]
 
     def column(
-        self, table: str, name: str, type_: TypeEngine[object] | str | None = None, sure: Sure = Sure.BY_USE
+        self,
+        table: str,
+        name: str,
+        type_: TypeEngine[object] | str | None = None,
+        confidence: Confidence = Confidence.FROM_USAGE,
     ) -> ColumnDraft:
         """The column, with this type if nobody is surer of another."""
         column = self.table(table).column(name)
-        if type_ is not None and sure >= column.sure:
-            column.type, column.sure = type_, sure
+        if type_ is not None and confidence >= column.confidence:
+            column.type, column.confidence = type_, confidence
         return column
 
     def signature(self) -> str:

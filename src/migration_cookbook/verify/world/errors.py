@@ -15,14 +15,14 @@ from migration_cookbook.verify.world.by_name import (
     need_trigger_function,
     table_in_name,
 )
-from migration_cookbook.verify.world.draft import Sure
+from migration_cookbook.verify.world.draft import Confidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from migration_cookbook.verify.values.outcome import Refusal
     from migration_cookbook.verify.world.draft import Draft
-    from migration_cookbook.verify.world.tracker import Tale
+    from migration_cookbook.verify.world.tracker import SchemaTracker
 
 _IDENTIFIER = r"[\"'`]?([\w.]+?)[\"'`]?"
 _TABLE_OF_STATEMENT = re.compile(
@@ -31,47 +31,47 @@ _TABLE_OF_STATEMENT = re.compile(
 )
 
 
-def repair(refusal: Refusal, draft: Draft, tale: Tale, *, going_down: bool) -> None:
+def repair(refusal: Refusal, draft: Draft, tracker: SchemaTracker, *, going_down: bool) -> None:
     """Let the draft have what was missed; nothing happens where nobody can know what that is."""
-    tale.down = going_down
+    tracker.down = going_down
     for pattern, function in _REPAIRS:
         match = re.search(pattern, refusal.message)
         if match:
-            function(match, refusal, draft, tale)
+            function(match, refusal, draft, tracker)
             return
 
 
-def _table(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _table(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     name = match[1].removeprefix("public.").removeprefix("main.")
     statement = (refusal.statement or "").upper()
     if "INDEX" in statement.split("ON")[0] and statement.startswith(
         ("ALTER INDEX", "DROP INDEX", "REINDEX INDEX")
     ):
-        need_index(name, None, tale)
+        need_index(name, None, tracker)
     elif statement.startswith(("ALTER SEQUENCE", "DROP SEQUENCE")) or name.endswith("_seq"):
-        need_other(f"sequence {name}", f"CREATE SEQUENCE {name}", tale)
+        need_other(f"sequence {name}", f"CREATE SEQUENCE {name}", tracker)
     elif re.search(r"REFRESH MATERIALIZED VIEW", statement):
-        need_other(f"materialized view {name}", f"CREATE MATERIALIZED VIEW {name} AS SELECT 1 AS n", tale)
-    elif not tale.down or name not in {tale.original(one) for one in tale.renamed}:
-        tale.table(name)
+        need_other(f"materialized view {name}", f"CREATE MATERIALIZED VIEW {name} AS SELECT 1 AS n", tracker)
+    elif not tracker.down or name not in {tracker.original(one) for one in tracker.renamed}:
+        tracker.table(name)
 
 
-def _column_of(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
-    if not tale.down:
-        tale.column(match[2], match[1])
+def _column_of(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
+    if not tracker.down:
+        tracker.column(match[2], match[1])
 
 
-def _qualified(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _qualified(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     alias, column = match[1].rpartition(".")[::2]
     table = _named(alias, refusal.statement or "") or alias
     if table:
-        tale.column(table, column)
+        tracker.column(table, column)
 
 
-def _bare_column(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _bare_column(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     name = match[1].strip('"')
     if "." in name:
-        _qualified(match, refusal, draft, tale)
+        _qualified(match, refusal, draft, tracker)
         return
     tables = [
         one
@@ -80,9 +80,9 @@ def _bare_column(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tal
     ]
     known = [one for one in tables if one in draft.tables]
     if known:
-        tale.column(known[0], name)
-    elif tables and f"table {tables[0]}" not in tale.made:
-        tale.column(tables[0], name)
+        tracker.column(known[0], name)
+    elif tables and f"table {tables[0]}" not in tracker.made:
+        tracker.column(tables[0], name)
 
 
 def _named(alias: str, statement: str) -> str | None:
@@ -94,35 +94,37 @@ def _named(alias: str, statement: str) -> str | None:
     return match[1] if match else None
 
 
-def _constraint(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
-    if not tale.down:
-        need_constraint(match[1], match[2], None, tale)
+def _constraint(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
+    if not tracker.down:
+        need_constraint(match[1], match[2], None, tracker)
 
 
-def _nameless_constraint(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _nameless_constraint(
+    match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker
+) -> None:
     table = table_in_name(match[1], draft.tables)
-    if table and not tale.down:
-        need_constraint(match[1], table, None, tale)
+    if table and not tracker.down:
+        need_constraint(match[1], table, None, tracker)
 
 
-def _index(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
-    if not tale.down:
-        need_index(match[1], None, tale)
+def _index(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
+    if not tracker.down:
+        need_index(match[1], None, tracker)
 
 
-def _type(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _type(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     """A type that an ALTER or a DROP speaks of; a column's own new type must be made by the snippet."""
     statement = (refusal.statement or "").upper()
     if statement.startswith(("ALTER TYPE", "DROP TYPE", "COMMENT ON TYPE")):
         draft.enums.setdefault(match[1], ("first", "second", "third"))
 
 
-def _schema(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _schema(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     if match[1] not in draft.schemas:
         draft.schemas.append(match[1])
 
 
-def _unique_target(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _unique_target(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     statement = refusal.statement or ""
     target = re.search(r"REFERENCES\s+[\"`]?([\w.]+)[\"`]?\s*\(([^)]+)\)", statement, re.IGNORECASE)
     found = draft.tables.get(match[1])
@@ -132,25 +134,25 @@ def _unique_target(match: re.Match[str], refusal: Refusal, draft: Draft, tale: T
             found.uniques.append((None, columns))
 
 
-def _trigger_function(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _trigger_function(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     if "TRIGGER" in (refusal.statement or "").upper():
-        need_trigger_function(match[1], tale)
+        need_trigger_function(match[1], tracker)
     elif match[1] == "similarity":
-        need_extension("pg_trgm", tale)
+        need_extension("pg_trgm", tracker)
 
 
-def _trigger(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
-    need_trigger(match[1], match[2], tale)
+def _trigger(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
+    need_trigger(match[1], match[2], tracker)
 
 
-def _opclass(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
-    extension_of_opclass(match[1], tale)
+def _opclass(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
+    extension_of_opclass(match[1], tracker)
 
 
-def _exists(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _exists(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     """The world has what the snippet wants to make."""
     name = match[1]
-    if name in draft.tables and not tale.down:
+    if name in draft.tables and not tracker.down:
         del draft.tables[name]
     for table in draft.tables.values():
         table.indexes.pop(name, None)
@@ -162,7 +164,7 @@ def _exists(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) ->
         draft.schemas.remove(name)
 
 
-def _column_exists(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _column_exists(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     tables = [draft.tables[match[2]]] if len(match.groups()) > 1 and match[2] in draft.tables else []
     if not tables:
         names = _TABLE_OF_STATEMENT.findall(refusal.statement or "")
@@ -171,13 +173,13 @@ def _column_exists(match: re.Match[str], refusal: Refusal, draft: Draft, tale: T
         table.columns.pop(match[1], None)
 
 
-def _missing_row(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _missing_row(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     found = draft.tables.get(match[3])
     if found is not None and match[1] == "id" and match[2] not in found.ids:
         found.ids.append(match[2])
 
 
-def _violated_check(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _violated_check(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     """Only where the world itself broke it: rows that nobody can invent are left out."""
     statement = refusal.statement or ""
     table = next((one for one in _TABLE_OF_STATEMENT.findall(statement) if one in draft.tables), None)
@@ -185,7 +187,7 @@ def _violated_check(match: re.Match[str], refusal: Refusal, draft: Draft, tale: 
         draft.tables[table].empty = True
 
 
-def _bad_numbers(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _bad_numbers(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     """The same where a generated column comes to nothing with the world's own values."""
     statement = refusal.statement or ""
     if "GENERATED ALWAYS AS" in statement.upper():
@@ -194,7 +196,7 @@ def _bad_numbers(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tal
                 draft.tables[name].empty = True
 
 
-def _bad_text(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _bad_text(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     """A text of the world that should become something else: let it look like that."""
     type_, value = match[1], match[2]
     for table in draft.tables.values():
@@ -208,15 +210,15 @@ def _bad_text(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) 
                     column.values = tuple(f"'{label}'" for label in draft.enums[type_])
 
 
-def _no_such_key(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _no_such_key(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     """Batch mode reflects the table, and says which of its parts is not there."""
     for table in draft.tables.values():
         if match[1] not in table.columns and refusal.kind == "KeyError":
-            tale.column(table.name, match[1])
+            tracker.column(table.name, match[1])
             return
 
 
-def _comparable(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _comparable(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     """Two columns are compared whose guessed types don't go together: the weaker guess yields."""
     types = {"integer": "INTEGER", "boolean": "BOOLEAN", "character varying": "VARCHAR(255)", "text": "TEXT"}
     wanted = types.get(match[2])
@@ -224,17 +226,17 @@ def _comparable(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale
         return
     for table in draft.tables.values():
         for column in table.columns.values():
-            weak = column.sure is not Sure.STATED and isinstance(column.type, str)
+            weak = column.confidence is not Confidence.DECLARED and isinstance(column.type, str)
             if (
                 weak
                 and str(column.type).lower().startswith(match[1].split()[0][:4])
                 and column.name in (refusal.statement or "")
             ):
-                column.type, column.sure = wanted, Sure.STATED
+                column.type, column.confidence = wanted, Confidence.DECLARED
                 return
 
 
-_REPAIRS: tuple[tuple[str, Callable[[re.Match[str], Refusal, Draft, Tale], None]], ...] = (
+_REPAIRS: tuple[tuple[str, Callable[[re.Match[str], Refusal, Draft, SchemaTracker], None]], ...] = (
     # PostgreSQL
     (r"numeric field overflow|division by zero|out of range", _bad_numbers),
     (rf"constraint {_IDENTIFIER} of relation {_IDENTIFIER} does not exist", _constraint),
@@ -263,24 +265,27 @@ _REPAIRS: tuple[tuple[str, Callable[[re.Match[str], Refusal, Draft, Tale], None]
     (r"violates check constraint|CHECK constraint failed", _violated_check),
     # SQLite
     (r"no such table: ([\w.]+)", _table),
-    (r"table (\w+) has no column named (\w+)", lambda match, refusal, draft, tale: _swapped(match, tale)),
+    (
+        r"table (\w+) has no column named (\w+)",
+        lambda match, refusal, draft, tracker: _swapped(match, tracker),
+    ),
     (r"no such column: \"?([\w.]+)\"?", _bare_column),
     (r"no such index: (\w+)", _index),
     (r"No such constraint: '([\w.]+)'", _nameless_constraint),
     (r"duplicate column name: (\w+)", _column_exists),
     (rf"(?:table|index|view) {_IDENTIFIER} already exists", _exists),
     # SQLAlchemy and Alembic
-    (r"^([\w.]+)$", lambda match, refusal, draft, tale: _reflected(match, refusal, draft, tale)),
+    (r"^([\w.]+)$", lambda match, refusal, draft, tracker: _reflected(match, refusal, draft, tracker)),
     (r"^['\"](\w+)['\"]$", _no_such_key),
 )
 
 
-def _swapped(match: re.Match[str], tale: Tale) -> None:
-    if not tale.down:
-        tale.column(match[1], match[2])
+def _swapped(match: re.Match[str], tracker: SchemaTracker) -> None:
+    if not tracker.down:
+        tracker.column(match[1], match[2])
 
 
-def _reflected(match: re.Match[str], refusal: Refusal, draft: Draft, tale: Tale) -> None:
+def _reflected(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
     """NoSuchTableError says the name and nothing else."""
     if refusal.kind == "NoSuchTableError":
-        tale.table(match[1])
+        tracker.table(match[1])

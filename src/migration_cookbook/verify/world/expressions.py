@@ -11,13 +11,13 @@ import postgast
 from google.protobuf.json_format import MessageToDict
 
 from migration_cookbook.verify.world.columns import INSTANT, TEXT, quoted
-from migration_cookbook.verify.world.draft import Sure
+from migration_cookbook.verify.world.draft import Confidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from migration_cookbook.verify.world.draft import ColumnDraft
-    from migration_cookbook.verify.world.tracker import Tale
+    from migration_cookbook.verify.world.tracker import SchemaTracker
 
 
 BIND = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
@@ -51,19 +51,19 @@ _COMPARISONS = {"=", "<>", "!=", "<", ">", "<=", ">="}
 _BUILT_IN_NAMES = {"excluded", "new", "old"}
 
 
-def learn_expression(text: str, table: str, tale: Tale) -> None:
+def learn_expression(text: str, table: str, tracker: SchemaTracker) -> None:
     """The columns of an expression over one table."""
     for tree in trees(f"SELECT {BIND.sub('NULL', text)}"):
         select = tree.get("select_stmt")
         if select:
-            learn_columns(select, Scope({table.rpartition(".")[2]: table}, table), tale)
+            learn_columns(select, Scope({table.rpartition(".")[2]: table}, table), tracker)
 
 
-def satisfy(condition: str, table: str, tale: Tale) -> None:
+def satisfy(condition: str, table: str, tracker: SchemaTracker) -> None:
     """Let the rows of the world be such that the condition holds for each, as far as it is a plain one."""
     for tree in trees(f"SELECT {BIND.sub('NULL', condition)}"):
         for target in tree.get("select_stmt", {}).get("target_list", ()):
-            satisfy_tree(target.get("res_target", {}).get("val", {}), table, tale)
+            satisfy_tree(target.get("res_target", {}).get("val", {}), table, tracker)
 
 
 @lru_cache(maxsize=512)
@@ -111,39 +111,39 @@ def walk(node: Any) -> Iterator[tuple[str, Any]]:
             yield from walk(one)
 
 
-def learn_columns(node: Any, scope: Scope, tale: Tale) -> None:
+def learn_columns(node: Any, scope: Scope, tracker: SchemaTracker) -> None:
     """Every column below, with the type that its use suggests."""
     for key, one in walk(node):
         if key == "column_ref":
-            _column(one, scope, tale)
+            _column(one, scope, tracker)
         elif key == "a_expr":
-            _compare(one, scope, tale)
+            _compare(one, scope, tracker)
         elif key == "func_call":
-            _call(one, scope, tale)
+            _call(one, scope, tracker)
 
 
-def _column(node: dict[str, Any], scope: Scope, tale: Tale) -> ColumnDraft | None:
+def _column(node: dict[str, Any], scope: Scope, tracker: SchemaTracker) -> ColumnDraft | None:
     names = [one["string"]["sval"] for one in node.get("fields", ()) if "string" in one]
     if not names or len(names) != len(node["fields"]):
         return None
     if len(names) == 1:
         if scope.first is None or names[0].lower() in _BUILT_IN_NAMES:
             return None
-        return tale.column(scope.first, names[0])
+        return tracker.column(scope.first, names[0])
     table = ".".join(names[:-1])
     if table.lower() in _BUILT_IN_NAMES:
         return None
     real = scope.tables.get(table, scope.tables.get(names[-2]))
-    return tale.column(real, names[-1]) if real is not None else None
+    return tracker.column(real, names[-1]) if real is not None else None
 
 
-def _compare(node: dict[str, Any], scope: Scope, tale: Tale) -> None:
+def _compare(node: dict[str, Any], scope: Scope, tracker: SchemaTracker) -> None:
     words = [one["string"]["sval"] for one in node.get("name", ())]
     operator = words[-1] if words else ""
     left, right = node.get("lexpr", {}), node.get("rexpr", {})
     for one, other in ((left, right), (right, left)):
         reference = one.get("column_ref") if isinstance(one, dict) else None
-        column = _column(reference, scope, tale) if reference else None
+        column = _column(reference, scope, tracker) if reference else None
         if column is None:
             continue
         if operator in ("->", "->>", "#>", "#>>", "@>", "<@", "?") and one is left:
@@ -161,11 +161,11 @@ def _compare(node: dict[str, Any], scope: Scope, tale: Tale) -> None:
             suggest(column, "INTEGER")
 
 
-def _call(node: dict[str, Any], scope: Scope, tale: Tale) -> None:
+def _call(node: dict[str, Any], scope: Scope, tracker: SchemaTracker) -> None:
     name = node["funcname"][-1]["string"]["sval"].lower()
     for argument in node.get("args", ()):
         reference = argument.get("column_ref")
-        column = _column(reference, scope, tale) if reference else None
+        column = _column(reference, scope, tracker) if reference else None
         if column is None:
             continue
         if name in _TEXT_FUNCTIONS:
@@ -186,8 +186,8 @@ def counts(column: ColumnDraft) -> bool:
 
 def suggest(column: ColumnDraft, type_: str) -> None:
     """A type that its use suggests, stronger than what its name does."""
-    if column.sure < Sure.BY_USE:
-        column.type, column.sure = type_, Sure.BY_USE
+    if column.confidence < Confidence.FROM_USAGE:
+        column.type, column.confidence = type_, Confidence.FROM_USAGE
 
 
 def learn_type(column: ColumnDraft, value: dict[str, Any]) -> None:
@@ -205,7 +205,7 @@ def learn_type(column: ColumnDraft, value: dict[str, Any]) -> None:
     elif "fval" in constant:
         suggest(column, "NUMERIC")
     elif "ival" in constant:
-        if column.sure is Sure.BY_NAME and not counts(column):
+        if column.confidence is Confidence.FROM_NAME and not counts(column):
             suggest(column, "INTEGER")
     elif "type_cast" in value:
         names = value["type_cast"].get("type_name", {})
@@ -225,14 +225,14 @@ def learn_type(column: ColumnDraft, value: dict[str, Any]) -> None:
         suggest(column, INSTANT)
 
 
-def satisfy_tree(node: dict[str, Any], table: str, tale: Tale) -> None:
+def satisfy_tree(node: dict[str, Any], table: str, tracker: SchemaTracker) -> None:
     if "bool_expr" in node and node["bool_expr"].get("boolop") == "AND_EXPR":
         for one in node["bool_expr"]["args"]:
-            satisfy_tree(one, table, tale)
+            satisfy_tree(one, table, tracker)
         return
     expression = node.get("a_expr", {})
     reference = expression.get("lexpr", {}).get("column_ref")
-    column = _column(reference, Scope({}, table), tale) if reference else None
+    column = _column(reference, Scope({}, table), tracker) if reference else None
     if column is None:
         return
     operator = expression["name"][-1]["string"]["sval"]

@@ -20,7 +20,7 @@ from migration_cookbook.verify.world.by_name import (
     need_trigger_function,
 )
 from migration_cookbook.verify.world.columns import quoted
-from migration_cookbook.verify.world.draft import Sure
+from migration_cookbook.verify.world.draft import Confidence
 from migration_cookbook.verify.world.expressions import (
     BIND,
     Scope,
@@ -38,21 +38,21 @@ from migration_cookbook.verify.world.expressions import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from migration_cookbook.verify.world.tracker import Tale
+    from migration_cookbook.verify.world.tracker import SchemaTracker
 
 
-def learn(sql: str, tale: Tale) -> None:
-    """Put what the statements need into the draft, and what they make into the tale."""
+def learn(sql: str, tracker: SchemaTracker) -> None:
+    """Put what the statements need into the draft, and what they make into the tracker."""
     for tree in trees(BIND.sub("NULL", sql)):
         ((what, node),) = tree.items()
         handler = _STATEMENTS.get(what)
         if handler is not None:
-            handler(node, tale)
+            handler(node, tracker)
 
 
 def _query(
     node: dict[str, Any],
-    tale: Tale,
+    tracker: SchemaTracker,
     target: dict[str, Any] | None = None,
     defined: frozenset[str] = frozenset(),
 ) -> None:
@@ -62,7 +62,7 @@ def _query(
     defined |= {one["ctename"] for one in ctes}
     for one in ctes:
         for query in one.get("ctequery", {}).values():
-            _query(query, tale, defined=defined)
+            _query(query, tracker, defined=defined)
     node = {key: value for key, value in node.items() if key != "with_clause"}
     for key, one in walk(node):
         if key in ("range_var", "relation") and isinstance(one, dict) and "relname" in one:
@@ -71,7 +71,7 @@ def _query(
             table = None if name in defined else name
             scope.tables[alias] = table
             if table is not None:
-                found = tale.table(table)
+                found = tracker.table(table)
                 if scope.first is None and found is not None:
                     scope.first = table
         elif key in ("range_subselect", "range_function"):
@@ -82,22 +82,22 @@ def _query(
     if len(known) != len(scope.tables) or len(known) > 1:
         # A bare column may be anybody's: only the database can tell.
         scope.first = scope.first if target is not None else None
-    learn_columns(node, scope, tale)
+    learn_columns(node, scope, tracker)
 
 
-def _insert(node: dict[str, Any], tale: Tale) -> None:
+def _insert(node: dict[str, Any], tracker: SchemaTracker) -> None:
     table = relation_name(node["relation"])
-    found = tale.table(table)
+    found = tracker.table(table)
     names = [one["res_target"]["name"] for one in node.get("cols", ())]
     values = node.get("select_stmt", {}).get("select_stmt", {})
     rows = [one["list"]["items"] for one in values.get("values_lists", ()) if "list" in one]
     for number, name in enumerate(names):
-        column = tale.column(table, name)
+        column = tracker.column(table, name)
         cells = [row[number] for row in rows if number < len(row)]
         if column is not None and cells:
             learn_type(column, cells[0])
     if found is not None and "id" in names and found.key is None and rows:
-        tale.column(table, "id")
+        tracker.column(table, "id")
     inference = node.get("on_conflict_clause", {}).get("infer", {})
     columns = tuple(
         one["index_elem"]["name"]
@@ -106,62 +106,62 @@ def _insert(node: dict[str, Any], tale: Tale) -> None:
     )
     if columns and found is not None and columns != (found.key or ("id",)):
         for name in columns:
-            tale.column(table, name)
+            tracker.column(table, name)
         if (None, columns) not in found.uniques:
             found.uniques.append((None, columns))
     if not rows:
-        _query({**values, "with_clause": node.get("with_clause", {})}, tale)
+        _query({**values, "with_clause": node.get("with_clause", {})}, tracker)
 
 
-def _update(node: dict[str, Any], tale: Tale) -> None:
+def _update(node: dict[str, Any], tracker: SchemaTracker) -> None:
     table = relation_name(node["relation"])
-    tale.table(table)
+    tracker.table(table)
     for one in node.get("target_list", ()):
-        column = tale.column(table, one["res_target"]["name"])
+        column = tracker.column(table, one["res_target"]["name"])
         if column is not None:
             learn_type(column, one["res_target"].get("val", {}))
-    _query(node, tale, node["relation"])
+    _query(node, tracker, node["relation"])
 
 
-def _delete(node: dict[str, Any], tale: Tale) -> None:
-    _query(node, tale, node["relation"])
+def _delete(node: dict[str, Any], tracker: SchemaTracker) -> None:
+    _query(node, tracker, node["relation"])
 
 
-def _create_table(node: dict[str, Any], tale: Tale) -> None:
+def _create_table(node: dict[str, Any], tracker: SchemaTracker) -> None:
     table = relation_name(node["relation"])
     schema, dot, _ = table.rpartition(".")
-    if dot and not tale.has_made(f"schema {schema}") and schema not in tale.draft.schemas:
-        tale.draft.schemas.append(schema)
-    tale.make(f"table {table}")
+    if dot and not tracker.has_made(f"schema {schema}") and schema not in tracker.draft.schemas:
+        tracker.draft.schemas.append(schema)
+    tracker.make(f"table {table}")
     for key, one in walk(node):
         if key == "constraint":
-            _constraint(one, table, tale)
+            _constraint(one, table, tracker)
     for one in node.get("inh_relations", ()):
         if "range_var" in one:
-            tale.table(relation_name(one["range_var"]))
+            tracker.table(relation_name(one["range_var"]))
 
 
-def _create_table_as(node: dict[str, Any], tale: Tale) -> None:
-    _query(node.get("query", {}), tale)
+def _create_table_as(node: dict[str, Any], tracker: SchemaTracker) -> None:
+    _query(node.get("query", {}), tracker)
     into = node.get("into", {}).get("rel")
     if into:
-        tale.make(f"table {relation_name(into)}")
+        tracker.make(f"table {relation_name(into)}")
 
 
-def _constraint(node: dict[str, Any], table: str, tale: Tale, column: str | None = None) -> None:
+def _constraint(node: dict[str, Any], table: str, tracker: SchemaTracker, column: str | None = None) -> None:
     if node.get("conname"):
-        tale.make(f"constraint {node['conname']}")
+        tracker.make(f"constraint {node['conname']}")
     if node.get("contype") == "CONSTR_FOREIGN":
         target = relation_name(node["pktable"])
         names = _strings(node.get("pk_attrs")) or ["id"]
         mine = _strings(node.get("fk_attrs")) or ([column] if column else [])
         if target != table:
-            found = tale.table(target)
+            found = tracker.table(target)
             for number, name in enumerate(names):
-                theirs = tale.column(target, name)
-                own = tale.column(table, mine[number]) if number < len(mine) else None
+                theirs = tracker.column(target, name)
+                own = tracker.column(table, mine[number]) if number < len(mine) else None
                 if own is not None and theirs is not None:
-                    own.type, own.sure = theirs.type, max(theirs.sure, own.sure)
+                    own.type, own.confidence = theirs.type, max(theirs.confidence, own.confidence)
                     if theirs.name == "id":
                         own.values = ("101", "102", "103") if counts(theirs) else ()
             columns = tuple(names)
@@ -169,22 +169,22 @@ def _constraint(node: dict[str, Any], table: str, tale: Tale, column: str | None
             if found is not None and needs_unique and (None, columns) not in found.uniques:
                 found.uniques.append((None, columns))
     elif node.get("contype") == "CONSTR_CHECK":
-        learn_columns(node.get("raw_expr"), Scope({}, table), tale)
-        satisfy_tree(node.get("raw_expr", {}), table, tale)
+        learn_columns(node.get("raw_expr"), Scope({}, table), tracker)
+        satisfy_tree(node.get("raw_expr", {}), table, tracker)
     for name in _strings(node.get("keys")):
-        tale.column(table, name)
+        tracker.column(table, name)
     if node.get("contype") == "CONSTR_EXCLUSION":
-        _exclusion(node, table, tale)
+        _exclusion(node, table, tracker)
 
 
-def _exclusion(node: dict[str, Any], table: str, tale: Tale) -> None:
-    learn_columns(node.get("exclusions"), Scope({}, table), tale)
+def _exclusion(node: dict[str, Any], table: str, tracker: SchemaTracker) -> None:
+    learn_columns(node.get("exclusions"), Scope({}, table), tracker)
     for element in node.get("exclusions", ()):
         items = element.get("list", {}).get("items", ())
         operators = [word for _, word in walk(items) if isinstance(word, str)]
         name = next((one["index_elem"].get("name") for one in items if "index_elem" in one), None)
         if name:
-            column = tale.column(table, name)
+            column = tracker.column(table, name)
             if column is not None and "&&" in operators:
                 suggest(column, "TSTZRANGE")
 
@@ -193,136 +193,136 @@ def _strings(nodes: list[dict[str, Any]] | None) -> list[str]:
     return [one["string"]["sval"] for one in nodes or () if "string" in one]
 
 
-def _alter_table(node: dict[str, Any], tale: Tale) -> None:
+def _alter_table(node: dict[str, Any], tracker: SchemaTracker) -> None:
     if "relation" not in node:
         return
     table = relation_name(node["relation"])
     if node.get("objtype") == "OBJECT_INDEX":
-        _need_index(table, tale)
+        _need_index(table, tracker)
         return
     if node.get("objtype") in ("OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_SEQUENCE"):
         return
-    tale.table(table)
+    tracker.table(table)
     for one in node.get("cmds", ()):
-        _command(one["alter_table_cmd"], table, tale)
+        _command(one["alter_table_cmd"], table, tracker)
 
 
-def _command(node: dict[str, Any], table: str, tale: Tale) -> None:
+def _command(node: dict[str, Any], table: str, tracker: SchemaTracker) -> None:
     what, name, definition = node.get("subtype"), node.get("name", ""), node.get("def", {})
     if what == "AT_AddColumn":
         column = definition["column_def"]
-        tale.makes_column(table, column["colname"])
+        tracker.makes_column(table, column["colname"])
         for one in column.get("constraints", ()):
-            _constraint(one["constraint"], table, tale, None)
+            _constraint(one["constraint"], table, tracker, None)
     elif what == "AT_AddConstraint":
-        _constraint(definition["constraint"], table, tale)
+        _constraint(definition["constraint"], table, tracker)
     elif what in ("AT_DropConstraint", "AT_ValidateConstraint"):
-        if not node.get("missing_ok") and not tale.has_made(f"constraint {name}") and not tale.down:
-            _need_constraint(name, table, tale, validated=what == "AT_DropConstraint")
+        if not node.get("missing_ok") and not tracker.has_made(f"constraint {name}") and not tracker.down:
+            _need_constraint(name, table, tracker, validated=what == "AT_DropConstraint")
     elif what == "AT_DropColumn":
-        if not node.get("missing_ok") and not tale.down:
-            tale.column(table, name)
-        tale.made.discard(f"column {table}.{name}")
+        if not node.get("missing_ok") and not tracker.down:
+            tracker.column(table, name)
+        tracker.made.discard(f"column {table}.{name}")
     elif what == "AT_AlterColumnType":
-        _change_type(definition["column_def"], table, name, tale)
+        _change_type(definition["column_def"], table, name, tracker)
     elif what in ("AT_SetNotNull", "AT_DropNotNull", "AT_ColumnDefault", "AT_SetStatistics", "AT_SetStorage"):
-        column = tale.column(table, name)
-        if column is not None and what == "AT_DropNotNull" and not tale.down:
+        column = tracker.column(table, name)
+        if column is not None and what == "AT_DropNotNull" and not tracker.down:
             column.not_null = True
     elif what == "AT_AttachPartition":
         for key, one in walk(definition):
             if key == "name" and isinstance(one, dict) and "relname" in one:
-                tale.table(relation_name(one))
+                tracker.table(relation_name(one))
 
 
-def _change_type(definition: dict[str, Any], table: str, name: str, tale: Tale) -> None:
-    column = tale.column(table, name)
+def _change_type(definition: dict[str, Any], table: str, name: str, tracker: SchemaTracker) -> None:
+    column = tracker.column(table, name)
     new = type_text(definition["type_name"])
     using = definition.get("raw_default")
-    if column is None or column.sure is Sure.STATED:
+    if column is None or column.confidence is Confidence.DECLARED:
         return
     if using is not None:
         column.type, column.looks_like = "TEXT", new
-        column.sure = Sure.BY_USE
-        column.values = tuple(quoted(label) for label in tale.labels.get(new, ()))
+        column.confidence = Confidence.FROM_USAGE
+        column.values = tuple(quoted(label) for label in tracker.labels.get(new, ()))
     elif new.upper().startswith(("VARCHAR", "TEXT")):
-        column.type, column.sure = "VARCHAR(50)", Sure.BY_USE
+        column.type, column.confidence = "VARCHAR(50)", Confidence.FROM_USAGE
     elif new.upper().startswith(("BIGINT", "NUMERIC", "DOUBLE", "REAL")):
-        column.type, column.sure = "INTEGER", Sure.BY_USE
+        column.type, column.confidence = "INTEGER", Confidence.FROM_USAGE
 
 
-def _need_constraint(name: str, table: str, tale: Tale, *, validated: bool) -> None:
+def _need_constraint(name: str, table: str, tracker: SchemaTracker, *, validated: bool) -> None:
 
     if validated:
-        need_constraint(name, table, None, tale)
+        need_constraint(name, table, None, tracker)
         return
-    found = tale.table(table)
+    found = tracker.table(table)
     if found is None or name in found.names():
         return
     if kind_in_name(name) == "foreignkey":
         column = column_in_name(name, table, found)
         column = column if column.endswith("_id") else f"{column}_id"
         target = f"{column.removesuffix('_id')}s"
-        own = tale.column(table, column)
-        tale.column(target, "id")
+        own = tracker.column(table, column)
+        tracker.column(target, "id")
         if own is not None:
             own.values = ("101", "102", "103")
-        found.unproved.append((name, f"FOREIGN KEY ({column}) REFERENCES {target} (id)"))
+        found.not_valid.append((name, f"FOREIGN KEY ({column}) REFERENCES {target} (id)"))
     else:
         column = column_in_name(name, table, found)
-        tale.column(table, column)
-        found.unproved.append((name, f"CHECK ({column} IS NOT NULL)"))
+        tracker.column(table, column)
+        found.not_valid.append((name, f"CHECK ({column} IS NOT NULL)"))
 
 
-def _need_index(name: str, tale: Tale, table: str | None = None) -> None:
+def _need_index(name: str, tracker: SchemaTracker, table: str | None = None) -> None:
 
-    if not tale.has_made(f"index {name}") and not tale.down:
-        need_index(name, table, tale)
+    if not tracker.has_made(f"index {name}") and not tracker.down:
+        need_index(name, table, tracker)
 
 
-def _index(node: dict[str, Any], tale: Tale) -> None:
+def _index(node: dict[str, Any], tracker: SchemaTracker) -> None:
     table = relation_name(node["relation"])
-    tale.table(table)
-    tale.make(f"index {node.get('idxname', '')}")
+    tracker.table(table)
+    tracker.make(f"index {node.get('idxname', '')}")
     method = node.get("access_method", "btree")
 
     for one in node.get("index_params", ()):
         element = one["index_elem"]
         opclass = "".join(_strings(element.get("opclass")))
         if opclass:
-            extension_of_opclass(opclass, tale)
+            extension_of_opclass(opclass, tracker)
         if "name" in element:
-            indexed_column(table, element["name"], opclass, method, tale)
-    learn_columns([node.get("index_params"), node.get("where_clause")], Scope({}, table), tale)
+            indexed_column(table, element["name"], opclass, method, tracker)
+    learn_columns([node.get("index_params"), node.get("where_clause")], Scope({}, table), tracker)
     for one in node.get("index_including_params", ()):
         if "name" in one["index_elem"]:
-            tale.column(table, one["index_elem"]["name"])
+            tracker.column(table, one["index_elem"]["name"])
 
 
-def _rename(node: dict[str, Any], tale: Tale) -> None:
+def _rename(node: dict[str, Any], tracker: SchemaTracker) -> None:
     what = node.get("rename_type")
     if "relation" not in node:
         return
     table = relation_name(node["relation"])
     if what == "OBJECT_TABLE":
-        tale.table(table)
-        tale.rename_table(table, node["newname"])
+        tracker.table(table)
+        tracker.rename_table(table, node["newname"])
     elif what == "OBJECT_COLUMN":
-        tale.column(table, node["subname"])
-        tale.rename_column(table, node["subname"], node["newname"])
+        tracker.column(table, node["subname"])
+        tracker.rename_column(table, node["subname"], node["newname"])
     elif what == "OBJECT_INDEX":
-        _need_index(table, tale)
-        tale.make(f"index {node['newname']}")
+        _need_index(table, tracker)
+        tracker.make(f"index {node['newname']}")
     elif what == "OBJECT_TABCONSTRAINT":
-        if not tale.has_made(f"constraint {node['subname']}"):
-            _need_constraint(node["subname"], table, tale, validated=True)
-        tale.make(f"constraint {node['newname']}")
+        if not tracker.has_made(f"constraint {node['subname']}"):
+            _need_constraint(node["subname"], table, tracker, validated=True)
+        tracker.make(f"constraint {node['newname']}")
     elif what == "OBJECT_SEQUENCE":
-        need_other(f"sequence {table}", f"CREATE SEQUENCE {table}", tale)
+        need_other(f"sequence {table}", f"CREATE SEQUENCE {table}", tracker)
 
 
-def _drop(node: dict[str, Any], tale: Tale) -> None:
-    if node.get("missing_ok") or tale.down:
+def _drop(node: dict[str, Any], tracker: SchemaTracker) -> None:
+    if node.get("missing_ok") or tracker.down:
         return
     what = str(node.get("remove_type"))
     for one in node.get("objects", ()):
@@ -332,108 +332,108 @@ def _drop(node: dict[str, Any], tale: Tale) -> None:
         if arguments:
             names = _strings(arguments.get("objname"))
         if names:
-            _need_dropped(what, names, tale)
+            _need_dropped(what, names, tracker)
 
 
-def _need_dropped(what: str, names: list[str], tale: Tale) -> None:
+def _need_dropped(what: str, names: list[str], tracker: SchemaTracker) -> None:
     name = ".".join(part for part in names if part != "public")
     if what == "OBJECT_TABLE":
-        tale.table(name)
-        tale.made.discard(f"table {name}")
+        tracker.table(name)
+        tracker.made.discard(f"table {name}")
     elif what == "OBJECT_INDEX":
-        _need_index(name, tale)
+        _need_index(name, tracker)
     elif what == "OBJECT_TYPE":
-        if not tale.has_made(f"type {name}"):
-            tale.draft.enums.setdefault(name, _labels(name, tale))
+        if not tracker.has_made(f"type {name}"):
+            tracker.draft.enums.setdefault(name, _labels(name, tracker))
     elif what == "OBJECT_VIEW":
-        need_other(f"view {name}", f"CREATE VIEW {name} AS SELECT 1 AS n", tale)
+        need_other(f"view {name}", f"CREATE VIEW {name} AS SELECT 1 AS n", tracker)
     elif what == "OBJECT_MATVIEW":
-        need_other(f"materialized view {name}", f"CREATE MATERIALIZED VIEW {name} AS SELECT 1 AS n", tale)
+        need_other(f"materialized view {name}", f"CREATE MATERIALIZED VIEW {name} AS SELECT 1 AS n", tracker)
     elif what == "OBJECT_SEQUENCE":
-        need_other(f"sequence {name}", f"CREATE SEQUENCE {name}", tale)
+        need_other(f"sequence {name}", f"CREATE SEQUENCE {name}", tracker)
     elif what == "OBJECT_SCHEMA":
-        if not tale.has_made(f"schema {name}") and name not in tale.draft.schemas:
-            tale.draft.schemas.append(name)
+        if not tracker.has_made(f"schema {name}") and name not in tracker.draft.schemas:
+            tracker.draft.schemas.append(name)
     elif what == "OBJECT_EXTENSION":
-        if not tale.has_made(f"extension {name}") and name not in tale.draft.extensions:
-            tale.draft.extensions.append(name)
+        if not tracker.has_made(f"extension {name}") and name not in tracker.draft.extensions:
+            tracker.draft.extensions.append(name)
     elif what == "OBJECT_FUNCTION":
-        need_trigger_function(name, tale)
+        need_trigger_function(name, tracker)
     elif what == "OBJECT_TRIGGER":
-        need_trigger(names[-1], ".".join(names[:-1]), tale)
+        need_trigger(names[-1], ".".join(names[:-1]), tracker)
 
 
-def _labels(name: str, tale: Tale) -> tuple[str, ...]:
-    return (tale.hints.enums.get(name) if tale.hints else None) or ("first", "second", "third")
+def _labels(name: str, tracker: SchemaTracker) -> tuple[str, ...]:
+    return (tracker.hints.enums.get(name) if tracker.hints else None) or ("first", "second", "third")
 
 
-def _create_enum(node: dict[str, Any], tale: Tale) -> None:
+def _create_enum(node: dict[str, Any], tracker: SchemaTracker) -> None:
     name = ".".join(_strings(node.get("type_name")))
-    tale.make(f"type {name}")
-    tale.labels[name] = tuple(_strings(node.get("vals")))
+    tracker.make(f"type {name}")
+    tracker.labels[name] = tuple(_strings(node.get("vals")))
 
 
-def _alter_enum(node: dict[str, Any], tale: Tale) -> None:
+def _alter_enum(node: dict[str, Any], tracker: SchemaTracker) -> None:
     name = ".".join(_strings(node.get("type_name")))
-    if tale.has_made(f"type {name}"):
+    if tracker.has_made(f"type {name}"):
         return
     needed = [node[key] for key in ("old_val", "new_val_neighbor") if node.get(key)]
-    known = tale.draft.enums.get(name, ("first", "second"))
-    tale.draft.enums[name] = (*(one for one in known if one not in needed), *needed)
+    known = tracker.draft.enums.get(name, ("first", "second"))
+    tracker.draft.enums[name] = (*(one for one in known if one not in needed), *needed)
     if node.get("new_val"):
-        tale.draft.new_labels.add(node["new_val"])
+        tracker.draft.new_labels.add(node["new_val"])
 
 
-def _create_trigger(node: dict[str, Any], tale: Tale) -> None:
+def _create_trigger(node: dict[str, Any], tracker: SchemaTracker) -> None:
     table = relation_name(node["relation"])
-    tale.table(table)
-    tale.make(f"trigger {node['trigname']}")
+    tracker.table(table)
+    tracker.make(f"trigger {node['trigname']}")
     function = ".".join(_strings(node.get("funcname")))
-    if not tale.has_made(f"function {function}"):
-        need_trigger_function(function, tale)
+    if not tracker.has_made(f"function {function}"):
+        need_trigger_function(function, tracker)
 
 
-def _create_function(node: dict[str, Any], tale: Tale) -> None:
-    tale.make(f"function {'.'.join(_strings(node.get('funcname')))}")
+def _create_function(node: dict[str, Any], tracker: SchemaTracker) -> None:
+    tracker.make(f"function {'.'.join(_strings(node.get('funcname')))}")
 
 
-def _create_view(node: dict[str, Any], tale: Tale) -> None:
-    _query(node.get("query", {}), tale)
-    tale.make(f"view {relation_name(node['view'])}")
-    tale.make(f"table {relation_name(node['view'])}")
+def _create_view(node: dict[str, Any], tracker: SchemaTracker) -> None:
+    _query(node.get("query", {}), tracker)
+    tracker.make(f"view {relation_name(node['view'])}")
+    tracker.make(f"table {relation_name(node['view'])}")
 
 
-def _create_schema(node: dict[str, Any], tale: Tale) -> None:
-    tale.make(f"schema {node.get('schemaname')}")
+def _create_schema(node: dict[str, Any], tracker: SchemaTracker) -> None:
+    tracker.make(f"schema {node.get('schemaname')}")
 
 
-def _create_extension(node: dict[str, Any], tale: Tale) -> None:
-    tale.make(f"extension {node.get('extname')}")
+def _create_extension(node: dict[str, Any], tracker: SchemaTracker) -> None:
+    tracker.make(f"extension {node.get('extname')}")
 
 
-def _create_sequence(node: dict[str, Any], tale: Tale) -> None:
-    tale.make(f"sequence {relation_name(node['sequence'])}")
+def _create_sequence(node: dict[str, Any], tracker: SchemaTracker) -> None:
+    tracker.make(f"sequence {relation_name(node['sequence'])}")
 
 
-def _comment(node: dict[str, Any], tale: Tale) -> None:
+def _comment(node: dict[str, Any], tracker: SchemaTracker) -> None:
     names = _strings(node.get("object", {}).get("list", {}).get("items"))
     if node.get("objtype") == "OBJECT_COLUMN" and len(names) >= 2:
-        tale.column(".".join(names[:-1]), names[-1])
+        tracker.column(".".join(names[:-1]), names[-1])
     elif node.get("objtype") == "OBJECT_TABLE" and names:
-        tale.table(".".join(names))
+        tracker.table(".".join(names))
 
 
-def _with_relation(node: dict[str, Any], tale: Tale) -> None:
+def _with_relation(node: dict[str, Any], tracker: SchemaTracker) -> None:
     for key, one in walk(node):
         if key in ("relation", "range_var", "table") and isinstance(one, dict) and "relname" in one:
-            tale.table(relation_name(one))
+            tracker.table(relation_name(one))
 
 
-def _select(node: dict[str, Any], tale: Tale) -> None:
-    _query(node, tale)
+def _select(node: dict[str, Any], tracker: SchemaTracker) -> None:
+    _query(node, tracker)
 
 
-_STATEMENTS: dict[str, Callable[[dict[str, Any], Tale], None]] = {
+_STATEMENTS: dict[str, Callable[[dict[str, Any], SchemaTracker], None]] = {
     "select_stmt": _select,
     "insert_stmt": _insert,
     "update_stmt": _update,

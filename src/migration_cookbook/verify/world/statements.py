@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify.world.columns import DIALECTS, is_text, is_whole, quoted, sample, spelled
-from migration_cookbook.verify.world.draft import FIRST_ID, ROWS, TEXT, ColumnDraft, Sure
+from migration_cookbook.verify.world.draft import FIRST_ID, ROWS, TEXT, ColumnDraft, Confidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,7 +37,7 @@ def _on_postgres(draft: Draft) -> Iterator[str]:
     for table in draft.tables.values():
         name = quote(table.name, kind)
         yield from (f"ALTER TABLE {name} ADD {_foreign_key(key, kind)}" for key in table.foreign_keys)
-        for label, text in table.unproved:
+        for label, text in table.not_valid:
             yield f"ALTER TABLE {name} ADD CONSTRAINT {quote(label, kind)} {text} NOT VALID"
         yield from _indexes(table, kind)
     yield from draft.others.values()
@@ -64,10 +64,10 @@ def _agree(draft: Draft, kind: Kind) -> None:
             target = draft.table(key.table)
             for name, other in zip(key.columns, key.targets, strict=False):
                 mine, theirs = table.column(name), target.column(other)
-                if mine.sure > theirs.sure:
-                    theirs.type, theirs.sure = mine.type, mine.sure
+                if mine.confidence > theirs.confidence:
+                    theirs.type, theirs.confidence = mine.type, mine.confidence
                 else:
-                    mine.type, mine.sure = theirs.type, theirs.sure
+                    mine.type, mine.confidence = theirs.type, theirs.confidence
                 if "SERIAL" in spelled(mine.type, kind).upper():
                     mine.type = "INTEGER"
             if key.targets != (target.key or ("id",)) and (None, key.targets) not in target.uniques:
@@ -81,7 +81,7 @@ def _typed_by_enums(draft: Draft) -> None:
             for column in table.columns.values():
                 if column.type == TEXT and _belongs(column.name, name):
                     used = column.literals - draft.new_labels - set(labels)
-                    column.type, column.sure = name, Sure.STATED
+                    column.type, column.confidence = name, Confidence.DECLARED
                     labels = draft.enums[name] = (*labels, *sorted(used))
 
 

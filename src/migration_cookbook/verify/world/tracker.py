@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook.verify.world.draft import Sure
+from migration_cookbook.verify.world.draft import Confidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Dropped:
 
 
 @dataclass
-class Tale:
+class SchemaTracker:
     """The draft, told from the snippet's first line on.
 
     Things are asked for by the names that they have at this point of the snippet. `None`
@@ -59,7 +59,11 @@ class Tale:
         return table
 
     def column(
-        self, table: str, name: str, type_: TypeEngine[object] | str | None = None, sure: Sure = Sure.BY_USE
+        self,
+        table: str,
+        name: str,
+        type_: TypeEngine[object] | str | None = None,
+        confidence: Confidence = Confidence.FROM_USAGE,
     ) -> ColumnDraft | None:
         found = self.table(table)
         if found is None:
@@ -69,7 +73,7 @@ class Tale:
             return None
         new = name not in found.columns
         # The way down speaks of columns as they are then.
-        column = self.draft.column(found.name, name, None if self.down and not new else type_, sure)
+        column = self.draft.column(found.name, name, None if self.down and not new else type_, confidence)
         if new and self.hints is not None:
             self.hints.describe_column(found.name, column)
         return column
@@ -134,7 +138,7 @@ class Hints:
     def describe_column(self, table: str, column: ColumnDraft) -> None:
         """The column as the way down will add it again."""
         hint = self.columns.get(f"{table}.{column.name}")
-        if hint is not None and hint.sure >= column.sure:
-            column.type, column.sure = hint.type, hint.sure
+        if hint is not None and hint.confidence >= column.confidence:
+            column.type, column.confidence = hint.type, hint.confidence
             column.default, column.not_null = hint.default, hint.not_null
             column.comment = hint.comment

@@ -70,7 +70,7 @@ def test_somebody_elses_snippets(verify_server: Server, tmp_path: Path) -> None:
 def test_it_is_read_as_any_report(verify_server: Server, tmp_path: Path) -> None:
     cage_or_skip(tmp_path).close()
     text = (
-        "from migration_cookbook.verify import jobs\nhonest = jobs.asdict\n"
+        "from migration_cookbook.verify.process import jobs\nhonest = jobs.asdict\n"
         "jobs.asdict = lambda found: honest(found) | {'locks': [{'relation': 'books'}]}\n"
         'op.add_column("books", sa.Column("isbn", sa.Text))'
     )

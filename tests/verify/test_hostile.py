@@ -293,7 +293,7 @@ os._exit(0)
     ),
     "half a letter": Attack("raise Exception('\\ud800')", FAILS, "\ufffd"),
     "a report that was bent": Attack(
-        "from migration_cookbook.verify import trial\n"
+        "from migration_cookbook.verify.trial import trial\n"
         "trial.schema.fingerprint = lambda schema: 'f' * 64\n" + GOOD,
         NOT_DECIDED,
         "isn't what's in the database",

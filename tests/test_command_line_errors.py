@@ -72,7 +72,7 @@ def test_a_report_needs_only_ascii(
 ) -> None:
     words = ("--on", "sqlite", *(("--format", form) if form else ()))
     for page, status in (("good.md", 0), ("bad.md", 1))[form is not None :]:
-        ended = cookbook(pages, home, "verify", page, *words, **variables)
+        ended = cookbook(pages, home, "verify", page, "--trust", *words, **variables)
         assert (ended.returncode, ended.stderr) == (status, b"")
         told = ended.stdout.decode("ascii")
         assert "\x1b" not in told
@@ -96,8 +96,8 @@ def test_a_home_of_nobody_is_one_line(pages: Path) -> None:
     ended = cookbook(pages, "~nobody-of-this-name/x", "verify", "good.md")
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert ended.stderr.decode() == (
-        "cookbook: A path begins with ~ and the name of a user who has no home folder here. "
-        "Write the path in full, in COOKBOOK_HOME too.\n"
+        "cookbook: COOKBOOK_HOME begins with ~nobody-of-this-name, but this computer has no such user. "
+        "Set it to a full path.\n"
     )
 
 
@@ -110,7 +110,7 @@ def test_names_of_files_are_shown_in_one_line(pages: Path, home: Path) -> None:
     assert ended.returncode == 2
     assert ended.stderr.endswith(b"cookbook: error: unrecognized arguments: --\\x1b]52;c;YQ==\\x07\n")
     (pages / os.fsdecode(b"\xff\x1b[2J\n.md")).write_text(PAGE, encoding="utf-8")
-    ended = cookbook(pages, home, "verify", ".", "--on", "sqlite")
+    ended = cookbook(pages, home, "verify", ".", "--on", "sqlite", "--trust")
     assert ended.stderr == b""
     assert b"\\udcff\\x1b[2J\\n.md:8: later \\x1b]52;c;YQ==\\x07" in ended.stdout
     assert b"\x1b" not in ended.stdout
@@ -173,7 +173,17 @@ def test_a_reader_that_leaves_is_no_error(pages: Path, home: Path, form: str | N
     words = ("--format", form) if form else ()
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "migration_cookbook.cli", "verify", "good.md", "--on", "sqlite", *words],
+            [
+                sys.executable,
+                "-m",
+                "migration_cookbook.cli",
+                "verify",
+                "good.md",
+                "--trust",
+                "--on",
+                "sqlite",
+                *words,
+            ],
             cwd=pages,
             env={**os.environ, HOME_VARIABLE: str(home)},
             stdout=writing,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Of the processor. A quiet computer needs less than two; what grows with the square takes minutes.
-SECONDS = 5.0
+SECONDS = 8.0
 VERSIONS = dict.fromkeys(BOTH, "1")
 FORMS = (Form.OPERATIONS, Form.SQL, Form.INI)
 

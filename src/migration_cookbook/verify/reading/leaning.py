@@ -166,8 +166,9 @@ def _of_this_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     while waiting:
         node = waiting.pop()
         yield node
+        # Expressions hold no statement of this scope, and most of a text is expressions.
         if not isinstance(node, _SCOPES):
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting.extend(one for one in ast.iter_child_nodes(node) if not isinstance(one, ast.expr))
 
 
 def _used(text: str, module: ast.Module) -> set[str]:

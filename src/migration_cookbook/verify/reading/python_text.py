@@ -65,6 +65,7 @@ _MIGRATES = re.compile(r"(?:up|down)grade(?:_\w+)?")
 _OPERATES = frozenset({"op", "batch_op"})
 
 
+@lru_cache(maxsize=16)
 def form_of(text: str) -> Form | None:
     """The form, where the text is Python with a part in a migration."""
     module = tree(text)

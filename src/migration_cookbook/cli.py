@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from migration_cookbook import __version__
 from migration_cookbook.databases.environment import clean_environment
 from migration_cookbook.printable import escape_unencodable, one_line, shortened
-from migration_cookbook.workspace import HOME_VARIABLE, CookbookError, explained, open_workspace
+from migration_cookbook.workspace import CookbookError, explained, open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: What `Path.expanduser` says of an unknown user.
-_NO_HOME = "Could not determine home directory."
 #: What a shell says of a program that an interrupt, or a closed pipe, ended.
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
@@ -61,11 +59,6 @@ def _explained(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError):
         return explained(error)
-    if isinstance(error, RuntimeError) and str(error) == _NO_HOME:
-        return (
-            "A path begins with ~ and the name of a user who has no home folder here. "
-            f"Write the path in full, in {HOME_VARIABLE} too."
-        )
     return None
 
 

@@ -240,7 +240,7 @@ def _move(doing: _Doing, step: Step) -> list[tuple[Kind, Move]]:
         return [(kind, _send(doing, kind, step.text)) for kind in kinds]
     command = parse(step.text)
     if not command.needs_database or command.autogenerates:
-        # It writes files, so once is enough, and it stands in the tracker of each database.
+        # It writes files, so once is enough, and it's told under each database.
         printed = commandline.execute(command, doing.run(step.on or next(iter(doing.databases), Kind.SQLITE)))
         return [(kind, Move(step.text, printed.lines, printed.sent, printed.failure)) for kind in kinds]
     made = []

@@ -57,13 +57,8 @@ def content_of(path: Path) -> bytes:
     return open_page(path).content
 
 
-def text_of(path: Path) -> str:
-    """The text of a file, which must be UTF-8 unless it is Python and says otherwise."""
-    return decoded(path, content_of(path))
-
-
 def decoded(path: Path, content: bytes) -> str:
-    """The text of a file whose bytes are at hand."""
+    """The text of a file whose bytes are at hand; it must be UTF-8, unless it's Python and says otherwise."""
     check_size(path, len(content))
     file = path.as_posix()
     content = content.removeprefix(codecs.BOM_UTF8)

@@ -118,11 +118,16 @@ def counts(page: Page) -> list[int]:
 
 
 def wait_until(page: Page, condition: Any, trouble: str) -> None:
+    """Wait for it as long as cells still come to an end: a long notebook may take its time."""
     deadline = time.monotonic() + PATIENCE_S
+    before = prompts(page)
     while not condition():
         errors = page.evaluate(ERRORS)
         assert not errors, errors
-        assert time.monotonic() < deadline, f"{trouble}: {prompts(page)}"
+        now = prompts(page)
+        if now != before:
+            before, deadline = now, time.monotonic() + PATIENCE_S
+        assert time.monotonic() < deadline, f"{trouble}: {now}"
         page.wait_for_timeout(250)
 
 

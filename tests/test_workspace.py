@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook.databases import cluster, server
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import Journal, State
 from migration_cookbook.editions.learners import _Manifest
 from migration_cookbook.practice import progress, solutions
@@ -536,6 +536,6 @@ def test_the_home_of_an_unknown_user(monkeypatch: pytest.MonkeyPatch, named: str
 
 def test_both_kinds_have_a_state(tmp_path: Path) -> None:
     made = open_workspace(tmp_path / "w")
-    known = {kind.value: [{"name": "a", "url": "sqlite:///a"}] for kind in Kind}
+    known = {dialect.value: [{"name": "a", "url": "sqlite:///a"}] for dialect in Dialect}
     state.write(made, "shop", {"files": {"a": "b"}, "generated": {"\udcff": "c"}, "databases": known})
     assert state.read(made, "shop")["databases"] == known

@@ -289,13 +289,13 @@ def practice(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """Say of each snippet of your pages whether it does what it says, on each database."""
-    from migration_cookbook.databases.kinds import BOTH, Kind
+    from migration_cookbook.databases.dialects import BOTH, Dialect
     from migration_cookbook.verify import command
     from migration_cookbook.verify.process.checking import Settings
     from migration_cookbook.verify.process.trust import decide, terminal
 
-    kinds = (Kind(options.on),) if options.on else BOTH
-    settings = Settings(open_workspace(), kinds, locks=options.locks)
+    dialects = (Dialect(options.on),) if options.on else BOTH
+    settings = Settings(open_workspace(), dialects, locks=options.locks)
     trust = decide(settings.workspace, options.paths if options.trust else (), terminal())
     return command.verify(
         options.paths, settings, options.format, trust=trust, show_sql=options.show == "sql"

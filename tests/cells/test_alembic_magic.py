@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 
 if TYPE_CHECKING:
     from notebook_desk import Desk
@@ -18,7 +18,7 @@ BOTH_TITLES = "SQLite and PostgreSQL"
 
 
 def places(desk: Desk) -> list[str]:
-    return [", ".join(desk.sandbox.place(kind)) for kind in BOTH]
+    return [", ".join(desk.sandbox.place(dialect)) for dialect in BOTH]
 
 
 def write_revision(desk: Desk, name: str, upgrade: str, downgrade: str = "pass") -> None:
@@ -127,8 +127,8 @@ def test_a_revision_rewritten_within_one_second_is_seen(shop: Desk) -> None:
         # The same size and the same second: an old .pyc would pass for the new file.
         write_revision(shop, "0004", f'op.execute("CREATE TABLE t_{table} (id INTEGER)")')
         shop.run("%alembic upgrade head")
-        for kind in BOTH:
-            assert shop.sandbox.schema(kind).table(f"t_{table}")
+        for dialect in BOTH:
+            assert shop.sandbox.schema(dialect).table(f"t_{table}")
         shop.run("%alembic downgrade -1")
 
 
@@ -181,8 +181,8 @@ def test_a_failure_after_committed_rows_promises_no_more_than_the_schema(shop: D
     )
     ran = shop.attempt("%alembic upgrade head")
     assert ran.below("SQLite and PostgreSQL")[-1] == "  still at revision 0003; schema unchanged"
-    for kind in ("sqlite", "postgres"):
-        assert "committed" in shop.run(f"%%sql --on {kind}\nSELECT title FROM books").text
+    for dialect in ("sqlite", "postgres"):
+        assert "committed" in shop.run(f"%%sql --on {dialect}\nSELECT title FROM books").text
 
 
 def test_a_failure_says_what_is_done_and_stays(shop: Desk) -> None:
@@ -324,4 +324,4 @@ def test_the_project_ending_the_process_is_a_failure_and_no_more(shop: Desk) -> 
     ran = shop.attempt("%alembic upgrade head")
     assert "status 3" in ran.text
     assert places(shop) == ["0003", "0003"]
-    assert shop.sandbox.place(Kind.SQLITE) == ("0003",)
+    assert shop.sandbox.place(Dialect.SQLITE) == ("0003",)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.databases.dialects import BOTH
 
 if TYPE_CHECKING:
     from notebook_desk import Desk
@@ -121,4 +121,4 @@ def test_a_mistake_in_the_cell_itself_is_not_swallowed(shop: Desk) -> None:
 
 def test_nothing_that_failed_as_announced_disturbs_the_next_cell(shop: Desk) -> None:
     shop.run(f"%%fails\n{BOTH_FAIL}", "%alembic downgrade -1", "%alembic upgrade head")
-    assert [shop.sandbox.place(kind) for kind in BOTH] == [("0003",)] * 2
+    assert [shop.sandbox.place(dialect) for dialect in BOTH] == [("0003",)] * 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.databases.dialects import BOTH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def assert_refused(desk: Desk, foreign: Path, commands: tuple[str, ...], word: s
         assert all(word in line and "this project's folder" in line for line in refusals), ran.text
     assert content(foreign) == before
     assert content(desk.folder) == own
-    assert [desk.sandbox.place(kind) for kind in BOTH] == [("0003",), ("0003",)]
+    assert [desk.sandbox.place(dialect) for dialect in BOTH] == [("0003",), ("0003",)]
 
 
 @pytest.mark.parametrize("name", ["alembic.ini", "pyproject.toml"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook import practice
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.practice import trials
 from migration_cookbook.worker import Limits
 
@@ -46,7 +46,7 @@ def test_practice_shows_the_prompt_and_opens_the_exercises_own_sandbox(desk: Des
     assert "NULL is never allowed" in said.text
     assert "<code>subtitle</code>" in said.html
     assert desk.sandbox.name == "e07-1"
-    assert [desk.sandbox.place(kind) for kind in Kind] == [("0003",)] * 2
+    assert [desk.sandbox.place(dialect) for dialect in Dialect] == [("0003",)] * 2
     desk.run("%sandbox page --at 0001")
     assert desk.sandbox.name == "page"
 
@@ -79,7 +79,7 @@ def test_a_check_disturbs_neither_files_nor_databases(subtitle: Desk) -> None:
     before = {path: path.read_bytes() for path in subtitle.folder.rglob("*.py")}
     assert subtitle.run("%check e07-1").text.startswith("✓ Passed.")
     assert {path: path.read_bytes() for path in subtitle.folder.rglob("*.py")} == before
-    assert [subtitle.sandbox.place(kind) for kind in Kind] == [("0003",)] * 2
+    assert [subtitle.sandbox.place(dialect) for dialect in Dialect] == [("0003",)] * 2
 
 
 @pytest.mark.parametrize(

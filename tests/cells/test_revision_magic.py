@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.databases.dialects import BOTH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +108,7 @@ def test_a_text_that_a_database_has_already_run_is_said(shop: Desk) -> None:
     shop.run("%alembic upgrade head")
     below = shop.run(f'%%revision 0004 "add isbn to books"\n{CODE}')
     assert below.lines[1].startswith("SQLite and PostgreSQL have already run")
-    assert [shop.sandbox.place(kind) for kind in BOTH] == [("0005",), ("0005",)]
+    assert [shop.sandbox.place(dialect) for dialect in BOTH] == [("0005",), ("0005",)]
 
 
 def test_a_file_that_can_not_be_read_is_mended_by_its_own_cell(shop: Desk) -> None:

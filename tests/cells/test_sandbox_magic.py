@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from notebook_desk import open_desk
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.sandbox import project
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def titles(engine: sa.Engine) -> list[str]:
 
 
 def places(desk: Desk) -> list[tuple[str, ...]]:
-    return [desk.sandbox.place(kind) for kind in BOTH]
+    return [desk.sandbox.place(dialect) for dialect in BOTH]
 
 
 def test_loading_twice_is_quiet(blank: Desk) -> None:
@@ -136,7 +136,7 @@ def test_one_database_of_each_kind_remains_after_many_sandboxes(shop: Desk) -> N
     for _ in range(3):
         shop.run("%sandbox page --at 0001")
     with shop.shell.user_ns["postgres"].connect() as connection:
-        family = f"{shop.sandbox.databases[Kind.POSTGRES][0].name.rpartition('_')[0]}_%"
+        family = f"{shop.sandbox.databases[Dialect.POSTGRES][0].name.rpartition('_')[0]}_%"
         count = connection.scalar(
             sa.text("SELECT count(*) FROM pg_database WHERE datname LIKE :family"), {"family": family}
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.databases.dialects import BOTH
 
 if TYPE_CHECKING:
     from notebook_desk import Desk
@@ -243,11 +243,11 @@ def test_waiting_in_the_background(shop: Desk) -> None:
     assert "bert" in titles(shop, "postgres")
 
 
-@pytest.mark.parametrize("kind", BOTH)
-def test_a_lock_wait_ends_soon_and_names_the_session(shop: Desk, kind: str) -> None:
-    shop.run(f"%%sql --as anna --on {kind}\n{OPEN}")
+@pytest.mark.parametrize("dialect", BOTH)
+def test_a_lock_wait_ends_soon_and_names_the_session(shop: Desk, dialect: str) -> None:
+    shop.run(f"%%sql --as anna --on {dialect}\n{OPEN}")
     began = time.monotonic()
-    ran = shop.attempt(f"%%sql --on {kind}\nUPDATE books SET title = 'me' WHERE id = 1")
+    ran = shop.attempt(f"%%sql --on {dialect}\nUPDATE books SET title = 'me' WHERE id = 1")
     # It did wait, once, as long as is said; how much longer a busy computer takes is not ours.
     assert time.monotonic() - began > 2.5
     assert ran.text.count(GIVEN_UP) == 1
@@ -256,7 +256,9 @@ def test_a_lock_wait_ends_soon_and_names_the_session(shop: Desk, kind: str) -> N
     assert "holds a lock" in ran.text
     assert "Session anna has a transaction open" in ran.text
     assert "tuple" not in ran.text
-    shop.run(f"%%sql --as anna --on {kind}\nROLLBACK", f"%%sql --on {kind}\nUPDATE books SET title = 'me'")
+    shop.run(
+        f"%%sql --as anna --on {dialect}\nROLLBACK", f"%%sql --on {dialect}\nUPDATE books SET title = 'me'"
+    )
 
 
 def test_a_migration_that_waits_for_a_lock_says_who_holds_it(shop: Desk) -> None:
@@ -265,7 +267,7 @@ def test_a_migration_that_waits_for_a_lock_says_who_holds_it(shop: Desk) -> None
     assert ran.text.count(GIVEN_UP) == 2
     for title in ("SQLite", "PostgreSQL"):
         assert any("Session anna has a transaction open" in line for line in ran.lines), title
-    assert [shop.sandbox.place(kind) for kind in BOTH] == [("0003",)] * 2
+    assert [shop.sandbox.place(dialect) for dialect in BOTH] == [("0003",)] * 2
     shop.run("%%sql --as anna\nROLLBACK", "%alembic downgrade -1")
 
 

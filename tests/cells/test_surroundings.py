@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from migration_cookbook import practice
 from migration_cookbook.databases import postgres, server
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def test_an_async_env(desk: Desk) -> None:
     desk.run(TABLE)
     up = desk.run("%alembic upgrade head")
     assert "Running upgrade  -> 0001, shelves" in up.text
-    assert [desk.sandbox.place(kind) for kind in BOTH] == [("0001",), ("0001",)]
+    assert [desk.sandbox.place(dialect) for dialect in BOTH] == [("0001",), ("0001",)]
     assert "shelves" in desk.run("%schema").below("SQLite and PostgreSQL")[2]
     assert any("CREATE TABLE shelves" in line for line in desk.run("%sent --on postgres").lines)
 
@@ -75,7 +75,7 @@ def test_an_async_env_while_a_loop_runs(desk: Desk) -> None:
         await asyncio.wait_for(asyncio.sleep(0), timeout=1)
 
     asyncio.run(as_in_a_kernel())
-    assert [desk.sandbox.place(kind) for kind in BOTH] == [(), ()]
+    assert [desk.sandbox.place(dialect) for dialect in BOTH] == [(), ()]
 
 
 def test_a_failing_async_env(desk: Desk) -> None:
@@ -181,7 +181,7 @@ def test_a_foreign_sqlite_file_is_refused_and_untouched(shop: Desk, tmp_path: Pa
         assert ran.text.count("FAILED: Refused: this command may only touch the sandbox's") == 2
     assert path.read_bytes() == before
     assert sorted(each.name for each in tmp_path.iterdir()) == ["precious.db"]
-    assert [shop.sandbox.place(kind) for kind in BOTH] == [("0003",), ("0003",)]
+    assert [shop.sandbox.place(dialect) for dialect in BOTH] == [("0003",), ("0003",)]
 
 
 def test_a_foreign_file_that_does_not_exist_is_not_made(shop: Desk, tmp_path: Path) -> None:
@@ -207,11 +207,11 @@ def test_a_foreign_postgresql_database_is_refused_and_untouched(
 
 def test_each_runs_label_tells_the_truth(shop: Desk) -> None:
     """The sandbox's own SQLite file, hard-coded, would be migrated under PostgreSQL's name as well."""
-    own = shop.sandbox.databases[Kind.SQLITE][0].url
+    own = shop.sandbox.databases[Dialect.SQLITE][0].url
     hard_code(shop, "env.py", own.render_as_string())
     ran = shop.attempt("%alembic downgrade -1")
     assert str(ran.error) == "downgrade -1 failed on PostgreSQL, see above."
-    assert [shop.sandbox.place(kind) for kind in BOTH] == [("0002",), ("0003",)]
+    assert [shop.sandbox.place(dialect) for dialect in BOTH] == [("0002",), ("0003",)]
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ def test_without_postgresql_exercises_are_checked_on_sqlite_alone(without_postgr
         assert opened.lines[-1].startswith("PostgreSQL is not to be had")
         checked = desk.run(f"%check {exercise.id} {exercise.wrongs[0].answer}").text
         assert checked.startswith("Not yet."), checked
-        about_both = exercise.question == "refuses" or exercise.on is Kind.POSTGRES
+        about_both = exercise.question == "refuses" or exercise.on is Dialect.POSTGRES
         assert ("This question is about PostgreSQL" in checked) == about_both
         assert about_both or exercise.kind == "predict" or "Checked on SQLite alone" in checked
 

@@ -16,9 +16,9 @@ from sqlalchemy import make_url, text
 from migration_cookbook.databases import ownership, postgres, server
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.database import Database, Template
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.engines import engine
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
-from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -406,7 +406,7 @@ class TestForeignDatabases:
 
     def test_nothing_touches_them(self, shared: Server, foreign: list[str]) -> None:
         for name in foreign:
-            database = Database(Kind.POSTGRES, name, shared.url.set(database=name))
+            database = Database(Dialect.POSTGRES, name, shared.url.set(database=name))
             with pytest.raises(CookbookError, match=r"not the cookbook's\. It was left alone"):
                 postgres.drop(shared, database)
             with pytest.raises(CookbookError, match="is gone"):
@@ -478,7 +478,7 @@ class TestAServerOfYourOwn:
         first, _ = owned
         name = f"cookbook_{first.workspace.installation}_shop_0badcafe"
         administer(first, f"CREATE DATABASE {name}")
-        database = Database(Kind.POSTGRES, name, first.url.set(database=name))
+        database = Database(Dialect.POSTGRES, name, first.url.set(database=name))
         with pytest.raises(CookbookError, match="left alone"):
             postgres.drop(first, database)
         # An intent is no mark either: the maker may have been killed before it made anything.

@@ -12,8 +12,8 @@ from sqlalchemy import make_url, text
 
 from migration_cookbook.databases import sqlite
 from migration_cookbook.databases.database import Database
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.engines import engine
-from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.databases.ownership import State
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
 
@@ -47,7 +47,7 @@ def titles(database: Database) -> list[str]:
 
 def test_create_and_drop(workspace: Workspace) -> None:
     database = sqlite.create(workspace, "shop")
-    assert database.kind is Kind.SQLITE
+    assert database.dialect is Dialect.SQLITE
     fill(database)
     assert titles(database) == ["Middlemarch"]
     sqlite.drop(workspace, database)
@@ -108,7 +108,7 @@ def test_somebodys_file_is_refused_untouched(workspace: Workspace) -> None:
     path.parent.mkdir()
     path.write_text("three years of work", encoding="utf-8")
     template = sqlite.template(workspace, "key", fill)
-    theirs = Database(Kind.SQLITE, str(path), make_url(f"sqlite:///{path}"))
+    theirs = Database(Dialect.SQLITE, str(path), make_url(f"sqlite:///{path}"))
     for attempt in (
         lambda: sqlite.create(workspace, "shop", path),
         lambda: sqlite.clone(workspace, template, "shop", path),

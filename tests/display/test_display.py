@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.display.answers import Answer, combine
 from migration_cookbook.display.graph import Graph, Node
 from migration_cookbook.display.parts import Code, Lines, MergedAnswer, Note, Part, SideBySide, Table, Verdict
@@ -26,7 +26,7 @@ def plain(parts: Sequence[Part]) -> list[str]:
 
 
 def both(sqlite: Sequence[Part], postgres: Sequence[Part]) -> list[Part]:
-    return combine([Answer(Kind.SQLITE, tuple(sqlite)), Answer(Kind.POSTGRES, tuple(postgres))])
+    return combine([Answer(Dialect.SQLITE, tuple(sqlite)), Answer(Dialect.POSTGRES, tuple(postgres))])
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_where_one_answer_goes_on_the_other_says_that_there_is_no_more() -> None
 
 
 def test_one_database_alone_stands_under_its_name() -> None:
-    shown = combine([Answer(Kind.POSTGRES, (Lines(("a",)),))])
+    shown = combine([Answer(Dialect.POSTGRES, (Lines(("a",)),))])
     assert plain(shown) == ["PostgreSQL:", "    a"]
 
 
@@ -126,14 +126,14 @@ def chain(length: int) -> tuple[Node, ...]:
 
 
 def graph(nodes: tuple[Node, ...], sqlite: str | None, postgres: str | None) -> Graph:
-    places = {Kind.SQLITE: sqlite, Kind.POSTGRES: postgres}
-    return Graph(nodes, {kind: (place,) if place else () for kind, place in places.items()})
+    places = {Dialect.SQLITE: sqlite, Dialect.POSTGRES: postgres}
+    return Graph(nodes, {dialect: (place,) if place else () for dialect, place in places.items()})
 
 
 @pytest.mark.parametrize(
     "drawn",
     [
-        Graph((), {Kind.SQLITE: (), Kind.POSTGRES: ()}),
+        Graph((), {Dialect.SQLITE: (), Dialect.POSTGRES: ()}),
         graph(chain(1), None, None),
         graph(chain(3), "0001", "0003"),
         graph(chain(30), "0004", "0005"),
@@ -173,7 +173,7 @@ def test_branches_stand_in_rows_of_their_own() -> None:
         Node("c", "", ("a",)),
         Node("d", "", ("b", "c")),
     )
-    drawn = Graph(nodes, {Kind.SQLITE: ("b", "c"), Kind.POSTGRES: ("d",)})
+    drawn = Graph(nodes, {Dialect.SQLITE: ("b", "c"), Dialect.POSTGRES: ("d",)})
     root = ET.fromstring(drawn.svg())
     boxes = [
         (box.get("x"), box.get("y"))

@@ -21,7 +21,9 @@ def answer(alembic: str, postgres: str = "18.6", sqlalchemy: str = "2.0.58", **f
     snippets = [
         {
             "text": text,
-            "findings": {kind: {"verdict": verdict, "sent": sent} for kind, (verdict, *sent) in by.items()},
+            "findings": {
+                dialect: {"verdict": verdict, "sent": sent} for dialect, (verdict, *sent) in by.items()
+            },
         }
         for text, by in texts.items()
         if by

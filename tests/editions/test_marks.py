@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.editions.marks import mark
 from migration_cookbook.locks import Lock
 from migration_cookbook.verify.values.checked import Checked
 from migration_cookbook.verify.values.snippet import Expected, Form, Snippet
 from migration_cookbook.verify.values.verdict import Difference, Finding, Verdict
 
-SQLITE, POSTGRES = Kind.SQLITE, Kind.POSTGRES
+SQLITE, POSTGRES = Dialect.SQLITE, Dialect.POSTGRES
 SENT = ("ALTER TABLE books DROP COLUMN isbn",)
 ALL, WRITERS = ("SELECT", "INSERT", "UPDATE"), ("INSERT", "UPDATE")
 
 
-def of(*findings: Finding, on: tuple[Kind, ...] = (SQLITE, POSTGRES), **more: object) -> str:
+def of(*findings: Finding, on: tuple[Dialect, ...] = (SQLITE, POSTGRES), **more: object) -> str:
     snippet = Snippet("a.md", 1, "python", Form.OPERATIONS, "op.…", on=on, **more)  # type: ignore[arg-type]
-    return mark(Checked(snippet, {finding.kind: finding for finding in findings}))
+    return mark(Checked(snippet, {finding.dialect: finding for finding in findings}))
 
 
 def works(
-    kind: Kind, *differences: Difference, locks: tuple[Lock, ...] = (), sent: tuple[str, ...] = SENT
+    dialect: Dialect, *differences: Difference, locks: tuple[Lock, ...] = (), sent: tuple[str, ...] = SENT
 ) -> Finding:
     # However it's worded: a mark is made of what is known, not of sentences.
     warnings = tuple(f"Achtung, {number}" for number, _ in enumerate(differences))
-    return Finding(kind, Verdict.WORKS, sent=sent, warnings=warnings, differences=differences, locks=locks)
+    return Finding(dialect, Verdict.WORKS, sent=sent, warnings=warnings, differences=differences, locks=locks)
 
 
 def test_both_databases_stand_in_one_line() -> None:
@@ -67,7 +67,7 @@ def test_both_databases_stand_in_one_line() -> None:
     ],
 )
 def test_a_finding_in_a_few_words(finding: Finding, said: str) -> None:
-    assert of(finding, on=(finding.kind,)) == said
+    assert of(finding, on=(finding.dialect,)) == said
 
 
 def test_the_version_that_changes_it_is_said() -> None:

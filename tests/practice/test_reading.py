@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.practice import read_exercise
 from migration_cookbook.workspace import CookbookError
 
@@ -81,10 +81,10 @@ def test_fences_become_steps_in_their_order(tmp_path: Path) -> None:
     path.write_text(WHOLE)
     exercise = read_exercise(path)
     assert exercise.prompt.startswith("What to do.")
-    assert exercise.databases == (Kind.SQLITE, Kind.POSTGRES)
+    assert exercise.databases == (Dialect.SQLITE, Dialect.POSTGRES)
     revision, upgrade, current, delete, select = exercise.given
     assert (revision.revision, revision.after, revision.message) == ("0004", "0003", "A title")
-    assert (upgrade.text, upgrade.on) == ("upgrade head", Kind.SQLITE)
+    assert (upgrade.text, upgrade.on) == ("upgrade head", Dialect.SQLITE)
     assert (current.text, current.on) == ("current", None)
     assert delete.text == "DELETE FROM books\nWHERE id = 1"
     assert select.text == "SELECT ';'"

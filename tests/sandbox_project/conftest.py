@@ -1,4 +1,4 @@
-"""A copy of the bookshop with a fresh database, for each kind of database."""
+"""A copy of the bookshop with a fresh database, for each dialect of database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from bookshop_copy import copy_project
 
 from migration_cookbook.databases import postgres, server, sqlite
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ def bookshop_server(bookshop_workspace: Workspace) -> Iterator[Server]:
 @pytest.fixture
 def make_database(
     bookshop_workspace: Workspace, request: pytest.FixtureRequest
-) -> Iterator[Callable[[Kind], Database]]:
+) -> Iterator[Callable[[Dialect], Database]]:
     """Makes empty databases, which are gone when the test ends."""
     made: list[Database] = []
 
-    def make(kind: Kind) -> Database:
-        if kind is Kind.SQLITE:
+    def make(dialect: Dialect) -> Database:
+        if dialect is Dialect.SQLITE:
             made.append(sqlite.create(bookshop_workspace, "bookshop"))
         else:
             made.append(postgres.create(request.getfixturevalue("bookshop_server"), "bookshop"))
@@ -50,32 +50,32 @@ def make_database(
 
     yield make
     for database in made:
-        if database.kind is Kind.SQLITE:
+        if database.dialect is Dialect.SQLITE:
             sqlite.drop(bookshop_workspace, database)
         else:
             postgres.drop(request.getfixturevalue("bookshop_server"), database)
 
 
 @pytest.fixture(params=BOTH)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    return Kind(request.param)
+def dialect(request: pytest.FixtureRequest) -> Dialect:
+    return Dialect(request.param)
 
 
 @pytest.fixture
-def url(kind: Kind, make_database: Callable[[Kind], Database]) -> sa.URL:
+def url(dialect: Dialect, make_database: Callable[[Dialect], Database]) -> sa.URL:
     """An empty database."""
-    return make_database(kind).url
+    return make_database(dialect).url
 
 
 @pytest.fixture
-def other_url(kind: Kind, make_database: Callable[[Kind], Database]) -> sa.URL:
-    """Another empty database of the same kind."""
-    return make_database(kind).url
+def other_url(dialect: Dialect, make_database: Callable[[Dialect], Database]) -> sa.URL:
+    """Another empty database of the same dialect."""
+    return make_database(dialect).url
 
 
 @pytest.fixture
-def postgres_url(make_database: Callable[[Kind], Database]) -> sa.URL:
-    return make_database(Kind.POSTGRES).url
+def postgres_url(make_database: Callable[[Dialect], Database]) -> sa.URL:
+    return make_database(Dialect.POSTGRES).url
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.schema import Schema, Table, read
 
 CONVENTION = {
@@ -67,7 +67,7 @@ def lines(table: Table) -> list[str]:
 def test_what_both_databases_have_reads_the_same(sqlite: sa.Connection, postgres: sa.Connection) -> None:
     left, right = created(sqlite), created(postgres)
 
-    assert (left.kind, right.kind) == (Kind.SQLITE, Kind.POSTGRES)
+    assert (left.dialect, right.dialect) == (Dialect.SQLITE, Dialect.POSTGRES)
     assert [lines(table) for table in left.tables] == [lines(table) for table in right.tables]
 
 
@@ -121,4 +121,4 @@ def test_columns_know_their_constraints_columns(connection: sa.Connection) -> No
 
 
 def test_an_empty_database_is_an_empty_schema(connection: sa.Connection) -> None:
-    assert read(connection) == Schema(Kind(connection.dialect.name.removesuffix("ql")))
+    assert read(connection) == Schema(Dialect(connection.dialect.name.removesuffix("ql")))

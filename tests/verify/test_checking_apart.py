@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.values.snippet import Form, Snippet
 from migration_cookbook.verify.values.verdict import Verdict
@@ -39,7 +39,7 @@ def test_what_it_registers_ends_with_it(verify_server: Server, changing: str) ->
         Snippet("page.md", line, "python", Form.OPERATIONS, text, trusted=True)
         for line, text in enumerate(texts)
     ]
-    settings = Settings(verify_server.workspace, (Kind.SQLITE,))
-    first, second = (one.findings[Kind.SQLITE] for one in check(snippets, settings))
+    settings = Settings(verify_server.workspace, (Dialect.SQLITE,))
+    first, second = (one.findings[Dialect.SQLITE] for one in check(snippets, settings))
     assert (first.verdict, first.message) == (Verdict.FAILS, "RuntimeError: no more tables")
     assert second.verdict is Verdict.WORKS

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cages import cage_or_skip
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.locks import Lock
 from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.values.snippet import Form, Snippet
@@ -48,8 +48,8 @@ def found(server: Server, *, trusted: bool, locks: bool) -> list[Finding]:
         Snippet("page.md", number, "", form, text, trusted=trusted)
         for number, (form, text) in enumerate(PAGE, 1)
     ]
-    settings = Settings(server.workspace, (Kind.POSTGRES,), locks=locks)
-    return [checked.findings[Kind.POSTGRES] for checked in check(snippets, settings)]
+    settings = Settings(server.workspace, (Dialect.POSTGRES,), locks=locks)
+    return [checked.findings[Dialect.POSTGRES] for checked in check(snippets, settings)]
 
 
 def test_own_snippets(verify_server: Server) -> None:
@@ -75,5 +75,5 @@ def test_it_is_read_as_any_report(verify_server: Server, tmp_path: Path) -> None
         'op.add_column("books", sa.Column("isbn", sa.Text))'
     )
     snippet = Snippet(str(tmp_path / "page.md"), 1, "", Form.OPERATIONS, text)
-    (checked,) = check([snippet], Settings(verify_server.workspace, (Kind.POSTGRES,), locks=True))
-    assert checked.findings[Kind.POSTGRES].message == "its report can't be read"
+    (checked,) = check([snippet], Settings(verify_server.workspace, (Dialect.POSTGRES,), locks=True))
+    assert checked.findings[Dialect.POSTGRES].message == "its report can't be read"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.databases.dialects import BOTH
 from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.process.trust import trusted
 from migration_cookbook.verify.reading import read
@@ -35,14 +35,17 @@ def test_nearly_all_verdicts_are_right_and_nothing_wrong_passes(
     snippets = [one for one in read_here if one.form is not Form.FOREIGN and one.name in truth]
     foreign = {one.name for one in read_here if one.form is Form.FOREIGN}
     assert foreign == {name for name, row in truth.items() if row["sqlite"] == "foreign"}
-    wrong: dict[str, list[str]] = {kind: [] for kind in BOTH}
+    wrong: dict[str, list[str]] = {dialect: [] for dialect in BOTH}
     for checked in check(snippets, Settings(verify_workspace)):
         row = truth[str(checked.snippet.name)]
-        for kind in BOTH:
-            found = checked.findings[kind]
-            wanted = VERDICT_WORDS[row[kind]]
-            if found.verdict is not wanted or row[f"{kind}_message"] not in found.message:
-                wrong[kind].append(f"{row['name']}: {wanted}, not {found.verdict} {found.message}")
-            assert not (found.verdict is Verdict.WORKS and wanted is not Verdict.WORKS), (kind, row["name"])
-    for kind, mistakes in wrong.items():
-        assert len(mistakes) <= (1 - RIGHT) * len(snippets), (kind, mistakes)
+        for dialect in BOTH:
+            found = checked.findings[dialect]
+            wanted = VERDICT_WORDS[row[dialect]]
+            if found.verdict is not wanted or row[f"{dialect}_message"] not in found.message:
+                wrong[dialect].append(f"{row['name']}: {wanted}, not {found.verdict} {found.message}")
+            assert not (found.verdict is Verdict.WORKS and wanted is not Verdict.WORKS), (
+                dialect,
+                row["name"],
+            )
+    for dialect, mistakes in wrong.items():
+        assert len(mistakes) <= (1 - RIGHT) * len(snippets), (dialect, mistakes)

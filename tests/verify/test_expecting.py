@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.judging.expecting import complaint, complaints, held_to_declaration
 from migration_cookbook.verify.values.checked import Checked
 from migration_cookbook.verify.values.snippet import Expected, Form, Snippet
@@ -16,11 +16,11 @@ PLAIN = Snippet("page.md", 3, "python", Form.OPERATIONS, "op.drop_table('a')")
 
 
 def declaring(verdict: Verdict, message: str = "", until: str | None = None) -> Snippet:
-    return replace(PLAIN, expected={Kind.SQLITE: Expected(verdict, message, until)})
+    return replace(PLAIN, expected={Dialect.SQLITE: Expected(verdict, message, until)})
 
 
 def seen(verdict: Verdict, message: str = "", **more: tuple[str, ...]) -> Finding:
-    return Finding(Kind.SQLITE, verdict, message, **more)
+    return Finding(Dialect.SQLITE, verdict, message, **more)
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
@@ -99,17 +99,17 @@ def test_from_the_named_version_on_it_is_the_other_way_round(version: str | None
 
 def test_each_database_is_spoken_of_by_itself() -> None:
     findings = {
-        Kind.POSTGRES: Finding(Kind.POSTGRES, Verdict.WORKS),
-        Kind.SQLITE: seen(Verdict.FAILS, "syntax error"),
+        Dialect.POSTGRES: Finding(Dialect.POSTGRES, Verdict.WORKS),
+        Dialect.SQLITE: seen(Verdict.FAILS, "syntax error"),
     }
     assert complaints(PLAIN, findings, {}) == ("SQLite: it fails: syntax error",)
-    both = replace(PLAIN, expected={kind: Expected(Verdict.FAILS) for kind in BOTH})
+    both = replace(PLAIN, expected={dialect: Expected(Verdict.FAILS) for dialect in BOTH})
     assert complaints(both, findings, {}) == ("PostgreSQL: declared is “fails”, but it works",)
     assert complaints(declaring(Verdict.FAILS), findings, {}) == ()
 
 
 def test_a_remedy_stands_beside_what_its_author_can_mend() -> None:
-    (said,) = complaints(PLAIN, {Kind.SQLITE: seen(Verdict.PLACEHOLDER, "... stands for something")}, {})
+    (said,) = complaints(PLAIN, {Dialect.SQLITE: seen(Verdict.PLACEHOLDER, "... stands for something")}, {})
     assert said == (
         "SQLite: it holds a placeholder: ... stands for something. "
         'Write a real value, or declare skip="why it is not run".'
@@ -118,21 +118,24 @@ def test_a_remedy_stands_beside_what_its_author_can_mend() -> None:
 
 def test_a_skipped_snippet_is_not_complained_of() -> None:
     skipped = replace(PLAIN, skip="a placeholder")
-    assert complaints(skipped, {Kind.SQLITE: seen(Verdict.PLACEHOLDER)}, {}) == ()
+    assert complaints(skipped, {Dialect.SQLITE: seen(Verdict.PLACEHOLDER)}, {}) == ()
     assert complaints(skipped, {}, {}) == ()
 
 
 def test_a_database_that_the_page_is_not_about_does_not_count() -> None:
-    page = replace(PLAIN, on=(Kind.POSTGRES,))
-    findings = {Kind.SQLITE: seen(Verdict.FAILS), Kind.POSTGRES: Finding(Kind.POSTGRES, Verdict.WORKS)}
+    page = replace(PLAIN, on=(Dialect.POSTGRES,))
+    findings = {
+        Dialect.SQLITE: seen(Verdict.FAILS),
+        Dialect.POSTGRES: Finding(Dialect.POSTGRES, Verdict.WORKS),
+    }
     assert complaints(page, findings, {}) == ()
 
 
 def test_nothing_seen_is_no_pass() -> None:
     assert complaints(PLAIN, {}, {}) == ("It was run on no database.",)
-    assert complaints(replace(PLAIN, on=(Kind.POSTGRES,)), {Kind.SQLITE: seen(Verdict.WORKS)}, {}) != ()
+    assert complaints(replace(PLAIN, on=(Dialect.POSTGRES,)), {Dialect.SQLITE: seen(Verdict.WORKS)}, {}) != ()
 
 
 def test_a_checked_snippet_bears_its_complaints() -> None:
-    checked = Checked(PLAIN, {Kind.SQLITE: seen(Verdict.FAILS, "x")})
+    checked = Checked(PLAIN, {Dialect.SQLITE: seen(Verdict.FAILS, "x")})
     assert held_to_declaration(checked, {}).complaints == ("SQLite: it fails: x",)

@@ -17,7 +17,7 @@ import pytest
 from markdown_it import MarkdownIt
 from mutating import Mutated, mutated
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.locks import Lock
 from migration_cookbook.verify.judging.expecting import held_to_declaration
 from migration_cookbook.verify.judging.judge import judge, placeholder
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SEED = os.environ.get("COOKBOOK_SEED")
 #: Processor time, which a busy computer doesn't stretch.
 SECONDS_A_PAGE = 2.0
-VERSIONS = {Kind.SQLITE: "3.40.1", Kind.POSTGRES: "18.6"}
+VERSIONS = {Dialect.SQLITE: "3.40.1", Dialect.POSTGRES: "18.6"}
 #: What may not get into a terminal or a page, written out apart from what the reports use.
 OBEYED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -125,7 +125,7 @@ def checked(snippet: Snippet, text: str) -> Checked:
         doubtful=words,
         locks=(Lock(words[0], words[1], True, words),),
     )
-    findings = {kind: judge(snippet, kind, trial) for kind in BOTH}
+    findings = {dialect: judge(snippet, dialect, trial) for dialect in BOTH}
     return held_to_declaration(Checked(snippet, findings), VERSIONS)
 
 

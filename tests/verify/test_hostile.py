@@ -18,7 +18,7 @@ from cages import cage_or_skip
 
 from migration_cookbook.databases import cluster, throwaway
 from migration_cookbook.databases.connections import connect
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.containment import ContainedWorker
 from migration_cookbook.verify.process import quarantine
 from migration_cookbook.verify.process.checking import Settings, check
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: One run makes all attacks, and takes a minute: in one process.
 pytestmark = pytest.mark.xdist_group("hostile")
 
-SQLITE, POSTGRES = Kind.SQLITE, Kind.POSTGRES
+SQLITE, POSTGRES = Dialect.SQLITE, Dialect.POSTGRES
 FAILS, NOT_DECIDED = (Verdict.FAILS,), (Verdict.NOT_DECIDED,)
 NO_PASS = (Verdict.FAILS, Verdict.NOT_DECIDED, Verdict.NEEDS_CONTEXT)
 
@@ -50,7 +50,7 @@ class Attack:
     #: A part of the message.
     message: str = ""
     form: Form = Form.OPERATIONS
-    kinds: tuple[Kind, ...] = BOTH
+    dialects: tuple[Dialect, ...] = BOTH
 
 
 #: Reports in place of its process what it likes.
@@ -110,21 +110,21 @@ ATTACKS = {
         "sa.create_engine(url).connect().exec_driver_sql('CREATE ROLE mine SUPERUSER')",
         FAILS,
         "password authentication failed",
-        kinds=(POSTGRES,),
+        dialects=(POSTGRES,),
     ),
     "another database": Attack(
         "url = op.get_bind().engine.url.set(database='postgres')\n"
         "sa.create_engine(url).connect().exec_driver_sql('CREATE TABLE mine (id integer)')",
         (Verdict.NEEDS_CONTEXT,),
         "it connects to postgresql://",
-        kinds=(POSTGRES,),
+        dialects=(POSTGRES,),
     ),
     "another database past the guard": Attack(
         PAST_THE_GUARD + "url = op.get_bind().engine.url.set(database='postgres')\n"
         "sa.create_engine(url).connect().exec_driver_sql('CREATE TABLE mine (id integer)')",
         FAILS,
         "permission denied for database",
-        kinds=(POSTGRES,),
+        dialects=(POSTGRES,),
     ),
     "the cookbook's own server": Attack(
         PAST_THE_GUARD + "import psycopg\nurl = op.get_bind().engine.url\n"
@@ -133,7 +133,7 @@ ATTACKS = {
         "assert found != (0,), 'nobody of the cookbook is here'",
         FAILS,
         "nobody of the cookbook is here",
-        kinds=(POSTGRES,),
+        dialects=(POSTGRES,),
     ),
     "all advisory locks": Attack(
         "SELECT count(pg_advisory_lock(n)) FROM generate_series(1, 200000) n",
@@ -186,21 +186,21 @@ ATTACKS = {
         "op.execute(\"ATTACH '§OUTSIDE§.new' AS mine\")",
         (Verdict.NEEDS_CONTEXT,),
         "another SQLite file",
-        kinds=(SQLITE,),
+        dialects=(SQLITE,),
     ),
     "ATTACH in SQL": Attack(
         "ATTACH '§OUTSIDE§' AS mine; CREATE TABLE mine.x (id integer)",
         (Verdict.NEEDS_CONTEXT,),
         "another SQLite file",
         form=Form.SQL,
-        kinds=(SQLITE,),
+        dialects=(SQLITE,),
     ),
     "ATTACH past the guard": Attack(
         PAST_THE_GUARD
         + "import _sqlite3\n_sqlite3.connect('§OUTSIDE§.new').execute(\"ATTACH '§OUTSIDE§' AS mine\")",
         FAILS,
         "unable to open",
-        kinds=(SQLITE,),
+        dialects=(SQLITE,),
     ),
     "RESET ROLE": Attack("RESET ROLE; CREATE ROLE mine SUPERUSER", FAILS, "ermission", Form.SQL, (POSTGRES,)),
     "SET SESSION AUTHORIZATION": Attack(
@@ -212,14 +212,14 @@ ATTACKS = {
         "psycopg.connect()",
         FAILS,
         "no password supplied",
-        kinds=(POSTGRES,),
+        dialects=(POSTGRES,),
     ),
     ".pgpass": Attack(
         PAST_THE_GUARD + "import os, psycopg\nos.environ['PGPASSFILE'] = '§OUTSIDE§'\n"
         "psycopg.connect('host=§SOCKETS§ user=postgres dbname=postgres')",
         FAILS,
         "no password supplied",
-        kinds=(POSTGRES,),
+        dialects=(POSTGRES,),
     ),
     "the environment": Attack("import os\nraise Exception(os.environ['COOKBOOK_HOME'])", NO_PASS),
     "the server's password": Attack(
@@ -333,7 +333,7 @@ op.create_table("shelves", sa.Column("id", sa.Integer, primary_key=True))
         "import os, time\nop.execute('CREATE TABLE x (id integer)')\n"
         "op.execute('LOCK TABLE x')\nop.execute('SELECT pg_sleep(60)')",
         NOT_DECIDED,
-        kinds=(POSTGRES,),
+        dialects=(POSTGRES,),
     ),
     "COPY TO PROGRAM": Attack(
         "COPY (SELECT 1) TO PROGRAM 'touch §OUTSIDE§.new'", FAILS, "ermission denied", Form.SQL, (POSTGRES,)
@@ -353,7 +353,7 @@ op.create_table("shelves", sa.Column("id", sa.Integer, primary_key=True))
         "with op.get_context().autocommit_block(): op.execute(f'DROP DATABASE \"{name}\"')",
         FAILS,
         "currently open",
-        kinds=(POSTGRES,),
+        dialects=(POSTGRES,),
     ),
     "ending others' sessions": Attack(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'",
@@ -448,7 +448,7 @@ def outside(verify_server: Server, tmp_path_factory: pytest.TempPathFactory) -> 
     scratch.rmdir()
 
 
-def tried(outside: Outside, *snippets: tuple[str, Form]) -> list[Mapping[Kind, Finding]]:
+def tried(outside: Outside, *snippets: tuple[str, Form]) -> list[Mapping[Dialect, Finding]]:
     """What came of them on a page of somebody else's."""
     made = []
     for number, (text, form) in enumerate(snippets, 1):
@@ -464,8 +464,8 @@ def tried(outside: Outside, *snippets: tuple[str, Form]) -> list[Mapping[Kind, F
 class Survived:
     """What came of all attacks in one run, a good snippet after each."""
 
-    findings: Mapping[str, Mapping[Kind, Finding]]
-    good: Mapping[str, Mapping[Kind, Finding]]
+    findings: Mapping[str, Mapping[Dialect, Finding]]
+    good: Mapping[str, Mapping[Dialect, Finding]]
     before: str
     after: str
 
@@ -491,9 +491,9 @@ def survived(outside: Outside) -> Survived:
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_gets_a_verdict_that_is_no_pass(name: str, survived: Survived) -> None:
     attack, found = ATTACKS[name], survived.findings[name]
-    for kind in attack.kinds:
-        assert found[kind].verdict in attack.verdicts, found[kind]
-        assert is_in(attack.message, found[kind].message)
+    for dialect in attack.dialects:
+        assert found[dialect].verdict in attack.verdicts, found[dialect]
+        assert is_in(attack.message, found[dialect].message)
 
 
 def is_in(words: str, message: str) -> bool:
@@ -508,9 +508,9 @@ def test_mischief_in_its_own_database_is_its_own_business(name: str, survived: S
 @pytest.mark.parametrize("name", [*ATTACKS, *MISCHIEF])
 def test_the_next_one_is_as_if_nothing_had_been(name: str, survived: Survived) -> None:
     good = survived.good[name]
-    assert {kind: finding.verdict for kind, finding in good.items()} == dict.fromkeys(BOTH, Verdict.WORKS), (
-        good
-    )
+    assert {dialect: finding.verdict for dialect, finding in good.items()} == dict.fromkeys(
+        BOTH, Verdict.WORKS
+    ), good
 
 
 def test_nothing_outside_has_changed(survived: Survived, outside: Outside) -> None:
@@ -542,8 +542,8 @@ def test_an_honest_snippet_gets_the_verdict_that_it_would_get_anywhere(
             Settings(outside.server.workspace),
         )
     ]
-    assert [{kind: one.verdict for kind, one in each.items()} for each in strange] == [
-        {kind: one.verdict for kind, one in each.items()} for each in own
+    assert [{dialect: one.verdict for dialect, one in each.items()} for each in strange] == [
+        {dialect: one.verdict for dialect, one in each.items()} for each in own
     ]
     assert {finding.verdict for finding in strange[0].values()} == {Verdict.WORKS}
     assert strange[1][POSTGRES].verdict is Verdict.OUTSIDE

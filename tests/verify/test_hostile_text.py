@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from nasty import TEXTS
 
-from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.databases.dialects import BOTH
 from migration_cookbook.verify.judging import advice
 from migration_cookbook.verify.judging.expecting import held_to_declaration
 from migration_cookbook.verify.judging.judge import judge, missing_context, placeholder
@@ -68,8 +68,8 @@ def in_info(text: str) -> object:
 def run_of(text: str) -> Run:
     several = (text, text)
     findings = {
-        kind: Finding(kind, Verdict.FAILS, text, several, (text,), (), several, (text,), (text,))
-        for kind in BOTH
+        dialect: Finding(dialect, Verdict.FAILS, text, several, (text,), (), several, (text,), (text,))
+        for dialect in BOTH
     }
     snippet = Snippet(f"{text[:200]}.md", 1, "python", Form.OPERATIONS, text, name=text[:500], given=text)
     checked = held_to_declaration(Checked(snippet, findings), VERSIONS)
@@ -89,7 +89,7 @@ def snippet(text: str, form: Form = Form.OPERATIONS) -> Snippet:
 
 def refused(text: str) -> list[Finding]:
     trial = Trial("up", Refusal("Error", text, None, text), left=(text,), doubtful=(text,), offline=(text,))
-    return [judge(snippet(text), kind, trial) for kind in BOTH]
+    return [judge(snippet(text), dialect, trial) for dialect in BOTH]
 
 
 READING: dict[str, Callable[[str], object]] = {
@@ -115,9 +115,11 @@ JUDGING: dict[str, Callable[[str], object]] = {
         missing_context(Refusal(kind, text)) for kind in ("", "NameError", "KeyError", "ImportError")
     ],
     "judge": refused,
-    "what is left": lambda text: [judge(snippet("1"), kind, Trial("done", left=(text,))) for kind in BOTH],
+    "what is left": lambda text: [
+        judge(snippet("1"), dialect, Trial("done", left=(text,))) for dialect in BOTH
+    ],
     "advice": lambda text: [
-        [*advice.better_ways(text, kind, text), *advice.ignored(text, kind)] for kind in BOTH
+        [*advice.better_ways(text, dialect, text), *advice.ignored(text, dialect)] for dialect in BOTH
     ],
     "statements": script.statements,
     "parse": script.parse,
@@ -388,14 +390,16 @@ def attacking_run() -> Run:
         Form.OPERATIONS,
         text,
         name=text,
-        expected={kind: Expected(Verdict.FAILS, text, text) for kind in BOTH},
+        expected={dialect: Expected(Verdict.FAILS, text, text) for dialect in BOTH},
         given=text,
         shows=several,
         answers=several,
     )
     findings = {
-        kind: Finding(kind, Verdict.NOT_DECIDED, text, several, several, several, several, several, several)
-        for kind in BOTH
+        dialect: Finding(
+            dialect, Verdict.NOT_DECIDED, text, several, several, several, several, several, several
+        )
+        for dialect in BOTH
     }
     skipped = Snippet("b.md", 1, "sql", Form.SQL, text, skip=text, depends_on=(one,))
     checked = (Checked(one, findings, several), Checked(skipped, {}, ()))
@@ -491,8 +495,8 @@ def test_markdown_of_a_stranger_stays_text(text: str) -> None:
 
     for whole in (text, f"a {text} b", f"{text}\n\n{text}", f"`{text}", f"{text}`", f"\\{text}"):
         findings = {
-            kind: Finding(kind, Verdict.FAILS, whole, (whole,), warnings=(whole,), better=(whole,))
-            for kind in BOTH
+            dialect: Finding(dialect, Verdict.FAILS, whole, (whole,), warnings=(whole,), better=(whole,))
+            for dialect in BOTH
         }
         one = Snippet(f"{whole}.md", 1, whole, Form.OPERATIONS, whole, name=whole)
         skipped = Snippet("b.md", 2, "sql", Form.SQL, whole, skip=whole)
@@ -512,7 +516,7 @@ def test_markdown_of_a_stranger_stays_text(text: str) -> None:
 )
 def test_the_language_of_a_fence_is_a_plain_word_or_none(language: str) -> None:
     one = Snippet("a.md", 1, language, Form.SQL, "SELECT 1;")
-    findings = {kind: Finding(kind, Verdict.FAILS, "no") for kind in BOTH}
+    findings = {dialect: Finding(dialect, Verdict.FAILS, "no") for dialect in BOTH}
     told = FORMATS["markdown"](Run((held_to_declaration(Checked(one, findings), VERSIONS),), VERSIONS))
     assert "\n```\nSELECT 1;\n```\n" in told or "\n```python\nSELECT 1;\n```\n" in told
 

@@ -8,7 +8,7 @@ import pytest
 from processes import of_two_processes
 
 from migration_cookbook.bench.planted import python_mistakes, sql_mistakes
-from migration_cookbook.bench.planted.mistake_kinds import Kind
+from migration_cookbook.bench.planted.mistakes import MistakeType
 from migration_cookbook.bench.planted.mutants import mutants
 
 PAIR = """
@@ -32,17 +32,17 @@ ALTER TABLE trips ADD COLUMN line_id INTEGER NOT NULL DEFAULT 1;
 """
 
 
-def texts(text: str, kind: Kind) -> set[str]:
+def texts(text: str, mistake: MistakeType) -> set[str]:
     """All that may be made of it."""
     try:
         made = python_mistakes.mistakes(ast.parse(text))
     except SyntaxError:
         made = sql_mistakes.mistakes(text)
-    return {" ".join(each.split()) for one, each in made if one is kind}
+    return {" ".join(each.split()) for one, each in made if one is mistake}
 
 
 def test_each_kind_of_mistake_is_planted_in_a_pair() -> None:
-    assert [each.kind for each in mutants(PAIR, 1)] == list(Kind)
+    assert [each.mistake for each in mutants(PAIR, 1)] == list(MistakeType)
 
 
 def test_another_process_makes_the_same_mutants() -> None:
@@ -75,43 +75,43 @@ def test_a_mutant_of_python_is_python() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"),
+    ("mistake", "words"),
     [
-        (Kind.MISSPELLED, "op.drop_olumn('fares', 'zone')"),
-        (Kind.MISSPELLED, "nullble=False, server_default='1'"),
-        (Kind.LOST_ARGUMENT, "op.drop_column('fares')"),
-        (Kind.LOST_ARGUMENT, "op.batch_alter_table()"),
-        (Kind.LOST_ARGUMENT, "sa.Column('zone', nullable=False"),
-        (Kind.WRONG_TYPE, "sa.Int()"),
-        (Kind.WRONG_TYPE, "type_=sa.Text(20)"),
-        (Kind.SQL_TYPO, "SET zone = 2 WHRE distance"),
-        (Kind.WRONG_NAME, "op.drop_column('fares', 'zones')"),
-        (Kind.WRONG_NAME, "alter_column('labels', existing_type=sa.String(60)"),
-        (Kind.INCOMPLETE, "type_=sa.String(20)) pass"),
-        (Kind.NOT_NULL, "sa.Column('zone', sa.Integer(), nullable=False))"),
-        (Kind.WRONG_TABLE, "op.drop_column('fare', 'zone')"),
-        (Kind.SWAPPED, "def upgrade(): op.execute"),
+        (MistakeType.MISSPELLED, "op.drop_olumn('fares', 'zone')"),
+        (MistakeType.MISSPELLED, "nullble=False, server_default='1'"),
+        (MistakeType.LOST_ARGUMENT, "op.drop_column('fares')"),
+        (MistakeType.LOST_ARGUMENT, "op.batch_alter_table()"),
+        (MistakeType.LOST_ARGUMENT, "sa.Column('zone', nullable=False"),
+        (MistakeType.WRONG_TYPE, "sa.Int()"),
+        (MistakeType.WRONG_TYPE, "type_=sa.Text(20)"),
+        (MistakeType.SQL_TYPO, "SET zone = 2 WHRE distance"),
+        (MistakeType.WRONG_NAME, "op.drop_column('fares', 'zones')"),
+        (MistakeType.WRONG_NAME, "alter_column('labels', existing_type=sa.String(60)"),
+        (MistakeType.INCOMPLETE, "type_=sa.String(20)) pass"),
+        (MistakeType.NOT_NULL, "sa.Column('zone', sa.Integer(), nullable=False))"),
+        (MistakeType.WRONG_TABLE, "op.drop_column('fare', 'zone')"),
+        (MistakeType.SWAPPED, "def upgrade(): op.execute"),
     ],
 )
-def test_mistakes_in_python(kind: Kind, words: str) -> None:
-    assert any(words in each for each in texts(PAIR, kind))
+def test_mistakes_in_python(mistake: MistakeType, words: str) -> None:
+    assert any(words in each for each in texts(PAIR, mistake))
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"),
+    ("mistake", "words"),
     [
-        (Kind.SQL_TYPO, "INSRT INTO lines"),
-        (Kind.WRONG_TYPE, "name STRING(40)"),
-        (Kind.NOT_NULL, "ADD COLUMN line_id INTEGER NOT NULL;"),
-        (Kind.SWAPPED, "INSERT INTO lines (name) VALUES ('DROP TABLE'); CREATE TABLE lines"),
+        (MistakeType.SQL_TYPO, "INSRT INTO lines"),
+        (MistakeType.WRONG_TYPE, "name STRING(40)"),
+        (MistakeType.NOT_NULL, "ADD COLUMN line_id INTEGER NOT NULL;"),
+        (MistakeType.SWAPPED, "INSERT INTO lines (name) VALUES ('DROP TABLE'); CREATE TABLE lines"),
     ],
 )
-def test_mistakes_in_sql(kind: Kind, words: str) -> None:
-    assert any(words in each for each in texts(SQL, kind))
+def test_mistakes_in_sql(mistake: MistakeType, words: str) -> None:
+    assert any(words in each for each in texts(SQL, mistake))
 
 
 def test_quoted_text_and_comments_are_left_alone() -> None:
-    for each in texts(SQL, Kind.SQL_TYPO):
+    for each in texts(SQL, MistakeType.SQL_TYPO):
         assert "-- FROM here on" in each
         assert "'DROP TABLE'" in each
 
@@ -122,7 +122,7 @@ op.create_table("stops", sa.Column("id", sa.Integer, primary_key=True))
 op.add_column("stops", sa.Column("name", sa.String(40)))
 """
     # There are no rows in it.
-    assert texts(new, Kind.NOT_NULL) == set()
+    assert texts(new, MistakeType.NOT_NULL) == set()
     with_index = """
 def upgrade():
     op.create_table("stops", sa.Column("id", sa.Integer, primary_key=True))
@@ -133,12 +133,12 @@ def downgrade():
     op.drop_table("stops")
 """
     # The index would go with its table.
-    assert all("drop_index" in each for each in texts(with_index, Kind.INCOMPLETE))
+    assert all("drop_index" in each for each in texts(with_index, MistakeType.INCOMPLETE))
 
 
 def test_a_downgrade_alone_is_read_as_it_is() -> None:
     alone = 'def downgrade():\n    op.drop_column("fares", "zone")\n'
-    assert {each.kind for each in mutants(alone, 1)} == {Kind.MISSPELLED, Kind.LOST_ARGUMENT}
+    assert {each.mistake for each in mutants(alone, 1)} == {MistakeType.MISSPELLED, MistakeType.LOST_ARGUMENT}
 
 
 def test_nothing_is_made_of_nothing() -> None:

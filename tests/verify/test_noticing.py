@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migration_cookbook.bench.checker import told
-from migration_cookbook.bench.planted.mistake_kinds import Kind as Mistake
+from migration_cookbook.bench.planted.mistakes import MistakeType
 from migration_cookbook.bench.planted.mutants import Mutant
 from migration_cookbook.bench.planted.noticing import FORMS, Planted, good, noticed, planted
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.process.trust import trusted
 from migration_cookbook.verify.reading import read
@@ -42,22 +42,24 @@ def test_what_counts_and_what_does_not(verify_workspace: Workspace, verify_serve
         "page.md", 1, "sql", Form.SQL, "ALTER TABLE trips ADD COLUMN seats INTEGER", trusted=True
     )
     (original,) = check([snippet], Settings(verify_workspace))
-    changes_nothing = Mutant(Mistake.SQL_TYPO, snippet.text)
-    fails = Mutant(Mistake.SQL_TYPO, "ALTR TABLE trips ADD COLUMN seats INTEGER")
-    unnoticed = Mutant(Mistake.WRONG_TYPE, "ALTER TABLE trips ADD COLUMN seats BIGINT")
+    changes_nothing = Mutant(MistakeType.SQL_TYPO, snippet.text)
+    fails = Mutant(MistakeType.SQL_TYPO, "ALTR TABLE trips ADD COLUMN seats INTEGER")
+    unnoticed = Mutant(MistakeType.WRONG_TYPE, "ALTER TABLE trips ADD COLUMN seats BIGINT")
     pairs = [(original, mutant) for mutant in (changes_nothing, fails, unnoticed)]
     found = list(noticed(pairs, verify_workspace))
     assert {(one.mutant, one.database, one.given, one.inferred) for one in found} == {
-        (mutant, kind, caught, caught)
+        (mutant, dialect, caught, caught)
         for mutant, caught in ((fails, True), (unnoticed, False))
-        for kind in BOTH
+        for dialect in BOTH
     }
 
 
 def test_survivors_are_listed() -> None:
     snippet = Snippet("page.md", 3, "sql", Form.SQL, "SELECT 1")
-    caught = Planted(snippet, Mutant(Mistake.SQL_TYPO, "a"), Kind.SQLITE, given=True, inferred=True)
-    missed = Planted(snippet, Mutant(Mistake.WRONG_TYPE, "b"), Kind.POSTGRES, given=True, inferred=False)
+    caught = Planted(snippet, Mutant(MistakeType.SQL_TYPO, "a"), Dialect.SQLITE, given=True, inferred=True)
+    missed = Planted(
+        snippet, Mutant(MistakeType.WRONG_TYPE, "b"), Dialect.POSTGRES, given=True, inferred=False
+    )
     lines = [str(one) for one in told([caught, missed])]
     assert lines == [
         "Of 2 mistakes that matter, in the original's world: 100.0% caught (should be ≥ 85%)",

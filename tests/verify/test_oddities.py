@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from alembic.operations import ops
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.trial import recording, script, trial
 from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.verify.values.verdict import Verdict
@@ -32,17 +32,17 @@ def broken(*given: Any, **named: Any) -> NoReturn:
     raise AttributeError("'SchemaTracker' object has no attribute 'tabel'")
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("dialect", BOTH)
 @pytest.mark.parametrize("failed", [False, True], ids=["in the guess", "after a failure"])
 def test_a_mistake_in_what_an_operation_needs(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: Kind, failed: bool
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, dialect: Dialect, failed: bool
 ) -> None:
     if failed:
         # Nothing is told while it's guessed: only what came before the failure is read.
-        monkeypatch.setattr(trial, "_guess", lambda text, kind: (Draft(), set()))
+        monkeypatch.setattr(trial, "_guess", lambda text, dialect: (Draft(), set()))
     monkeypatch.setitem(needs._REGISTRY, ops.AddColumnOp, broken)
     with pytest.raises(CheckerError, match="no attribute 'tabel'"):
-        desk.trial(ADD, kind)
+        desk.trial(ADD, dialect)
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,13 @@ def test_a_mistake_in_what_a_statement_needs(
 ) -> None:
     monkeypatch.setitem(sql_needs._STATEMENTS, "update_stmt", broken)
     with pytest.raises(CheckerError, match="no attribute 'tabel'"):
-        desk.trial(text, Kind.SQLITE, form)
+        desk.trial(text, Dialect.SQLITE, form)
 
 
 def test_a_mistake_in_what_the_way_down_says(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hints, "_column_hint", broken)
     with pytest.raises(CheckerError, match="no attribute 'tabel'"):
-        desk.trial(DROP.replace("isbn", "never_seen_before"), Kind.SQLITE, Form.FUNCTIONS)
+        desk.trial(DROP.replace("isbn", "never_seen_before"), Dialect.SQLITE, Form.FUNCTIONS)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_name_that_is_missing_where_a_snippet_is_run(
 ) -> None:
     monkeypatch.delattr(where, name)
     with pytest.raises(CheckerError, match=f"NameError: name '{name}' is not defined"):
-        desk.trial('with op.batch_alter_table("b") as batch:\n    op.create_table("t")', Kind.SQLITE)
+        desk.trial('with op.batch_alter_table("b") as batch:\n    op.create_table("t")', Dialect.SQLITE)
 
 
 def test_elsewhere_it_is_logged(
@@ -90,11 +90,11 @@ def test_elsewhere_it_is_logged(
     monkeypatch.delenv(STRICT_VARIABLE)
     monkeypatch.setitem(needs._REGISTRY, ops.AddColumnOp, broken)
     text = f'{ADD}\nop.drop_column("books", "title")'
-    assert desk.finding(text, Kind.SQLITE).verdict is Verdict.WORKS
+    assert desk.finding(text, Dialect.SQLITE).verdict is Verdict.WORKS
     assert any(record.exc_info and "'tabel'" in str(record.exc_info[1]) for record in caplog.records)
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("dialect", BOTH)
 @pytest.mark.parametrize(
     "odd",
     [
@@ -185,9 +185,9 @@ def test_elsewhere_it_is_logged(
         "exec('def upgrade(')",
     ],
 )
-def test_what_is_odd_about_a_snippet_is_its_own(desk: Desk, kind: Kind, odd: str) -> None:
+def test_what_is_odd_about_a_snippet_is_its_own(desk: Desk, dialect: Dialect, odd: str) -> None:
     for text, form in ((odd, Form.OPERATIONS), (WAYS.format(LOST, odd), Form.FUNCTIONS)):
-        found = desk.trial(text, kind, form)
+        found = desk.trial(text, dialect, form)
         assert found.refusal is None or "object has no attribute 'tabel'" not in found.refusal.message
 
 
@@ -203,19 +203,19 @@ def test_what_is_odd_about_a_snippet_is_its_own(desk: Desk, kind: Kind, odd: str
     ],
 )
 def test_a_way_that_cant_be_called_is_the_snippets_mistake(desk: Desk, text: str, said: str) -> None:
-    found = desk.finding(text, Kind.SQLITE, Form.FUNCTIONS)
+    found = desk.finding(text, Dialect.SQLITE, Form.FUNCTIONS)
     assert found.verdict is Verdict.FAILS
     assert said in found.message
 
 
-@pytest.mark.parametrize("kind", BOTH)
-def test_a_world_that_cant_be_built_is_told_by_its_statement(desk: Desk, kind: Kind) -> None:
+@pytest.mark.parametrize("dialect", BOTH)
+def test_a_world_that_cant_be_built_is_told_by_its_statement(desk: Desk, dialect: Dialect) -> None:
     found = desk.trial(
-        "op.drop_table('t')", kind, given="CREATE TABLE t (id INTEGER); CREATE TABEL u (id INTEGER)"
+        "op.drop_table('t')", dialect, given="CREATE TABLE t (id INTEGER); CREATE TABEL u (id INTEGER)"
     )
     assert found.refusal is not None
     assert (found.refusal.kind, found.refusal.statement) == (
-        "SyntaxError" if kind is Kind.POSTGRES else "OperationalError",
+        "SyntaxError" if dialect is Dialect.POSTGRES else "OperationalError",
         "CREATE TABEL u (id INTEGER)",
     )
 
@@ -229,17 +229,17 @@ def test_hints_are_the_same_after_each_trial(desk: Desk) -> None:
         " sa.Column('total', sa.Integer, sa.CheckConstraint('total > 5')))"
     )
     text = trial.Text(Form.FUNCTIONS, WAYS.format(up, down))
-    known = trial._hints(text, Kind.POSTGRES)
+    known = trial._hints(text, Dialect.POSTGRES)
     before = repr(known)
     assert known.enums == {"state": ("open", "paid")}
-    first = desk.trial(text.text, Kind.POSTGRES, text.form)
-    assert desk.trial(text.text, Kind.POSTGRES, text.form) == first
-    assert trial._hints(text, Kind.POSTGRES) is known
+    first = desk.trial(text.text, Dialect.POSTGRES, text.form)
+    assert desk.trial(text.text, Dialect.POSTGRES, text.form) == first
+    assert trial._hints(text, Dialect.POSTGRES) is known
     assert repr(known) == before
 
 
 def test_nobody_can_write_into_hints(desk: Desk) -> None:
-    known = trial._hints(trial.Text(Form.FUNCTIONS, DROP), Kind.SQLITE)
+    known = trial._hints(trial.Text(Form.FUNCTIONS, DROP), Dialect.SQLITE)
     assert set(known.columns) == {"books.isbn"}
     for field in fields(known):
         with pytest.raises(FrozenInstanceError):
@@ -250,7 +250,7 @@ def test_nobody_can_write_into_hints(desk: Desk) -> None:
 
 def test_a_draft_gets_copies_of_hints(desk: Desk) -> None:
     text = WAYS.format("op.drop_table('t')", "op.create_table('t', sa.Column('n', sa.Text))")
-    known = trial._hints(trial.Text(Form.FUNCTIONS, text), Kind.SQLITE)
+    known = trial._hints(trial.Text(Form.FUNCTIONS, text), Dialect.SQLITE)
     before = repr(known)
     draft = Draft()
     table = SchemaTracker(draft, hints=known).table("t")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.editions.book import this_book
 from migration_cookbook.editions.ledger import read_ledger
 from migration_cookbook.editions.marks import with_marks
@@ -87,15 +87,18 @@ def test_the_ledger_says_of_the_newest_pair_what_is_so(
     told = read_ledger(BOOK.ledger)
     assert told is not None
     entries = {entry.text: entry for entry in told.sheets[path.stem]}
-    names = {Kind.SQLITE: "SQLite", Kind.POSTGRES: f"PostgreSQL {run.versions[Kind.POSTGRES].split('.')[0]}"}
+    names = {
+        Dialect.SQLITE: "SQLite",
+        Dialect.POSTGRES: f"PostgreSQL {run.versions[Dialect.POSTGRES].split('.')[0]}",
+    }
     ran = [one for one in by_sheet[path.stem] if one.snippet.skip is None]
     assert set(entries) == {one.snippet.text for one in ran}, "Run `make matrix`."
     for one in ran:
-        for kind, finding in one.findings.items():
-            steps = entries[one.snippet.text].steps.get(names[kind])
+        for dialect, finding in one.findings.items():
+            steps = entries[one.snippet.text].steps.get(names[dialect])
             if steps is None:
                 # On which database a command line runs changes nothing.
-                assert kind is Kind.POSTGRES
+                assert dialect is Dialect.POSTGRES
                 assert not sent(one.snippet, finding)
                 continue
             newest = steps[-1]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.values.snippet import Form
@@ -65,7 +65,7 @@ def test_a_notebook_is_read_cell_by_cell(tmp_path: Path) -> None:
     for snippet in found:
         first = snippet.text.splitlines()[0].removeprefix("alembic ")
         assert json.dumps(first)[1:-1] in lines[snippet.line - 1]
-    assert set(found[1].expected) == {Kind.POSTGRES}
+    assert set(found[1].expected) == {Dialect.POSTGRES}
 
 
 @pytest.mark.parametrize("indent", [None, 1])
@@ -205,7 +205,7 @@ def test_docstrings_are_read_and_lines_are_the_files(tmp_path: Path) -> None:
         word = written.text.splitlines()[0] if written else r'op.escaped("\\d \"q\"")'
         assert word in lines[snippet.line - 1]
     assert found[3].text.endswith('op.tested("c")')
-    assert set(found[0].expected) == {Kind.SQLITE}
+    assert set(found[0].expected) == {Dialect.SQLITE}
 
 
 def test_line_ends_within_a_docstring_line_move_nothing(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.reading.info import Declared, InfoMistake, read_info
 from migration_cookbook.verify.reading.page import PageMistake
@@ -31,8 +31,8 @@ def test_all_that_can_be_declared() -> None:
     )
     assert found == Declared(
         expected={
-            Kind.SQLITE: Expected(Verdict.FAILS, "syntax error", "3.53"),
-            Kind.POSTGRES: Expected(Verdict.OUTSIDE),
+            Dialect.SQLITE: Expected(Verdict.FAILS, "syntax error", "3.53"),
+            Dialect.POSTGRES: Expected(Verdict.OUTSIDE),
         },
         skip="why",
         given="CREATE TABLE a (id int)",
@@ -59,7 +59,7 @@ def test_all_that_can_be_declared() -> None:
     ],
 )
 def test_a_verdict_may_name_a_part_of_the_message(value: str, expected: Expected) -> None:
-    assert declared(f"sqlite={value}").expected == {Kind.SQLITE: expected}
+    assert declared(f"sqlite={value}").expected == {Dialect.SQLITE: expected}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_what_other_tools_write_declares_nothing(info: str, language: str) -> No
 
 
 def test_ours_may_stand_beside_theirs() -> None:
-    declared = Declared(expected={Kind.SQLITE: Expected(Verdict.FAILS)})
+    declared = Declared(expected={Dialect.SQLITE: Expected(Verdict.FAILS)})
     assert read_info('python {.annotate #a title="x" sqlite=fails 1,3-5}') == ("python", declared)
     assert read_info("python {1,4-6} {sqlite=fails} theme={null}") == ("python", declared)
 
@@ -181,6 +181,6 @@ def test_a_snippet_bears_what_is_declared(tmp_path: Path) -> None:
         '```python {sqlite=fails skip="later" given="a" shows=X-1 name=first on=sqlite}\nop.drop_table("a")\n```\n'
     )
     (snippet,) = read(page)
-    assert snippet.expected == {Kind.SQLITE: Expected(Verdict.FAILS)}
-    assert snippet.on == (Kind.SQLITE,)
+    assert snippet.expected == {Dialect.SQLITE: Expected(Verdict.FAILS)}
+    assert snippet.on == (Dialect.SQLITE,)
     assert (snippet.skip, snippet.given, snippet.shows, snippet.name) == ("later", "a", ("X-1",), "first")

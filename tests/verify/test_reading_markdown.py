@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.values.snippet import Form
@@ -131,13 +131,13 @@ def test_a_fence_that_is_never_closed_is_said(page: Page, text: str, line: int) 
 @pytest.mark.parametrize(
     ("top", "on"),
     [
-        ("databases: [sqlite, postgres]", [Kind.SQLITE, Kind.POSTGRES]),
-        ("databases: [postgres]", [Kind.POSTGRES]),
-        ("databases:\n  - sqlite\nafter: postgres", [Kind.SQLITE]),
-        ("title: on postgres", [Kind.SQLITE, Kind.POSTGRES]),
+        ("databases: [sqlite, postgres]", [Dialect.SQLITE, Dialect.POSTGRES]),
+        ("databases: [postgres]", [Dialect.POSTGRES]),
+        ("databases:\n  - sqlite\nafter: postgres", [Dialect.SQLITE]),
+        ("title: on postgres", [Dialect.SQLITE, Dialect.POSTGRES]),
     ],
 )
-def test_a_page_may_be_about_one_database(page: Page, top: str, on: list[Kind]) -> None:
+def test_a_page_may_be_about_one_database(page: Page, top: str, on: list[Dialect]) -> None:
     (snippet,) = page(f"---\n{top}\n---\n\n```python\n{ADD}\n```\n")
     assert list(snippet.on) == on
 
@@ -177,7 +177,7 @@ def test_alembic_lines_of_a_cell_are_commands(page: Page, tmp_path: Path) -> Non
     (snippet,) = read(tmp_path / "other.md")
     assert (snippet.line, snippet.form) == (3, Form.COMMANDS)
     assert snippet.text == "alembic upgrade  head\nalembic current"
-    assert snippet.on == (Kind.SQLITE,)
+    assert snippet.on == (Dialect.SQLITE,)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_cell_may_say_what_stands_below_and_what_is_given(
 ) -> None:
     snippet = cell(page, f"%%op {options}\n{text}")
     assert (snippet.form, snippet.text, snippet.given) == (form, text, given)
-    assert snippet.on == ((Kind.SQLITE,) if "sqlite" in options else (Kind.SQLITE, Kind.POSTGRES))
+    assert snippet.on == ((Dialect.SQLITE,) if "sqlite" in options else (Dialect.SQLITE, Dialect.POSTGRES))
 
 
 @pytest.mark.parametrize(
@@ -209,10 +209,10 @@ def test_other_magics_are_foreign(page: Page, text: str) -> None:
 def test_fails_above_a_cell_declares(page: Page) -> None:
     snippet = cell(page, f"%%fails sqlite<3.53\n%%op\n{ADD}")
     assert snippet.line == 4
-    assert {kind: (each.verdict, each.until) for kind, each in snippet.expected.items()} == {
-        Kind.SQLITE: ("fails", "3.53")
+    assert {dialect: (each.verdict, each.until) for dialect, each in snippet.expected.items()} == {
+        Dialect.SQLITE: ("fails", "3.53")
     }
-    assert set(cell(page, f"%%fails\n%%op\n{ADD}").expected) == {Kind.SQLITE, Kind.POSTGRES}
+    assert set(cell(page, f"%%fails\n%%op\n{ADD}").expected) == {Dialect.SQLITE, Dialect.POSTGRES}
     with pytest.raises(PageMistake, match=r"page\.md:1: %%fails does not understand `mysql`"):
         cell(page, f"%%fails mysql\n%%op\n{ADD}")
 

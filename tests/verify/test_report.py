@@ -12,7 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 from processes import of_two_processes
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.locks import Lock
 from migration_cookbook.verify.judging.expecting import held_to_declaration
 from migration_cookbook.verify.report import FORMATS, terminal
@@ -22,7 +22,7 @@ from migration_cookbook.verify.values.checked import Checked
 from migration_cookbook.verify.values.snippet import Expected, Form, Snippet
 from migration_cookbook.verify.values.verdict import Finding, Verdict
 
-VERSIONS = {Kind.SQLITE: "3.40.1", Kind.POSTGRES: "18.6"}
+VERSIONS = {Dialect.SQLITE: "3.40.1", Dialect.POSTGRES: "18.6"}
 SYNTAX_ERROR = 'OperationalError: near "ALTER": syntax error'
 WORLD = ("CREATE TABLE books (id INTEGER)", "INSERT INTO books VALUES (1)")
 
@@ -31,12 +31,12 @@ def snippet(line: int, text: str, **more: object) -> Snippet:
     return Snippet("docs/a|b<c>.md", line, "python", Form.OPERATIONS, text, **more)
 
 
-def finding(kind: Kind, verdict: Verdict = Verdict.WORKS, message: str = "", **more: object) -> Finding:
-    return Finding(kind, verdict, message, **more)
+def finding(dialect: Dialect, verdict: Verdict = Verdict.WORKS, message: str = "", **more: object) -> Finding:
+    return Finding(dialect, verdict, message, **more)
 
 
-def on_both(verdict: Verdict = Verdict.WORKS, message: str = "", **more: object) -> dict[Kind, Finding]:
-    return {kind: finding(kind, verdict, message, **more) for kind in BOTH}
+def on_both(verdict: Verdict = Verdict.WORKS, message: str = "", **more: object) -> dict[Dialect, Finding]:
+    return {dialect: finding(dialect, verdict, message, **more) for dialect in BOTH}
 
 
 HELPER = Checked(snippet(3, "def helper(): ...", name="the helper"), on_both())
@@ -49,31 +49,31 @@ REFUSED = Checked(
         20, "op.alter_column('books', 'title', nullable=False)\n```\nop.more()", depends_on=(HELPER.snippet,)
     ),
     {
-        Kind.SQLITE: finding(
-            Kind.SQLITE,
+        Dialect.SQLITE: finding(
+            Dialect.SQLITE,
             Verdict.FAILS,
             SYNTAX_ERROR,
             better=("`with op.batch_alter_table(…)` rebuilds",),
             assumed=WORLD,
         ),
-        Kind.POSTGRES: finding(
-            Kind.POSTGRES, sent=("ALTER TABLE books",), assumed=("CREATE TABLE books (id SERIAL)",)
+        Dialect.POSTGRES: finding(
+            Dialect.POSTGRES, sent=("ALTER TABLE books",), assumed=("CREATE TABLE books (id SERIAL)",)
         ),
     },
 )
 DECLARED = Checked(
-    snippet(30, "op.execute('<&>')", expected={Kind.SQLITE: Expected(Verdict.FAILS, "syntax error")}),
-    {**on_both(), Kind.SQLITE: finding(Kind.SQLITE, Verdict.FAILS, SYNTAX_ERROR, better=("no news",))},
+    snippet(30, "op.execute('<&>')", expected={Dialect.SQLITE: Expected(Verdict.FAILS, "syntax error")}),
+    {**on_both(), Dialect.SQLITE: finding(Dialect.SQLITE, Verdict.FAILS, SYNTAX_ERROR, better=("no news",))},
 )
 WARNED = Checked(
     snippet(40, "op.create_index('i', 't', ['c'])"),
-    {**on_both(), Kind.SQLITE: finding(Kind.SQLITE, warnings=("postgresql_using is ignored",))},
+    {**on_both(), Dialect.SQLITE: finding(Dialect.SQLITE, warnings=("postgresql_using is ignored",))},
 )
 LOCKED = Checked(
     snippet(50, "op.drop_column('a', 'b')"),
     {
-        Kind.POSTGRES: finding(
-            Kind.POSTGRES,
+        Dialect.POSTGRES: finding(
+            Dialect.POSTGRES,
             locks=(
                 Lock("books", "ACCESS EXCLUSIVE", True, ("SELECT", "INSERT", "UPDATE")),
                 Lock("authors", "SHARE", False, ()),
@@ -175,7 +175,7 @@ def test_good_means_found_and_all_as_declared(run: Run, good: bool) -> None:
 
 
 def test_marks() -> None:
-    marks = [[RUN.mark(one, kind) for kind in BOTH] for one in RUN.checked]
+    marks = [[RUN.mark(one, dialect) for dialect in BOTH] for one in RUN.checked]
     fine, bad, warned, skipped = Mark.AS_DECLARED, Mark.NOT_AS_DECLARED, Mark.WARNED, Mark.SKIPPED
     assert marks == [
         [fine, fine],
@@ -249,9 +249,9 @@ def test_equal_findings_are_told_once(capsys: pytest.CaptureFixture[str]) -> Non
     assert told.count("SQLite and PostgreSQL: works") == 1
     assert told.count("DROP TABLE a;") == 1
     assert told.count("SQL sent on the way down:\n      CREATE TABLE a (\n        id INTEGER\n      );") == 1
-    differing = replace(WORKING.findings[Kind.POSTGRES], assumed=("CREATE TABLE a (id SERIAL)",))
+    differing = replace(WORKING.findings[Dialect.POSTGRES], assumed=("CREATE TABLE a (id SERIAL)",))
     terminal.tell(
-        run_of(replace(WORKING, findings={**WORKING.findings, Kind.POSTGRES: differing}), show_sql=True)
+        run_of(replace(WORKING, findings={**WORKING.findings, Dialect.POSTGRES: differing}), show_sql=True)
     )
     told = capsys.readouterr().out
     assert told.count("DROP TABLE a;") == 1

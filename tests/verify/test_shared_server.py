@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook.databases.connections import connect
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
-from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.trial.shared_server import refusal
 from migration_cookbook.verify.values.snippet import Form, Snippet
@@ -144,13 +144,13 @@ def tried(verify_server: Server, tmp_path_factory: pytest.TempPathFactory) -> It
             for statement in THEIRS:
                 admin.execute(statement.encode())
             before = admin.execute(SEEN).fetchall()
-            found = list(check(page, Settings(workspace, (Kind.POSTGRES,))))
+            found = list(check(page, Settings(workspace, (Dialect.POSTGRES,))))
             after = admin.execute(SEEN).fetchall()
         finally:
             admin.execute(b"ALTER SYSTEM RESET ALL")
             for statement in GONE:
                 admin.execute(statement.encode())
-    findings = {(one.snippet.text, one.snippet.form): one.findings[Kind.POSTGRES] for one in found}
+    findings = {(one.snippet.text, one.snippet.form): one.findings[Dialect.POSTGRES] for one in found}
     yield Tried(findings, before, after)
 
 
@@ -192,7 +192,7 @@ def test_on_the_cookbooks_own_server_a_role_reaches_only_what_it_owns(
     ]
     with connect(verify_server.url) as admin:
         before = admin.execute(SEEN).fetchall()
-        found = list(check(snippets, Settings(verify_workspace, (Kind.POSTGRES,))))
+        found = list(check(snippets, Settings(verify_workspace, (Dialect.POSTGRES,))))
         after = admin.execute(SEEN).fetchall()
     assert after == before
     assert len(found) == len(WHOLE_SERVER)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.verify.values.verdict import Verdict
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 BATCH = 'with op.batch_alter_table("trips") as batch_op:\n    batch_op.'
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("dialect", BOTH)
 @pytest.mark.parametrize(
     ("text", "argument"),
     [
@@ -28,12 +28,12 @@ BATCH = 'with op.batch_alter_table("trips") as batch_op:\n    batch_op.'
         (BATCH + 'alter_column("day", existing_typ=sa.Date(), nullable=True)', "existing_typ"),
     ],
 )
-def test_an_argument_that_nobody_reads(desk: Desk, text: str, argument: str, kind: Kind) -> None:
-    finding = desk.finding(text, kind)
+def test_an_argument_that_nobody_reads(desk: Desk, text: str, argument: str, dialect: Dialect) -> None:
+    finding = desk.finding(text, dialect)
     assert f"the argument {argument} is passed over in silence: nobody knows it" in finding.warnings
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("dialect", BOTH)
 @pytest.mark.parametrize(
     "text",
     [
@@ -45,13 +45,13 @@ def test_an_argument_that_nobody_reads(desk: Desk, text: str, argument: str, kin
         BATCH + 'add_column(sa.Column("seats", sa.Integer), insert_after="id")',
     ],
 )
-def test_an_argument_for_some_database_is_read(desk: Desk, text: str, kind: Kind) -> None:
-    assert "passed over" not in " ".join(desk.finding(text, kind).warnings)
+def test_an_argument_for_some_database_is_read(desk: Desk, text: str, dialect: Dialect) -> None:
+    assert "passed over" not in " ".join(desk.finding(text, dialect).warnings)
 
 
 @pytest.mark.parametrize("type_", ["NUMBER", "STRING(10)", "SERIAL", "mood"])
 def test_a_type_that_sqlite_does_not_know(desk: Desk, type_: str) -> None:
-    finding = desk.finding(f"ALTER TABLE trips ADD COLUMN seats {type_}", Kind.SQLITE, Form.SQL)
+    finding = desk.finding(f"ALTER TABLE trips ADD COLUMN seats {type_}", Dialect.SQLITE, Form.SQL)
     assert finding.verdict is Verdict.WORKS
     word = type_.partition("(")[0].upper()
     assert finding.warnings == (
@@ -63,11 +63,11 @@ def test_a_type_that_sqlite_does_not_know(desk: Desk, type_: str) -> None:
     "type_", ["INT", "numeric(8, 2)", "DOUBLE PRECISION", "TIMESTAMP WITH TIME ZONE", "UUID", "TINYINT", ""]
 )
 def test_a_type_that_some_database_knows(desk: Desk, type_: str) -> None:
-    assert not desk.finding(f"ALTER TABLE trips ADD COLUMN seats {type_}", Kind.SQLITE, Form.SQL).warnings
+    assert not desk.finding(f"ALTER TABLE trips ADD COLUMN seats {type_}", Dialect.SQLITE, Form.SQL).warnings
 
 
 def test_types_that_were_there_are_not_told(desk: Desk) -> None:
     given = "CREATE TABLE trips (id MEMO)"
     assert not desk.finding(
-        "ALTER TABLE trips ADD COLUMN seats INT", Kind.SQLITE, Form.SQL, given=given
+        "ALTER TABLE trips ADD COLUMN seats INT", Dialect.SQLITE, Form.SQL, given=given
     ).warnings

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from migration_cookbook.databases import engines
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.editions.book import this_book
 from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.verify.values.verdict import Difference, Verdict
@@ -95,13 +95,13 @@ PAIR = "def upgrade():\n    {}\n\n\ndef downgrade():\n    {}\n"
     ),
 )  # fmt: skip
 def test_operations(desk: Desk, text: str, sqlite: Verdict, postgres: Verdict) -> None:
-    found = {kind: desk.finding(text, kind) for kind in BOTH}
-    assert (found[Kind.SQLITE].verdict, found[Kind.POSTGRES].verdict) == (sqlite, postgres), [
+    found = {dialect: desk.finding(text, dialect) for dialect in BOTH}
+    assert (found[Dialect.SQLITE].verdict, found[Dialect.POSTGRES].verdict) == (sqlite, postgres), [
         finding.message for finding in found.values()
     ]
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("dialect", BOTH)
 @pytest.mark.parametrize(
     ("up", "down", "message"),
     (
@@ -121,8 +121,8 @@ def test_operations(desk: Desk, text: str, sqlite: Verdict, postgres: Verdict) -
         ('op.execute("UPDATE b SET n = n + 1")', 'op.execute("UPDATE b SET n = n - 1")', ""),
     ),
 )
-def test_up_down_and_up(desk: Desk, kind: Kind, up: str, down: str, message: str) -> None:
-    found = desk.finding(PAIR.format(up, down), kind, Form.FUNCTIONS)
+def test_up_down_and_up(desk: Desk, dialect: Dialect, up: str, down: str, message: str) -> None:
+    found = desk.finding(PAIR.format(up, down), dialect, Form.FUNCTIONS)
     assert found.verdict is (FAILS if message else WORKS), found.message
     assert found.message.startswith(message)
 
@@ -132,13 +132,13 @@ def test_the_world_agrees_with_the_way_down(desk: Desk) -> None:
         'op.alter_column("books", "title", type_=sa.Text(), existing_type=sa.String(80), nullable=False)',
         'op.alter_column("books", "title", type_=sa.String(80), existing_type=sa.Text(), nullable=True)',
     )
-    found = desk.finding(text, Kind.POSTGRES, Form.FUNCTIONS)
+    found = desk.finding(text, Dialect.POSTGRES, Form.FUNCTIONS)
     assert found.verdict is WORKS, found.message
     assert "title VARCHAR(80)" in found.assumed[0]
     assert found.sent_down[0].startswith("ALTER TABLE books ALTER COLUMN title TYPE VARCHAR(80)")
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("dialect", BOTH)
 @pytest.mark.parametrize(
     ("sql", "verdict"),
     (
@@ -154,12 +154,12 @@ def test_the_world_agrees_with_the_way_down(desk: Desk) -> None:
         ("-- nothing but words", Verdict.NOTHING_RAN),
     ),
 )
-def test_sql(desk: Desk, kind: Kind, sql: str, verdict: Verdict) -> None:
-    found = desk.finding(sql, kind, Form.SQL)
+def test_sql(desk: Desk, dialect: Dialect, sql: str, verdict: Verdict) -> None:
+    found = desk.finding(sql, dialect, Form.SQL)
     assert found.verdict is verdict, found.message
 
 
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("dialect", BOTH)
 @pytest.mark.parametrize(
     ("text", "form", "verdict", "message"),
     (
@@ -174,9 +174,9 @@ def test_sql(desk: Desk, kind: Kind, sql: str, verdict: Verdict) -> None:
     ),
 )
 def test_what_is_no_plain_success(
-    desk: Desk, kind: Kind, text: str, form: Form, verdict: Verdict, message: str
+    desk: Desk, dialect: Dialect, text: str, form: Form, verdict: Verdict, message: str
 ) -> None:
-    found = desk.finding(text, kind, form)
+    found = desk.finding(text, dialect, form)
     assert found.verdict is verdict, found.message
     assert message in found.message
 
@@ -186,19 +186,19 @@ def test_a_role_or_a_function_of_the_authors_is_context(desk: Desk) -> None:
         ('op.execute("GRANT SELECT ON books TO reporting")', "the role reporting"),
         ('op.execute("SELECT shop_total(id) FROM orders")', "the function shop_total"),
     ):
-        found = desk.finding(text, Kind.POSTGRES)
+        found = desk.finding(text, Dialect.POSTGRES)
         assert (found.verdict, found.message) == (Verdict.NEEDS_CONTEXT, missing)
 
 
 def test_what_is_stated_is_all_that_is_there(desk: Desk) -> None:
     given = "CREATE TABLE shelves (code VARCHAR(3)); INSERT INTO shelves VALUES ('A1')"
-    for kind in BOTH:
-        found = desk.finding('op.drop_column("shelves", "code")', kind, given=given)
+    for dialect in BOTH:
+        found = desk.finding('op.drop_column("shelves", "code")', dialect, given=given)
         assert found.assumed == (
             "CREATE TABLE shelves (code VARCHAR(3))",
             "INSERT INTO shelves VALUES ('A1')",
         )
-        missing = desk.finding('op.drop_table("books")', kind, given=given)
+        missing = desk.finding('op.drop_table("books")', dialect, given=given)
         assert missing.verdict is FAILS
 
 
@@ -206,15 +206,15 @@ def test_earlier_definitions_are_there_and_earlier_operations_are_not(desk: Desk
     before = (
         (Form.OPERATIONS, 'members = sa.table("members", sa.column("name"))\nop.drop_table("members")'),
     )
-    for kind in BOTH:
-        found = desk.finding("op.execute(members.delete())", kind, before=before)
+    for dialect in BOTH:
+        found = desk.finding("op.execute(members.delete())", dialect, before=before)
         assert found.verdict is WORKS, found.message
         assert found.sent == ("DELETE FROM members",)
 
 
 def test_rows_stand_in_the_world(desk: Desk) -> None:
-    for kind in BOTH:
-        found = desk.finding('op.drop_column("books", "title")', kind)
+    for dialect in BOTH:
+        found = desk.finding('op.drop_column("books", "title")', dialect)
         assert any("INSERT INTO books" in statement and "title 3" in statement for statement in found.assumed)
 
 
@@ -225,7 +225,7 @@ def test_nothing_stays_in_the_database(desk: Desk) -> None:
         'op.execute("CREATE TABLE kept (id int)")\nop.execute("COMMIT")',
         "op.get_bind().commit()",
     ):
-        desk.finding(text, Kind.POSTGRES)
+        desk.finding(text, Dialect.POSTGRES)
         with engines.engine(desk.scratch).connect() as connection:
             assert sa.inspect(connection).get_table_names() == []
 
@@ -252,119 +252,127 @@ def test_an_operation_of_somebody_elses_can_say_what_it_needs(desk: Desk) -> Non
     def _needs(operation: EmptyTable, tracker: SchemaTracker) -> None:
         tracker.column(operation.name, "shelf_code", "CHAR(4)")
 
-    for kind in BOTH:
-        found = desk.finding('op.empty_table("shelves")', kind)
+    for dialect in BOTH:
+        found = desk.finding('op.empty_table("shelves")', dialect)
         assert found.verdict is WORKS, found.message
         assert "shelf_code CHAR(4)" in found.assumed[0]
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "warning"),
+    ("text", "dialect", "warning"),
     (
-        ('op.create_index("ix", "b", ["n"], postgresql_where=sa.text("n > 1"))', Kind.SQLITE, "holds all rows"),
-        ('op.create_table("b", sa.Column("at", sa.DateTime, server_default=sa.text("NOW()")))', Kind.SQLITE, "first INSERT"),
-        ('op.bulk_insert(sa.table("r", sa.column("name")), [{"nmae": "x"}])', Kind.POSTGRES, "'nmae'"),
-        ('op.add_column("members", sa.Column("x", sa.Text))\nop.drop_column("membres", "y")', Kind.SQLITE, "nearly the same"),
-        ('op.get_bind().execute(sa.text("DELETE FROM b WHERE id = :n"), {"n": 3})', Kind.POSTGRES, "printed as NULL"),
+        ('op.create_index("ix", "b", ["n"], postgresql_where=sa.text("n > 1"))', Dialect.SQLITE, "holds all rows"),
+        ('op.create_table("b", sa.Column("at", sa.DateTime, server_default=sa.text("NOW()")))', Dialect.SQLITE, "first INSERT"),
+        ('op.bulk_insert(sa.table("r", sa.column("name")), [{"nmae": "x"}])', Dialect.POSTGRES, "'nmae'"),
+        ('op.add_column("members", sa.Column("x", sa.Text))\nop.drop_column("membres", "y")', Dialect.SQLITE, "nearly the same"),
+        ('op.get_bind().execute(sa.text("DELETE FROM b WHERE id = :n"), {"n": 3})', Dialect.POSTGRES, "printed as NULL"),
     ),
 )  # fmt: skip
-def test_warnings(desk: Desk, text: str, kind: Kind, warning: str) -> None:
-    found = desk.finding(text, kind)
+def test_warnings(desk: Desk, text: str, dialect: Dialect, warning: str) -> None:
+    found = desk.finding(text, dialect)
     assert any(warning in one for one in found.warnings), (found.verdict, found.message, found.warnings)
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "better"),
+    ("text", "dialect", "better"),
     (
-        ('op.execute("CREATE INDEX CONCURRENTLY i ON b (n)")', Kind.POSTGRES, "autocommit_block"),
-        ('op.alter_column("b", "n", nullable=False)', Kind.SQLITE, "batch_alter_table"),
-        ('op.execute("ALTER TABLE b ADD EXCLUDE USING gist (room_id WITH =)")', Kind.POSTGRES, "btree_gist"),
-        ('op.add_column("b", sa.Column("n", sa.Integer, nullable=False))', Kind.POSTGRES, "server_default"),
+        ('op.execute("CREATE INDEX CONCURRENTLY i ON b (n)")', Dialect.POSTGRES, "autocommit_block"),
+        ('op.alter_column("b", "n", nullable=False)', Dialect.SQLITE, "batch_alter_table"),
+        (
+            'op.execute("ALTER TABLE b ADD EXCLUDE USING gist (room_id WITH =)")',
+            Dialect.POSTGRES,
+            "btree_gist",
+        ),
+        (
+            'op.add_column("b", sa.Column("n", sa.Integer, nullable=False))',
+            Dialect.POSTGRES,
+            "server_default",
+        ),
     ),
 )
-def test_better_ways(desk: Desk, text: str, kind: Kind, better: str) -> None:
-    assert any(better in one for one in desk.finding(text, kind).better)
-    assert desk.finding('op.add_column("b", sa.Column("n", sa.Integer))', kind).better == ()
+def test_better_ways(desk: Desk, text: str, dialect: Dialect, better: str) -> None:
+    assert any(better in one for one in desk.finding(text, dialect).better)
+    assert desk.finding('op.add_column("b", sa.Column("n", sa.Integer))', dialect).better == ()
 
 
 CREATED = 'op.create_index("i", "b", ["n"], {})'
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "differences"),
+    ("text", "dialect", "differences"),
     (
-        (CREATED.format('postgresql_where=sa.text("n > 1")'), Kind.SQLITE, [Difference.WHOLE_INDEX]),
-        (CREATED.format('sqlite_where=sa.text("n > 1")'), Kind.POSTGRES, [Difference.WHOLE_INDEX]),
+        (CREATED.format('postgresql_where=sa.text("n > 1")'), Dialect.SQLITE, [Difference.WHOLE_INDEX]),
+        (CREATED.format('sqlite_where=sa.text("n > 1")'), Dialect.POSTGRES, [Difference.WHOLE_INDEX]),
         (
             CREATED.format('postgresql_using="gin", postgresql_ops={"n": "gin_trgm_ops"}'),
-            Kind.SQLITE,
+            Dialect.SQLITE,
             [Difference.PLAIN_INDEX],
         ),
-        (CREATED.format("mysql_length=5"), Kind.POSTGRES, [Difference.OTHER]),
-        ('op.add_column("b", sa.Column("n", sa.Text, comment="x"))', Kind.SQLITE, [Difference.NO_COMMENT]),
+        (CREATED.format("mysql_length=5"), Dialect.POSTGRES, [Difference.OTHER]),
+        ('op.add_column("b", sa.Column("n", sa.Text, comment="x"))', Dialect.SQLITE, [Difference.NO_COMMENT]),
         (
             'op.create_table("t", sa.Column("n", sa.Integer, sa.ForeignKey("b.id", ondelete="CASCADE")))',
-            Kind.SQLITE,
+            Dialect.SQLITE,
             [Difference.FOREIGN_KEYS_OFF],
         ),
         (
             'op.execute("CREATE TABLE t (n TEXT DEFAULT (nonsense()))")',
-            Kind.SQLITE,
+            Dialect.SQLITE,
             [Difference.INSERT_FAILS],
         ),
-        ('op.execute("CREATE TABLE t (n NONSENSE)")', Kind.SQLITE, [Difference.OTHER]),
+        ('op.execute("CREATE TABLE t (n NONSENSE)")', Dialect.SQLITE, [Difference.OTHER]),
         (
             'op.get_bind().execute(sa.text("DELETE FROM b WHERE id = :n"), {"n": 3})',
-            Kind.POSTGRES,
+            Dialect.POSTGRES,
             [Difference.OFFLINE],
         ),
-        ('op.add_column("b", sa.Column("n", sa.Text))', Kind.SQLITE, []),
+        ('op.add_column("b", sa.Column("n", sa.Text))', Dialect.SQLITE, []),
     ),
 )
 def test_what_a_warning_comes_down_to(
-    desk: Desk, text: str, kind: Kind, differences: list[Difference]
+    desk: Desk, text: str, dialect: Dialect, differences: list[Difference]
 ) -> None:
-    found = desk.finding(text, kind)
+    found = desk.finding(text, dialect)
     assert (list(found.differences), bool(found.warnings)) == (differences, bool(differences)), found
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "needed"),
+    ("text", "dialect", "needed"),
     (
-        ('op.alter_column("b", "n", nullable=False)', Kind.SQLITE, True),
-        ('op.alter_column("b", "n", nullable=False)', Kind.POSTGRES, False),
-        ('op.create_unique_constraint("u", "b", ["n"])', Kind.SQLITE, True),
-        ('op.add_column("b", sa.Column("n", sa.Date, server_default=sa.func.now()))', Kind.SQLITE, True),
-        ('op.execute("CREATE EXTENSION pg_trgm")', Kind.SQLITE, False),
+        ('op.alter_column("b", "n", nullable=False)', Dialect.SQLITE, True),
+        ('op.alter_column("b", "n", nullable=False)', Dialect.POSTGRES, False),
+        ('op.create_unique_constraint("u", "b", ["n"])', Dialect.SQLITE, True),
+        ('op.add_column("b", sa.Column("n", sa.Date, server_default=sa.func.now()))', Dialect.SQLITE, True),
+        ('op.execute("CREATE EXTENSION pg_trgm")', Dialect.SQLITE, False),
     ),
 )
-def test_whether_a_batch_is_needed(desk: Desk, text: str, kind: Kind, needed: bool) -> None:
-    assert desk.finding(text, kind).needs_batch is needed
+def test_whether_a_batch_is_needed(desk: Desk, text: str, dialect: Dialect, needed: bool) -> None:
+    assert desk.finding(text, dialect).needs_batch is needed
 
 
 BY_DIALECT = 'if op.get_context().dialect.name == "postgresql":'
 
 
-@pytest.mark.parametrize("kind", BOTH)
-def test_what_execute_if_is_mistaken_for_is_said_as_on_the_sheet(desk: Desk, kind: Kind) -> None:
-    (better,) = desk.finding('op.execute_if(dialect="postgresql")', kind).better
+@pytest.mark.parametrize("dialect", BOTH)
+def test_what_execute_if_is_mistaken_for_is_said_as_on_the_sheet(desk: Desk, dialect: Dialect) -> None:
+    (better,) = desk.finding('op.execute_if(dialect="postgresql")', dialect).better
     assert BY_DIALECT in better
     sheet = (this_book().chapters / "cheatsheets" / "op-api.md").read_text(encoding="utf-8")
     _, _, above = sheet.partition('op.execute_if(dialect="postgresql")')[0].rpartition("```\n")
     assert "Instead: ask `op.get_context().dialect.name`." in above
     # It keeps its word, and SQLAlchemy's own `execute_if` doesn't.
-    asked = desk.trial(f'{BY_DIALECT}\n    op.execute("CREATE TABLE t (id INTEGER)")', kind)
-    assert len(asked.sent) == (kind is Kind.POSTGRES)
-    other = "sqlite" if kind is Kind.POSTGRES else "postgresql"
+    asked = desk.trial(f'{BY_DIALECT}\n    op.execute("CREATE TABLE t (id INTEGER)")', dialect)
+    assert len(asked.sent) == (dialect is Dialect.POSTGRES)
+    other = "sqlite" if dialect is Dialect.POSTGRES else "postgresql"
     told = desk.trial(
-        f'op.execute(sa.DDL("CREATE TABLE t (id INTEGER)").execute_if(dialect="{other}"))', kind
+        f'op.execute(sa.DDL("CREATE TABLE t (id INTEGER)").execute_if(dialect="{other}"))', dialect
     )
     assert told.sent == ("CREATE TABLE t (id INTEGER)",)
 
 
 def test_execute_if_is_no_way_out_of_the_transaction_either(desk: Desk) -> None:
     text = 'op.execute_if(\n    "CREATE INDEX CONCURRENTLY i ON b (n)"\n)'
-    assert any("autocommit_block" in one for one in desk.finding(text, Kind.POSTGRES).better)
+    assert any("autocommit_block" in one for one in desk.finding(text, Dialect.POSTGRES).better)
 
 
 @pytest.mark.parametrize(
@@ -393,15 +401,15 @@ def test_execute_if_is_no_way_out_of_the_transaction_either(desk: Desk) -> None:
 )
 def test_the_locks_on_what_others_can_see(desk: Desk, text: str, locks: list[str]) -> None:
     form = Form.FUNCTIONS if "def " in text else Form.OPERATIONS
-    found = desk.trial(text, Kind.POSTGRES, form, locks=True)
+    found = desk.trial(text, Dialect.POSTGRES, form, locks=True)
     told = [
         f"{one.mode} on {one.relation}{', rewritten' if one.rewritten else ''}"
         for one in found.locks
         if not one.made
     ]
     assert told == locks
-    assert desk.trial(text, Kind.SQLITE, form, locks=True).locks == ()
-    assert desk.trial(text, Kind.POSTGRES, form).locks == ()
+    assert desk.trial(text, Dialect.SQLITE, form, locks=True).locks == ()
+    assert desk.trial(text, Dialect.POSTGRES, form).locks == ()
 
 
 def test_a_type_that_goes_with_the_way_down_is_made_again(desk: Desk) -> None:
@@ -413,7 +421,7 @@ def downgrade():
     op.drop_table("alarms")
     op.execute("DROP TYPE IF EXISTS alarm_level")
 """
-    found = desk.trial(text, Kind.POSTGRES, Form.FUNCTIONS)
+    found = desk.trial(text, Dialect.POSTGRES, Form.FUNCTIONS)
     assert (found.ended, found.refusal) == ("done", None)
 
 
@@ -421,13 +429,13 @@ def test_rows_that_a_generated_column_can_not_take_are_left_out(desk: Desk) -> N
     text = (
         'op.add_column("b", sa.Column("r", sa.Numeric(3, 2), sa.Computed("weight / height", persisted=True)))'
     )
-    assert desk.finding(text, Kind.POSTGRES).verdict is Verdict.WORKS
+    assert desk.finding(text, Dialect.POSTGRES).verdict is Verdict.WORKS
     text = 'op.alter_column("b", "weight", existing_type=sa.Numeric(), type_=sa.Numeric(2, 2))'
-    assert desk.finding(text, Kind.POSTGRES).verdict is Verdict.FAILS
+    assert desk.finding(text, Dialect.POSTGRES).verdict is Verdict.FAILS
 
 
-@pytest.mark.parametrize("kind", BOTH)
-def test_an_index_whose_name_says_nothing_is_on_a_table_of_no_project(desk: Desk, kind: Kind) -> None:
-    found = desk.finding('op.drop_index("ix")', kind)
+@pytest.mark.parametrize("dialect", BOTH)
+def test_an_index_whose_name_says_nothing_is_on_a_table_of_no_project(desk: Desk, dialect: Dialect) -> None:
+    found = desk.finding('op.drop_index("ix")', dialect)
     assert found.verdict is WORKS
     assert any("CREATE TABLE some_table " in one for one in found.assumed), found.assumed

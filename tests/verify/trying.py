@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.sandbox.recorder import recording
 from migration_cookbook.verify.judging.judge import judge
 from migration_cookbook.verify.trial.trial import trial
@@ -27,24 +27,24 @@ class Desk:
     def trial(
         self,
         text: str,
-        kind: Kind,
+        dialect: Dialect,
         form: Form = Form.OPERATIONS,
         before: tuple[tuple[Form, str], ...] = (),
         given: str | None = None,
         *,
         locks: bool = False,
     ) -> Trial:
-        url = self.scratch.url if kind is Kind.POSTGRES else None
+        url = self.scratch.url if dialect is Dialect.POSTGRES else None
         with recording() as recorder:
-            return trial(Text(form, text, before, given), kind, url, recorder, locks=locks)
+            return trial(Text(form, text, before, given), dialect, url, recorder, locks=locks)
 
     def finding(
         self,
         text: str,
-        kind: Kind,
+        dialect: Dialect,
         form: Form = Form.OPERATIONS,
         before: tuple[tuple[Form, str], ...] = (),
         given: str | None = None,
     ) -> Finding:
         snippet = Snippet("page.md", 1, "python", form, text)
-        return judge(snippet, kind, self.trial(text, kind, form, before, given))
+        return judge(snippet, dialect, self.trial(text, dialect, form, before, given))

@@ -25,7 +25,7 @@ from places import cookbook, copy_checkout, disposable, environment_in
 
 from migration_cookbook.databases import cluster, keeper, postgres, server
 from migration_cookbook.databases.connections import connect
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import prefix
 from migration_cookbook.editions.book import this_book
 from migration_cookbook.sandbox import opening
@@ -106,21 +106,21 @@ class Witness:
 
     sandbox: Sandbox
     #: The last number whose COMMIT came back.
-    committed: dict[Kind, int] = field(default_factory=lambda: {Kind.SQLITE: 0, Kind.POSTGRES: 0})
+    committed: dict[Dialect, int] = field(default_factory=lambda: {Dialect.SQLITE: 0, Dialect.POSTGRES: 0})
 
     def __str__(self) -> str:
-        counts = (f"{count} rows on {kind.title}" for kind, count in self.committed.items())
+        counts = (f"{count} rows on {dialect.title}" for dialect, count in self.committed.items())
         return f"{' and '.join(counts)} were committed and found again"
 
     def begin(self) -> None:
-        for kind in Kind:
-            with self._open(kind) as connection:
+        for dialect in Dialect:
+            with self._open(dialect) as connection:
                 connection.execute("CREATE TABLE committed (number integer)")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         over = threading.Event()
-        threads = [threading.Thread(target=self._write, args=(kind, over)) for kind in Kind]
+        threads = [threading.Thread(target=self._write, args=(dialect, over)) for dialect in Dialect]
         for thread in threads:
             thread.start()
         try:
@@ -132,23 +132,25 @@ class Witness:
 
     def missing(self) -> dict[str, set[int]]:
         lost = {}
-        for kind in Kind:
-            with self._open(kind) as connection:
+        for dialect in Dialect:
+            with self._open(dialect) as connection:
                 found = {number for (number,) in connection.execute("SELECT number FROM committed")}
-            if missing := set(range(1, self.committed[kind] + 1)) - found:
-                lost[kind.title] = missing
+            if missing := set(range(1, self.committed[dialect] + 1)) - found:
+                lost[dialect.title] = missing
         return lost
 
-    def _write(self, kind: Kind, over: threading.Event) -> None:
+    def _write(self, dialect: Dialect, over: threading.Event) -> None:
         # With the server the connection dies, and with it this thread; the next kill starts another.
-        with contextlib.suppress(psycopg.Error), self._open(kind) as connection:
+        with contextlib.suppress(psycopg.Error), self._open(dialect) as connection:
             while not over.wait(0.005):
-                connection.execute(f"INSERT INTO committed VALUES ({self.committed[kind] + 1})")
-                self.committed[kind] += 1
+                connection.execute(f"INSERT INTO committed VALUES ({self.committed[dialect] + 1})")
+                self.committed[dialect] += 1
 
-    def _open(self, kind: Kind) -> contextlib.AbstractContextManager[sqlite3.Connection | psycopg.Connection]:
-        database = self.sandbox.databases[kind][0]
-        if kind is Kind.SQLITE:
+    def _open(
+        self, dialect: Dialect
+    ) -> contextlib.AbstractContextManager[sqlite3.Connection | psycopg.Connection]:
+        database = self.sandbox.databases[dialect][0]
+        if dialect is Dialect.SQLITE:
             return contextlib.closing(sqlite3.connect(database.name, isolation_level=None))
         return connect(database.url)
 

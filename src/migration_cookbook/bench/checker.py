@@ -142,8 +142,8 @@ def told(mutants: Sequence[Planted]) -> Iterator[Measured]:
             f"≥ {_CAUGHT:.0%}",
             share >= _CAUGHT,
         )
-        counts, all_counts = (Counter(each.mutant.kind for each in some) for some in (caught, mutants))
-        for kind, count in all_counts.items():
-            yield Measured(f"  {kind}: {counts[kind]} of {count}")
+        counts, all_counts = (Counter(each.mutant.mistake for each in some) for some in (caught, mutants))
+        for mistake, count in all_counts.items():
+            yield Measured(f"  {mistake}: {counts[mistake]} of {count}")
         missed = [str(each) for each in mutants if each not in caught]
         yield Measured(f"  not caught: {'; '.join(missed) or 'none'}")

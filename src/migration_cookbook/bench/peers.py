@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.trial import places
 from migration_cookbook.verify.trial.recording import installed
 from migration_cookbook.verify.trial.script import script
@@ -110,7 +110,7 @@ def _given(checked: Checked) -> dict[str, Any]:
         "form": snippet.form.value,
         "text": snippet.text,
         "before": [(other.form.value, other.text) for other in snippet.depends_on],
-        "worlds": {kind.value: checked.findings[kind].assumed for kind in BOTH},
+        "worlds": {dialect.value: checked.findings[dialect].assumed for dialect in BOTH},
     }
 
 
@@ -118,9 +118,13 @@ def try_again(
     form: str, text: str, before: Sequence[tuple[str, str]], worlds: Mapping[str, Sequence[str]], url: sa.URL
 ) -> None:
     """The snippet in its world, on both databases."""
-    for kind in BOTH:
-        world = worlds[kind.value]
-        with places.in_memory(world) if kind is Kind.SQLITE else places.in_transaction(url, world) as ground:
+    for dialect in BOTH:
+        world = worlds[dialect.value]
+        with (
+            places.in_memory(world)
+            if dialect is Dialect.SQLITE
+            else places.in_transaction(url, world) as ground
+        ):
             _up_down_up(form, text, before, ground.connection)
 
 
@@ -141,7 +145,7 @@ def _up_down_up(form: str, text: str, before: Sequence[tuple[str, str]], connect
 
 def subprocesses(checked: Sequence[Checked], url: sa.URL) -> float:
     """Seconds for all of them with the alembic command, on one database after the other."""
-    return sum(sum(_commands(one, kind, url)) for one in checked for kind in BOTH)
+    return sum(sum(_commands(one, dialect, url)) for one in checked for dialect in BOTH)
 
 
 def fit_for_subprocess(checked: Checked) -> bool:
@@ -149,10 +153,12 @@ def fit_for_subprocess(checked: Checked) -> bool:
     return checked.snippet.form in (Form.OPERATIONS, Form.FUNCTIONS) and not checked.snippet.depends_on
 
 
-def _commands(checked: Checked, kind: Kind, url: sa.URL) -> Iterator[float]:
+def _commands(checked: Checked, dialect: Dialect, url: sa.URL) -> Iterator[float]:
     with tempfile.TemporaryDirectory(prefix="cookbook-bench-") as name:
         folder = Path(name)
-        own = url if kind is Kind.POSTGRES else sa.URL.create("sqlite", database=str(folder / "shop.db"))
+        own = (
+            url if dialect is Dialect.POSTGRES else sa.URL.create("sqlite", database=str(folder / "shop.db"))
+        )
         text, both_ways = checked.snippet.text, checked.snippet.form is Form.FUNCTIONS
         if not both_ways:
             text = f"def upgrade():\n{textwrap.indent(textwrap.dedent(text), '    ')}"
@@ -161,7 +167,7 @@ def _commands(checked: Checked, kind: Kind, url: sa.URL) -> Iterator[float]:
         (folder / "versions").mkdir()
         (folder / "versions" / "a1.py").write_text(_HEAD + text, encoding="utf-8")
         both_ways = both_ways and "def downgrade" in text
-        with places.in_database(own, checked.findings[kind].assumed, keep=False):
+        with places.in_database(own, checked.findings[dialect].assumed, keep=False):
             for line in ("upgrade head", "downgrade base", "upgrade head")[: 3 if both_ways else 1]:
                 start = time.perf_counter()
                 subprocess.run(

@@ -78,7 +78,7 @@ def _practice(workspace: Workspace) -> Iterator[Figure]:
         sandbox, _ = practice.open_exercise(workspace, exercise)
         # What the solution comes to is found out once, with the first check.
         practice.check(workspace, exercise, sandbox, "?")
-        databases = {kind: listed[0] for kind, listed in sandbox.databases.items()}
+        databases = {dialect: listed[0] for dialect, listed in sandbox.databases.items()}
         attempt.perform(sandbox.folder, databases, exercise.solution_steps, exercise.id)
         checks.append(_timed(partial(practice.check, workspace, exercise, sandbox, "?")))
     yield Figure("%check, over all exercises", tuple(checks), 1.0)

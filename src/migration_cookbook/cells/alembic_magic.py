@@ -9,7 +9,7 @@ from migration_cookbook.cells.magic import CellError, CellFailed, LineMagic
 from migration_cookbook.cells.notebook import LastMove
 from migration_cookbook.cells.options import read, take_on
 from migration_cookbook.cells.sessions import lock_lines
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Code, Lines, Note, Part
 from migration_cookbook.sandbox import history
@@ -34,7 +34,7 @@ def alembic(notebook: Notebook, line: str) -> None:
     run_command(notebook, command, on, verbose=verbose)
 
 
-def run_command(notebook: Notebook, command: Command, on: Kind | None, *, verbose: bool = False) -> None:
+def run_command(notebook: Notebook, command: Command, on: Dialect | None, *, verbose: bool = False) -> None:
     """Run a parsed command and show what it did; raises CellFailed where a database refused."""
     _refuse_taken_id(notebook, command)
     echo = Lines((f"$ {command.text}",))
@@ -50,27 +50,29 @@ def run_command(notebook: Notebook, command: Command, on: Kind | None, *, verbos
         raise CookbookError(
             f"Autogenerate compares the models with one database. Name it: %{command.text} --on sqlite"
         )
-    kinds = notebook.databases(on) if command.needs_database else [on or Kind.SQLITE]
+    dialects = notebook.databases(on) if command.needs_database else [on or Dialect.SQLITE]
     before: list[Part] = [echo]
-    if command.relative and len(kinds) > 1:
+    if command.relative and len(dialects) > 1:
         before += _different_places(notebook)
-    outcomes: dict[Kind, Outcome] = {}
-    for kind in kinds:
-        if notebook.database(kind) is not None and not _interrupted(outcomes):
-            outcomes[kind] = notebook.sandbox.run(command, kind, verbose=verbose)
+    outcomes: dict[Dialect, Outcome] = {}
+    for dialect in dialects:
+        if notebook.database(dialect) is not None and not _interrupted(outcomes):
+            outcomes[dialect] = notebook.sandbox.run(command, dialect, verbose=verbose)
     _remember(notebook, command, outcomes)
-    failed = tuple(kind for kind, outcome in outcomes.items() if outcome.failure)
+    failed = tuple(dialect for dialect, outcome in outcomes.items() if outcome.failure)
     answers = [
-        Answer(kind, _parts(notebook, command, outcomes[kind], some_failed=bool(failed)))
-        if kind in outcomes
-        else notebook.not_run(kind)
-        for kind in kinds
+        Answer(dialect, _parts(notebook, command, outcomes[dialect], some_failed=bool(failed)))
+        if dialect in outcomes
+        else notebook.not_run(dialect)
+        for dialect in dialects
     ]
-    notebook.publish_answers(answers, before, sent={kind: outcome.sent for kind, outcome in outcomes.items()})
+    notebook.publish_answers(
+        answers, before, sent={dialect: outcome.sent for dialect, outcome in outcomes.items()}
+    )
     if _interrupted(outcomes):
         raise CellError(f"{_what(command)} was interrupted, see above.")
     if failed:
-        worked = tuple(kind for kind in outcomes if kind not in failed)
+        worked = tuple(dialect for dialect in outcomes if dialect not in failed)
         raise CellFailed(_what(command), failed, worked)
 
 
@@ -85,11 +87,11 @@ def sent(notebook: Notebook, line: str) -> None:
         )
     notebook.require_moved(notebook.databases(options.on))
     answers = []
-    for kind in notebook.databases(options.on):
-        if kind in notebook.moves:
+    for dialect in notebook.databases(options.on):
+        if dialect in notebook.moves:
             statements = [
                 statement
-                for statement in notebook.moves[kind].sent
+                for statement in notebook.moves[dialect].sent
                 # SQLite's own settings would set the two databases apart each time.
                 if "--all" in options.flags or not statement.upper().startswith("PRAGMA")
             ]
@@ -98,7 +100,7 @@ def sent(notebook: Notebook, line: str) -> None:
                 if statements
                 else Note("nothing was sent")
             )
-            answers.append(Answer(kind, (part,)))
+            answers.append(Answer(dialect, (part,)))
     notebook.publish_answers(answers)
 
 
@@ -119,30 +121,30 @@ def _what(command: Command) -> str:
     return command.text.removeprefix("alembic ")
 
 
-def _interrupted(outcomes: dict[Kind, Outcome]) -> bool:
+def _interrupted(outcomes: dict[Dialect, Outcome]) -> bool:
     return any(outcome.failure and outcome.failure.interrupted for outcome in outcomes.values())
 
 
 def _different_places(notebook: Notebook) -> list[Part]:
     places = {
-        kind: ", ".join(notebook.sandbox.place(kind)) or "base"
-        for kind in notebook.databases(None)
-        if notebook.database(kind) is not None
+        dialect: ", ".join(notebook.sandbox.place(dialect)) or "base"
+        for dialect in notebook.databases(None)
+        if notebook.database(dialect) is not None
     }
     if len(set(places.values())) < 2:
         return []
-    stands = ", ".join(f"{kind.title} at {place}" for kind, place in places.items())
+    stands = ", ".join(f"{dialect.title} at {place}" for dialect, place in places.items())
     return [
         Note(f"The databases stand at different revisions ({stands}): one step leads each to its own place.")
     ]
 
 
-def _remember(notebook: Notebook, command: Command, outcomes: dict[Kind, Outcome]) -> None:
+def _remember(notebook: Notebook, command: Command, outcomes: dict[Dialect, Outcome]) -> None:
     if not command.moves:
         return
     notebook.moves.clear()
-    for kind, outcome in outcomes.items():
-        notebook.moves[kind] = LastMove(_what(command), outcome.sent, outcome.changes)
+    for dialect, outcome in outcomes.items():
+        notebook.moves[dialect] = LastMove(_what(command), outcome.sent, outcome.changes)
 
 
 def _printed(notebook: Notebook, outcome: Outcome) -> list[Part]:
@@ -156,7 +158,7 @@ def _parts(notebook: Notebook, command: Command, outcome: Outcome, *, some_faile
     parts: list[Part] = [Lines(outcome.lines)] if outcome.lines else []
     if outcome.failure:
         state = outcome.state_lines() if command.moves else ()
-        lock = lock_lines(notebook.sessions, outcome.kind) if outcome.failure.waited_for_a_lock else ()
+        lock = lock_lines(notebook.sessions, outcome.dialect) if outcome.failure.waited_for_a_lock else ()
         parts.append(Lines((*outcome.failure_lines(), *_hint(notebook, outcome), *state, *lock)))
     elif some_failed and command.moves:
         parts.append(Lines((f"worked; now at {outcome.place_text()}",)))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic
-from migration_cookbook.cells.options import kind_named
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.cells.options import dialect_named
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.display.parts import Lines, Note, Part, Verdict
 from migration_cookbook.sandbox.command import split
 from migration_cookbook.sandbox.commandline import tidy
@@ -25,7 +25,7 @@ _USAGE = "Write %%fails, %%fails sqlite or %%fails postgres<18 above the cell."
 class Announcement:
     """Which databases are meant to refuse; with a version, only those before it."""
 
-    kind: Kind
+    dialect: Dialect
     before: str | None
 
 
@@ -54,7 +54,7 @@ def _announcement(word: str) -> Announcement:
     match = re.fullmatch(r"([A-Za-z0-9]+)(?:<(\d+(?:\.\d+)*))?,?", word)
     if match is None:
         raise CookbookError(f"%%fails does not understand `{word}`. {_USAGE}")
-    return Announcement(kind_named(match[1]), match[2])
+    return Announcement(dialect_named(match[1]), match[2])
 
 
 def _run(notebook: Notebook, cell: str) -> None:
@@ -72,16 +72,20 @@ def _run(notebook: Notebook, cell: str) -> None:
 
 def _judge(notebook: Notebook, announced: list[Announcement], failure: CellFailed) -> None:
     ran = {*failure.failed, *failure.worked}
-    meant = {each.kind for each in announced} or ran
+    meant = {each.dialect for each in announced} or ran
     versions = _other_versions(notebook, announced)
-    unexpected = [kind for kind in BOTH if kind in failure.failed and kind not in meant]
-    missing = [kind for kind in BOTH if kind in failure.worked and kind in meant and kind not in versions]
+    unexpected = [dialect for dialect in BOTH if dialect in failure.failed and dialect not in meant]
+    missing = [
+        dialect
+        for dialect in BOTH
+        if dialect in failure.worked and dialect in meant and dialect not in versions
+    ]
     if unexpected or missing:
-        problems = [f"on {kind.title} it failed, and should have worked" for kind in unexpected]
-        problems += [f"on {kind.title} it worked, and should have failed" for kind in missing]
+        problems = [f"on {dialect.title} it failed, and should have worked" for dialect in unexpected]
+        problems += [f"on {dialect.title} it worked, and should have failed" for dialect in missing]
         raise CellError(f"Not as announced: {'; '.join(problems)}.")
     shown: list[Part] = [Verdict("As announced:", _sentence(failure))]
-    if unlike := [versions[kind] for kind in BOTH if kind in failure.worked and kind in versions]:
+    if unlike := [versions[dialect] for dialect in BOTH if dialect in failure.worked and dialect in versions]:
         shown = [Note(line) for line in unlike]
     notebook.publish(shown)
 
@@ -89,39 +93,39 @@ def _judge(notebook: Notebook, announced: list[Announcement], failure: CellFaile
 def _sentence(failure: CellFailed) -> str:
     sentence = f"`{failure.what}` failed"
     if failure.failed:
-        sentence += f" on {' and '.join(kind.title for kind in failure.failed)}"
+        sentence += f" on {' and '.join(dialect.title for dialect in failure.failed)}"
     if failure.worked:
-        sentence += f"; on {' and '.join(kind.title for kind in failure.worked)} it worked"
+        sentence += f"; on {' and '.join(dialect.title for dialect in failure.worked)} it worked"
     return f"{sentence}."
 
 
 def _worked(notebook: Notebook, announced: list[Announcement]) -> None:
     """Nothing failed. That passes only where the version at hand is another than the one announced."""
     versions = _other_versions(notebook, announced)
-    absent = [each.kind for each in announced if notebook.version(each.kind) is None]
-    excused = [kind for kind in BOTH if kind in versions or kind in absent]
-    if announced and all(each.kind in excused for each in announced):
+    absent = [each.dialect for each in announced if notebook.version(each.dialect) is None]
+    excused = [dialect for dialect in BOTH if dialect in versions or dialect in absent]
+    if announced and all(each.dialect in excused for each in announced):
         lines = [
-            versions.get(kind) or f"{kind.title} is not to be had here, so it could not fail."
-            for kind in excused
+            versions.get(dialect) or f"{dialect.title} is not to be had here, so it could not fail."
+            for dialect in excused
         ]
         notebook.publish([Note(line) for line in lines])
         return
-    named = " and ".join(kind.title for kind in BOTH if kind in {each.kind for each in announced})
+    named = " and ".join(dialect.title for dialect in BOTH if dialect in {each.dialect for each in announced})
     where = f" on {named}" if named else ""
     raise CellError(f"Not as announced: this cell was meant to fail{where}, and it worked.")
 
 
-def _other_versions(notebook: Notebook, announced: list[Announcement]) -> dict[Kind, str]:
+def _other_versions(notebook: Notebook, announced: list[Announcement]) -> dict[Dialect, str]:
     """One line for each database whose version is not one of those announced."""
     lines = {}
     for each in announced:
-        version = notebook.version(each.kind)
+        version = notebook.version(each.dialect)
         if each.before is None or version is None:
             continue
         if _numbers(version) >= _numbers(each.before):
-            lines[each.kind] = (
-                f"{each.kind.title} {version} does this. The text is about versions before {each.before}, which refuse."
+            lines[each.dialect] = (
+                f"{each.dialect.title} {version} does this. The text is about versions before {each.before}, which refuse."
             )
     return lines
 

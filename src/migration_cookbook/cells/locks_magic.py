@@ -20,7 +20,7 @@ from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic
 from migration_cookbook.cells.options import read
 from migration_cookbook.cells.sessions import lock_lines
 from migration_cookbook.databases import engines, postgres, server
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Lines, Note, Part, Table
 from migration_cookbook.locks import Step, watching
@@ -72,20 +72,20 @@ def locks(notebook: Notebook, line: str, cell: str) -> None:
     """Run the cell under observation, and leave the database as it was."""
     read("%%locks", line, usage=_USAGE)
     perform = _performer(cell)
-    database = notebook.database(Kind.POSTGRES)
+    database = notebook.database(Dialect.POSTGRES)
     if database is None:
-        notebook.publish_answers([notebook.not_run(Kind.POSTGRES)])
+        notebook.publish_answers([notebook.not_run(Dialect.POSTGRES)])
         return
     ran, said = _rolled_back(database, perform), _ROLLED_BACK
     if _needs_to_be_outside(ran.refused):
         ran, said = _in_a_copy(notebook, database, perform), _COPIED
     parts = [*_told(ran.steps), *_refusal(notebook, ran.refused), Note(said)]
     sent = [step.statement for step in ran.steps]
-    notebook.publish_answers([Answer(Kind.POSTGRES, tuple(parts))], sent={Kind.POSTGRES: sent})
+    notebook.publish_answers([Answer(Dialect.POSTGRES, tuple(parts))], sent={Dialect.POSTGRES: sent})
     if ran.refused is not None and was_interrupted(ran.refused):
         raise CellError("The statement was interrupted, see above.")
     if ran.refused is not None:
-        raise CellFailed("the statement", (Kind.POSTGRES,), ())
+        raise CellFailed("the statement", (Dialect.POSTGRES,), ())
 
 
 def _performer(cell: str) -> Callable[[sa.Connection], None]:
@@ -155,7 +155,7 @@ def _transaction_kept(connection: sa.Connection) -> Iterator[None]:
 
 def _in_a_copy(notebook: Notebook, database: Database, perform: Callable[[sa.Connection], None]) -> _Ran:
     # A database can't be copied while somebody is connected to it.
-    notebook.sessions.rest(Kind.POSTGRES)
+    notebook.sessions.rest(Dialect.POSTGRES)
     with (
         postgres.copied(server.attach(notebook.workspace), database) as copy,
         engines.engine(copy).connect() as connection,
@@ -206,7 +206,7 @@ def _refusal(notebook: Notebook, error: BaseException | None) -> tuple[Part, ...
         return ()
     failure = notebook.sandbox.describe(error)
     sql = sent_lines(failure.sql) if failure.sql else ()
-    lock = lock_lines(notebook.sessions, Kind.POSTGRES) if failure.waited_for_a_lock else ()
+    lock = lock_lines(notebook.sessions, Dialect.POSTGRES) if failure.waited_for_a_lock else ()
     return (Lines((*failure.headline(), *sql, *hints.for_failure(failure), *lock)),)
 
 

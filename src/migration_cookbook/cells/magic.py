@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from migration_cookbook.cells.notebook import Notebook
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.workspace import Workspace
 
 
@@ -53,9 +53,9 @@ class CellError(Exception):
 class CellFailed(CellError):
     """What the cell asked for was refused by these databases; the output above says why."""
 
-    def __init__(self, what: str, failed: tuple[Kind, ...], worked: tuple[Kind, ...]) -> None:
+    def __init__(self, what: str, failed: tuple[Dialect, ...], worked: tuple[Dialect, ...]) -> None:
         self.what, self.failed, self.worked = what, failed, worked
-        where = f" on {' and '.join(kind.title for kind in failed)}" if failed else ""
+        where = f" on {' and '.join(dialect.title for dialect in failed)}" if failed else ""
         super().__init__(f"{what} failed{where}, see above.")
 
 

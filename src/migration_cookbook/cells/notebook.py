@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.display.answers import Answer, combine
 from migration_cookbook.display.parts import Note, Part
 from migration_cookbook.verify.judging.versions import versions
@@ -40,7 +40,7 @@ class Notebook:
 
     shell: InteractiveShell
     workspace: Workspace = field(default_factory=open_workspace)
-    moves: dict[Kind, LastMove] = field(default_factory=dict)
+    moves: dict[Dialect, LastMove] = field(default_factory=dict)
     _sandbox: Sandbox | None = None
     _sessions: Sessions | None = None
 
@@ -86,34 +86,34 @@ class Notebook:
         for name, engine in sandbox.engines().items():
             self.shell.user_ns[name] = engine
 
-    def databases(self, on: Kind | None) -> list[Kind]:
+    def databases(self, on: Dialect | None) -> list[Dialect]:
         """Where a cell runs: the one named, or both."""
         return [on] if on else list(BOTH)
 
-    def database(self, kind: Kind) -> Database | None:
+    def database(self, dialect: Dialect) -> Database | None:
         """The sandbox's database, None where PostgreSQL is not to be had."""
-        databases = self.sandbox.databases.get(kind)
+        databases = self.sandbox.databases.get(dialect)
         return databases[0] if databases else None
 
-    def version(self, kind: Kind) -> str | None:
+    def version(self, dialect: Dialect) -> str | None:
         """Of the database that a cell runs on, also where there is no sandbox; None if it is not to be had."""
         if self._sandbox is None:
-            return versions(self.workspace, (kind,))[kind] or None
-        return self.sandbox.version(kind) if self.database(kind) is not None else None
+            return versions(self.workspace, (dialect,))[dialect] or None
+        return self.sandbox.version(dialect) if self.database(dialect) is not None else None
 
-    def not_run(self, kind: Kind) -> Answer:
+    def not_run(self, dialect: Dialect) -> Answer:
         """The answer of a database that was not asked: it is not to be had, or an interrupt came first."""
-        if self.database(kind) is None:
-            return Answer(kind, (Note(f"not run: {self.sandbox.unavailable}"),))
-        return Answer(kind, (Note("not run: the interrupt came first"),))
+        if self.database(dialect) is None:
+            return Answer(dialect, (Note(f"not run: {self.sandbox.unavailable}"),))
+        return Answer(dialect, (Note("not run: the interrupt came first"),))
 
-    def require_moved(self, kinds: Iterable[Kind]) -> None:
+    def require_moved(self, dialects: Iterable[Dialect]) -> None:
         """Say so where the last command that changes databases ran on none of these."""
-        if self.moves and not any(kind in self.moves for kind in kinds):
-            names = " and ".join(kind.title for kind in self.moves)
+        if self.moves and not any(dialect in self.moves for dialect in dialects):
+            names = " and ".join(dialect.title for dialect in self.moves)
             raise CookbookError(f"The last command that changes databases ran on {names} only.")
 
-    def publish(self, parts: Iterable[Part], sent: Mapping[Kind, Sequence[str]] | None = None) -> None:
+    def publish(self, parts: Iterable[Part], sent: Mapping[Dialect, Sequence[str]] | None = None) -> None:
         """Show the parts as one output, as HTML and as the same in plain text."""
         shown = list(parts)
         if not shown:
@@ -124,7 +124,7 @@ class Notebook:
         metadata: dict[str, Any] = {}
         if sent and any(sent.values()):
             metadata = {
-                "cookbook": {"sent": {kind.value: list(lines) for kind, lines in sent.items() if lines}}
+                "cookbook": {"sent": {dialect.value: list(lines) for dialect, lines in sent.items() if lines}}
             }
         display({"text/plain": plain, "text/html": html}, raw=True, metadata=metadata)
 
@@ -132,7 +132,7 @@ class Notebook:
         self,
         answers: Sequence[Answer],
         before: Iterable[Part] = (),
-        sent: Mapping[Kind, Sequence[str]] | None = None,
+        sent: Mapping[Dialect, Sequence[str]] | None = None,
     ) -> None:
         """Show what each database answered, once where they agree."""
         self.publish([*before, *combine(answers)], sent)

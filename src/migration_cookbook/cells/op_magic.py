@@ -47,12 +47,12 @@ def op(notebook: Notebook, line: str, cell: str) -> None:
     options = read("%%op", line, named=("--on", "--as", "--given"), usage=_USAGE)
     language = options.named.get("--as")
     snippet = replace(_snippet(cell, language), given=options.named.get("--given"), trusted=True)
-    kinds = notebook.databases(options.on)
-    checked = check_one(snippet, Settings(notebook.workspace, tuple(kinds)), _worker())
-    findings = [checked.findings[kind] for kind in kinds]
+    dialects = notebook.databases(options.on)
+    checked = check_one(snippet, Settings(notebook.workspace, tuple(dialects)), _worker())
+    findings = [checked.findings[dialect] for dialect in dialects]
     notebook.publish_answers(
-        [Answer(finding.kind, tuple(_parts(finding))) for finding in findings],
-        sent={finding.kind: finding.sent + finding.sent_down for finding in findings},
+        [Answer(finding.dialect, tuple(_parts(finding))) for finding in findings],
+        sent={finding.dialect: finding.sent + finding.sent_down for finding in findings},
     )
     _raise_unless_it_worked(snippet, findings)
 
@@ -143,12 +143,12 @@ def _raise_unless_it_worked(snippet: Snippet, findings: Sequence[Finding]) -> No
             continue
         # Neither works nor fails: nobody can announce that.
         if finding.verdict not in (Verdict.WORKS, Verdict.NOT_RUN, *_FAILS):
-            raise CellError(f"{finding.kind.title}: {_headline(finding)}.")
-    failed = tuple(finding.kind for finding in findings if finding.verdict in _FAILS)
+            raise CellError(f"{finding.dialect.title}: {_headline(finding)}.")
+    failed = tuple(finding.dialect for finding in findings if finding.verdict in _FAILS)
     if failed:
         from migration_cookbook.verify.report.titles import title
 
-        worked = tuple(finding.kind for finding in findings if finding.verdict is Verdict.WORKS)
+        worked = tuple(finding.dialect for finding in findings if finding.verdict is Verdict.WORKS)
         raise CellFailed(title(snippet), failed, worked)
 
 

@@ -9,7 +9,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.sandbox.command import split
 from migration_cookbook.workspace import CookbookError
 
@@ -26,20 +26,20 @@ class Options:
     flags: frozenset[str] = frozenset()
 
     @property
-    def on(self) -> Kind | None:
+    def on(self) -> Dialect | None:
         """The one database that `--on` names."""
         if "--on" not in self.named:
             return None
-        return kind_named(self.named["--on"])
+        return dialect_named(self.named["--on"])
 
 
-def kind_named(word: str) -> Kind:
+def dialect_named(word: str) -> Dialect:
     """`sqlite` or `postgres`, forgiving about how PostgreSQL is spelled."""
     simple = word.lower().strip(",")
     if simple in ("sqlite", "sqlite3"):
-        return Kind.SQLITE
+        return Dialect.SQLITE
     if simple in ("postgres", "postgresql", "pg"):
-        return Kind.POSTGRES
+        return Dialect.POSTGRES
     raise CookbookError(f"There is no database `{word}` here. Write sqlite or postgres.")
 
 
@@ -77,15 +77,17 @@ def read(
     return Options(tuple(loose), given, frozenset(raised))
 
 
-def take_on(line: str) -> tuple[Kind | None, str]:
+def take_on(line: str) -> tuple[Dialect | None, str]:
     """Take `--on DATABASE` out of a line whose other words belong to somebody else."""
     words = line.split(" ")
     for position, word in enumerate(words):
         if word == "--on" and position + 1 < len(words):
-            kind = kind_named(words[position + 1])
-            return kind, " ".join(words[:position] + words[position + 2 :])
+            dialect = dialect_named(words[position + 1])
+            return dialect, " ".join(words[:position] + words[position + 2 :])
         if word.startswith("--on="):
-            return kind_named(word.removeprefix("--on=")), " ".join(words[:position] + words[position + 1 :])
+            return dialect_named(word.removeprefix("--on=")), " ".join(
+                words[:position] + words[position + 1 :]
+            )
         if word == "--on":
             raise CookbookError("--on needs a database: --on sqlite or --on postgres.")
     return None, line

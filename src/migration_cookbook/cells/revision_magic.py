@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from migration_cookbook.cells.magic import CellFailed, CellMagic
-from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.databases.dialects import BOTH
 from migration_cookbook.display.parts import Lines, Note, Part
 from migration_cookbook.sandbox import history, revision_file
 from migration_cookbook.sandbox.command import parse, split
@@ -106,12 +106,12 @@ def _generate(notebook: Notebook, name: str | None, message: str, options: list[
 
 def _already_run(notebook: Notebook, revision_id: str) -> list[Part]:
     try:
-        stand = [kind for kind in BOTH if revision_id in notebook.sandbox.applied(kind)]
+        stand = [dialect for dialect in BOTH if revision_id in notebook.sandbox.applied(dialect)]
     except CookbookError as error:
         return [Note(str(error))]
     if not stand:
         return []
-    names = " and ".join(kind.title for kind in stand)
+    names = " and ".join(dialect.title for dialect in stand)
     verb = "have" if len(stand) > 1 else "has"
     return [
         Note(

@@ -18,9 +18,9 @@ def revisions(notebook: Notebook, line: str) -> None:
     options = read("%revisions", line, named=("--on",), usage="Write %revisions.")
     entries = history.entries(notebook.sandbox.folder)
     places = {
-        kind: notebook.sandbox.place(kind)
-        for kind in notebook.databases(options.on)
-        if notebook.database(kind) is not None
+        dialect: notebook.sandbox.place(dialect)
+        for dialect in notebook.databases(options.on)
+        if notebook.database(dialect) is not None
     }
     graph = Graph(tuple(Node(entry.id, entry.message, entry.down, entry.labels) for entry in entries), places)
     notebook.publish_picture(graph.svg(), graph.plain())

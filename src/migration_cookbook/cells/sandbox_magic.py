@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.cells.magic import LineMagic
 from migration_cookbook.cells.options import read
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.display.parts import Note, Part
 from migration_cookbook.sandbox import opening
 from migration_cookbook.sandbox.plan import Plan, plan
@@ -83,14 +83,18 @@ def _databases(plan: Plan) -> str:
 
 
 def _places(opened: Sandbox) -> str:
-    places = {kind: ", ".join(opened.place(kind)) or "base" for kind in Kind if opened.databases.get(kind)}
+    places = {
+        dialect: ", ".join(opened.place(dialect)) or "base"
+        for dialect in Dialect
+        if opened.databases.get(dialect)
+    }
     if len(set(places.values())) == 1:
         return (
             f"both databases at {next(iter(places.values()))}"
             if len(places) > 1
             else str(next(iter(places.values())))
         )
-    return ", ".join(f"{kind.title} at {place}" for kind, place in places.items())
+    return ", ".join(f"{dialect.title} at {place}" for dialect, place in places.items())
 
 
 MAGICS = (LineMagic("sandbox", sandbox),)

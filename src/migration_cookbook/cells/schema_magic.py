@@ -14,7 +14,7 @@ from migration_cookbook.workspace import CookbookError
 if TYPE_CHECKING:
     from migration_cookbook import schema as schemas
     from migration_cookbook.cells.notebook import Notebook
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
 
 _USAGE = "Write %schema, %schema books or %schema --diff."
 
@@ -22,40 +22,44 @@ _USAGE = "Write %schema, %schema books or %schema --diff."
 def schema(notebook: Notebook, line: str) -> None:
     """Show one table, the list of tables, or the last change."""
     options = read("%schema", line, named=("--on",), flags=("--diff",), free=1, usage=_USAGE)
-    kinds = notebook.databases(options.on)
+    dialects = notebook.databases(options.on)
     if "--diff" in options.flags:
-        _show_changes(notebook, kinds)
+        _show_changes(notebook, dialects)
         return
-    known = {kind: notebook.sandbox.schema(kind) for kind in kinds if notebook.database(kind) is not None}
+    known = {
+        dialect: notebook.sandbox.schema(dialect)
+        for dialect in dialects
+        if notebook.database(dialect) is not None
+    }
     name = options.free[0] if options.free else None
     if name is not None and not any(each.table(name) or each.view(name) for each in known.values()):
         raise CookbookError(_missing(name, known))
     answers = [
-        Answer(kind, _table(known[kind], name) if name else _overview(known[kind]))
-        if kind in known
-        else notebook.not_run(kind)
-        for kind in kinds
+        Answer(dialect, _table(known[dialect], name) if name else _overview(known[dialect]))
+        if dialect in known
+        else notebook.not_run(dialect)
+        for dialect in dialects
     ]
     notebook.publish_answers(answers)
 
 
-def _show_changes(notebook: Notebook, kinds: list[Kind]) -> None:
+def _show_changes(notebook: Notebook, dialects: list[Dialect]) -> None:
     if not notebook.moves:
         raise CookbookError(
             "No command has changed a database yet. %schema --diff shows what the last one changed."
         )
-    notebook.require_moved(kinds)
+    notebook.require_moved(dialects)
     answers = []
-    for kind in kinds:
-        if kind in notebook.moves:
-            changes = notebook.moves[kind].changes
+    for dialect in dialects:
+        if dialect in notebook.moves:
+            changes = notebook.moves[dialect].changes
             lines = tuple(f"{change.sign} {change.subject}  {change.detail}".rstrip() for change in changes)
-            answers.append(Answer(kind, (Lines(lines or ("no change of the schema",)),)))
+            answers.append(Answer(dialect, (Lines(lines or ("no change of the schema",)),)))
     command = next(iter(notebook.moves.values())).command
     notebook.publish_answers(answers, [Note(f"What `{command}` changed:")])
 
 
-def _missing(name: str, known: dict[Kind, schemas.Schema]) -> str:
+def _missing(name: str, known: dict[Dialect, schemas.Schema]) -> str:
     names = sorted({table.name for each in known.values() for table in each.tables})
     if not names:
         return f"There is no table {name}: the databases hold no tables."

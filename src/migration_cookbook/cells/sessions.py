@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ class Session:
     """One open connection under a name, and what it is running."""
 
     name: str
-    kind: Kind
+    dialect: Dialect
     engine: sa.Engine
     running: Future[Any] | None = None
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
@@ -37,14 +37,14 @@ class Session:
     def in_transaction(self) -> bool:
         if self._connection is None or self._is_lost(self._connection):
             return False
-        return in_transaction(self._connection, self.kind)
+        return in_transaction(self._connection, self.dialect)
 
     def _cancel(self) -> None:
         if self._connection is None:
             return
         raw: Any = self._connection.connection.dbapi_connection
         with contextlib.suppress(Exception):
-            raw.interrupt() if self.kind is Kind.SQLITE else raw.cancel_safe(timeout=2)
+            raw.interrupt() if self.dialect is Dialect.SQLITE else raw.cancel_safe(timeout=2)
 
     def is_idle(self) -> bool:
         return (self.running is None or self.running.done()) and not self.in_transaction()
@@ -88,10 +88,10 @@ class Sessions:
     """The open sessions of one notebook, by name and database."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, Kind], Session] = {}
+        self._open: dict[tuple[str, Dialect], Session] = {}
 
-    def get(self, name: str, kind: Kind, engine: sa.Engine) -> Session:
-        return self._open.setdefault((name, kind), Session(name, kind, engine))
+    def get(self, name: str, dialect: Dialect, engine: sa.Engine) -> Session:
+        return self._open.setdefault((name, dialect), Session(name, dialect, engine))
 
     def named(self, name: str) -> list[Session]:
         return [session for (known, _), session in self._open.items() if known == name]
@@ -99,14 +99,14 @@ class Sessions:
     def names(self) -> list[str]:
         return sorted({name for name, _ in self._open})
 
-    def in_transaction(self, kind: Kind) -> list[str]:
+    def in_transaction(self, dialect: Dialect) -> list[str]:
         """The names of the sessions that have a transaction open on this database."""
-        return sorted(s.name for s in self._open.values() if s.kind is kind and s.in_transaction())
+        return sorted(s.name for s in self._open.values() if s.dialect is dialect and s.in_transaction())
 
-    def rest(self, kind: Kind) -> None:
+    def rest(self, dialect: Dialect) -> None:
         """Close the connections to this database in which nothing is going on."""
         for session in self._open.values():
-            if session.kind is kind and session.is_idle():
+            if session.dialect is dialect and session.is_idle():
                 session.rest()
 
     def close(self) -> None:
@@ -115,18 +115,18 @@ class Sessions:
         self._open.clear()
 
 
-def in_transaction(connection: sa.Connection, kind: Kind) -> bool:
+def in_transaction(connection: sa.Connection, dialect: Dialect) -> bool:
     """Whether a BEGIN of the reader's own is still open."""
     raw: Any = connection.connection.dbapi_connection
-    if kind is Kind.SQLITE:
+    if dialect is Dialect.SQLITE:
         return bool(raw.in_transaction)
     return bool(raw.info.transaction_status.value in (1, 2, 3))
 
 
-def lock_lines(sessions: Sessions, kind: Kind) -> tuple[str, ...]:
+def lock_lines(sessions: Sessions, dialect: Dialect) -> tuple[str, ...]:
     """What to do after a lock was waited for in vain."""
     lines = ["  Another transaction holds a lock that is needed here. After 3 seconds the wait was given up."]
-    holders = sessions.in_transaction(kind)
+    holders = sessions.in_transaction(dialect)
     for name in holders:
         lines.append(
             f"  Session {name} has a transaction open: end it with COMMIT or ROLLBACK in %%sql --as {name}."

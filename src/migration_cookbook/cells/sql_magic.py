@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from migration_cookbook.cells.notebook import Notebook
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
 
 _USAGE = "Write %%sql on the first line and the SQL below it."
 #: More rows than this are counted, not shown, unless `--rows` asks for them.
@@ -54,23 +54,25 @@ def sql(notebook: Notebook, line: str, cell: str) -> None:
     if "--background" in options.flags and "--as" not in options.named:
         raise CookbookError("--background needs a session: %%sql --as anna --background")
     rows = _row_limit(options)
-    kinds = notebook.databases(options.on)
+    dialects = notebook.databases(options.on)
     if name := options.named.get("--as"):
         futures = {
-            kind: _in_session(notebook, name, kind, statements) for kind in kinds if notebook.database(kind)
+            dialect: _in_session(notebook, name, dialect, statements)
+            for dialect in dialects
+            if notebook.database(dialect)
         }
         if "--background" in options.flags:
             notebook.publish([Note(f"Running in session `{name}`. `%wait {name}` shows how it ends.")])
             return
-        answered = {kind: _result(notebook, name, future) for kind, future in futures.items()}
+        answered = {dialect: _result(notebook, name, future) for dialect, future in futures.items()}
     else:
         answered = {}
-        for kind in kinds:
-            if notebook.database(kind) is not None and not _interrupted(answered):
-                answered[kind] = _at_once(notebook, kind, statements)
+        for dialect in dialects:
+            if notebook.database(dialect) is not None and not _interrupted(answered):
+                answered[dialect] = _at_once(notebook, dialect, statements)
     if target:
         notebook.shell.user_ns[target] = _frame(answered, one=options.on is not None)
-    _show(notebook, kinds, answered, rows, target)
+    _show(notebook, dialects, answered, rows, target)
 
 
 def wait(notebook: Notebook, line: str) -> None:
@@ -86,7 +88,7 @@ def wait(notebook: Notebook, line: str) -> None:
         raise CookbookError(f"%wait needs the name of an open session.{named}")
     name = options.free[0]
     sessions = notebook.sessions.named(name)
-    answered = {s.kind: _result(notebook, name, s.running) for s in sessions if s.running is not None}
+    answered = {s.dialect: _result(notebook, name, s.running) for s in sessions if s.running is not None}
     _show(notebook, list(answered), answered, _ROWS, None)
 
 
@@ -104,24 +106,24 @@ def _row_limit(options: Options) -> int | None:
     return int(value)
 
 
-def _at_once(notebook: Notebook, kind: Kind, statements: list[str]) -> Answered:
+def _at_once(notebook: Notebook, dialect: Dialect, statements: list[str]) -> Answered:
     """Run in a connection of the cell's own, closed after it: no lock outlives the cell."""
-    database = notebook.database(kind)
+    database = notebook.database(dialect)
     assert database is not None
     with engines.engine(database).connect() as connection:
         install_interrupt_check(connection.connection.dbapi_connection)
         answered = _run(connection.execution_options(isolation_level="AUTOCOMMIT"), statements)
         # After an interrupt SQLAlchemy has thrown the connection away, and with it the transaction.
-        if connection.invalidated or not in_transaction(connection, kind):
+        if connection.invalidated or not in_transaction(connection, dialect):
             return answered
         connection.exec_driver_sql("ROLLBACK")
         return Answered(answered.results, answered.refused, left_open=True)
 
 
-def _in_session(notebook: Notebook, name: str, kind: Kind, statements: list[str]) -> Future[Answered]:
-    database = notebook.database(kind)
+def _in_session(notebook: Notebook, name: str, dialect: Dialect, statements: list[str]) -> Future[Answered]:
+    database = notebook.database(dialect)
     assert database is not None
-    session = notebook.sessions.get(name, kind, engines.engine(database))
+    session = notebook.sessions.get(name, dialect, engines.engine(database))
     if session.running is not None and not session.running.done():
         raise CookbookError(f"Session {name} is still busy. %wait {name} waits for its end.")
     return session.submit(lambda connection: _run(connection, statements))
@@ -148,34 +150,36 @@ def _run(connection: sa.Connection, statements: list[str]) -> Answered:
 
 def _show(
     notebook: Notebook,
-    kinds: list[Kind],
-    answered: dict[Kind, Answered],
+    dialects: list[Dialect],
+    answered: dict[Dialect, Answered],
     rows: int | None,
     target: str | None,
 ) -> None:
     answers = [
-        Answer(kind, _parts(notebook, kind, answered[kind], rows, target))
-        if kind in answered
-        else notebook.not_run(kind)
-        for kind in kinds
+        Answer(dialect, _parts(notebook, dialect, answered[dialect], rows, target))
+        if dialect in answered
+        else notebook.not_run(dialect)
+        for dialect in dialects
     ]
     notebook.publish_answers(
         answers,
-        sent={kind: [result.statement for result in each.results] for kind, each in answered.items()},
+        sent={dialect: [result.statement for result in each.results] for dialect, each in answered.items()},
     )
     if _interrupted(answered):
         raise CellError("The statement was interrupted, see above.")
-    failed = tuple(kind for kind, each in answered.items() if each.refused)
+    failed = tuple(dialect for dialect, each in answered.items() if each.refused)
     if failed:
-        raise CellFailed("the statement", failed, tuple(kind for kind in answered if kind not in failed))
+        raise CellFailed(
+            "the statement", failed, tuple(dialect for dialect in answered if dialect not in failed)
+        )
 
 
-def _interrupted(answered: dict[Kind, Answered]) -> bool:
+def _interrupted(answered: dict[Dialect, Answered]) -> bool:
     return any(each.refused and was_interrupted(each.refused[1]) for each in answered.values())
 
 
 def _parts(
-    notebook: Notebook, kind: Kind, answered: Answered, rows: int | None, target: str | None
+    notebook: Notebook, dialect: Dialect, answered: Answered, rows: int | None, target: str | None
 ) -> tuple[Part, ...]:
     parts: list[Part] = []
     for result in answered.results:
@@ -187,7 +191,7 @@ def _parts(
             plural = "row" if len(result.rows) == 1 else "rows"
             parts.append(Note(f"{len(result.rows)} {plural} in `{target}`, a pandas DataFrame"))
     if answered.refused:
-        parts.append(Lines(_refusal(notebook, kind, answered)))
+        parts.append(Lines(_refusal(notebook, dialect, answered)))
     if answered.left_open:
         parts.append(
             Note(
@@ -214,27 +218,27 @@ def _table(result: ipython_sql.Result, limit: int | None) -> Part:
     return Table(caption, result.columns or (), shown, caption_below=True)
 
 
-def _refusal(notebook: Notebook, kind: Kind, answered: Answered) -> tuple[str, ...]:
+def _refusal(notebook: Notebook, dialect: Dialect, answered: Answered) -> tuple[str, ...]:
     assert answered.refused is not None
     statement, error = answered.refused
     failure = notebook.sandbox.describe(error)
-    lock = lock_lines(notebook.sessions, kind) if failure.waited_for_a_lock else ()
+    lock = lock_lines(notebook.sessions, dialect) if failure.waited_for_a_lock else ()
     return (*failure.headline(), *sent_lines(statement), *hints.for_failure(failure), *lock)
 
 
-def _frame(answered: dict[Kind, Answered], *, one: bool) -> Any:
+def _frame(answered: dict[Dialect, Answered], *, one: bool) -> Any:
     """The last rows as a pandas DataFrame; of two databases, with a column that names them."""
     import pandas as pd
 
     frames = []
-    for kind, each in answered.items():
+    for dialect, each in answered.items():
         tables = [result for result in each.results if result.columns is not None]
         if each.refused is None and not tables:
             raise CookbookError("`name << …` keeps the rows of a SELECT; there is none in this cell.")
         if tables:
             frame = pd.DataFrame(list(tables[-1].rows), columns=list(tables[-1].columns or ()))
             if not one:
-                frame.insert(0, "database", kind.title)
+                frame.insert(0, "database", dialect.title)
             frames.append(frame)
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 

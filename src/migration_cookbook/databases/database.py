@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
 
 
 @dataclass(frozen=True)
 class Database:
     """A database that the kit made. Its repr doesn't show the password."""
 
-    kind: Kind
+    dialect: Dialect
     #: PostgreSQL: the database's name and its role's. SQLite: the file's path.
     name: str
     #: Everything needed to connect, so that nothing is taken from the environment.
@@ -26,6 +26,6 @@ class Database:
 class Template:
     """A finished database that nobody connects to and sandboxes are cloned from."""
 
-    kind: Kind
+    dialect: Dialect
     #: PostgreSQL: the database's name. SQLite: the file's path.
     name: str

@@ -32,15 +32,15 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from migration_cookbook.databases import driver_hooks
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.engines import LOCK_PATIENCE_S
-from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.databases.sqlite_names import AllowedFile, opened_file
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from sqlalchemy.engine.interfaces import Dialect
+    from sqlalchemy.engine import interfaces
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from migration_cookbook.databases.database import Database
@@ -80,10 +80,10 @@ class _Block:
             files=tuple(
                 file
                 for database in databases
-                if database.kind is Kind.SQLITE and (file := AllowedFile.at(database.name)) is not None
+                if database.dialect is Dialect.SQLITE and (file := AllowedFile.at(database.name)) is not None
             ),
-            servers=tuple(_address_of(each) for each in databases if each.kind is Kind.POSTGRES),
-            mine=" or ".join(dict.fromkeys(f"{each.kind.title} database" for each in databases)),
+            servers=tuple(_address_of(each) for each in databases if each.dialect is Dialect.POSTGRES),
+            mine=" or ".join(dict.fromkeys(f"{each.dialect.title} database" for each in databases)),
             outsiders=frozenset(each.ident for each in threading.enumerate()) - {threading.get_ident()},
             cursor_factory=cursor_factory,
         )
@@ -158,7 +158,7 @@ def _blocks_here() -> tuple[_Block, ...]:
 
 
 def _before_connect(
-    dialect: Dialect,
+    dialect: interfaces.Dialect,
     record: ConnectionPoolEntry | None,
     arguments: list[Any],
     parameters: dict[str, Any],
@@ -181,7 +181,7 @@ def _before_connect(
         record.info[_CHECKED] = _checked(dialect, arguments, parameters)
 
 
-def _checked(dialect: Dialect, arguments: list[Any], parameters: Mapping[str, Any]) -> Any:
+def _checked(dialect: interfaces.Dialect, arguments: list[Any], parameters: Mapping[str, Any]) -> Any:
     return _sqlite_path(arguments, parameters) if dialect.name == "sqlite" else _address(parameters)
 
 

@@ -27,7 +27,7 @@ from migration_cookbook.databases.connections import (
     administration,
 )
 from migration_cookbook.databases.database import Database, Template
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import Journal, State, fresh_name, prefix, settled_name
 from migration_cookbook.workspace import CookbookError
 
@@ -93,7 +93,7 @@ def copied(server: Server, database: Database) -> Iterator[Database]:
         _claim(admin, name)
         try:
             _copy(admin, server, database.name, name)
-            yield Database(Kind.POSTGRES, name, database.url.set(database=name))
+            yield Database(Dialect.POSTGRES, name, database.url.set(database=name))
         except psycopg.errors.ObjectInUse:
             raise CookbookError(
                 "The sandbox's database can't be copied while a session is open in it. End the sessions first."
@@ -142,7 +142,7 @@ def template(server: Server, key: str, build: Callable[[Database], None]) -> Tem
         if found is None or not found.is_template:
             _drop(admin, server, name, found)
             _build(admin, server, name, build)
-    return Template(Kind.POSTGRES, name)
+    return Template(Dialect.POSTGRES, name)
 
 
 def restore_settings(server: Server, database: Database) -> Database:
@@ -288,7 +288,7 @@ def _make_journaled(
 
 
 def _copy(admin: Connection, server: Server, original: str, name: str) -> None:
-    source = Template(Kind.POSTGRES, original)
+    source = Template(Dialect.POSTGRES, original)
     if not server.makes_roles:
         _make_journaled(admin, server, name, None, source)
         return
@@ -501,7 +501,7 @@ def _database(server: Server, name: str, password: object) -> Database:
     url = server.url.set(database=name)
     if server.makes_roles:
         url = url.set(username=name, password=_text(password))
-    return Database(Kind.POSTGRES, name, url)
+    return Database(Dialect.POSTGRES, name, url)
 
 
 def _text(password: object) -> str:

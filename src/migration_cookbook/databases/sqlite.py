@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from migration_cookbook.databases.database import Database, Template
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import Journal, State, fresh_name, settled_name
 from migration_cookbook.workspace import CookbookError, private_folder
 
@@ -66,7 +66,7 @@ def template(workspace: Workspace, key: str, build: Callable[[Database], None]) 
                 build(_database(building))
                 _fold(building)
                 building.replace(path)
-    return Template(Kind.SQLITE, str(path))
+    return Template(Dialect.SQLITE, str(path))
 
 
 def is_ours(workspace: Workspace, path: Path) -> bool:
@@ -140,4 +140,4 @@ def _key(workspace: Workspace, path: Path) -> str:
 
 
 def _database(path: Path) -> Database:
-    return Database(Kind.SQLITE, str(path), sa.URL.create("sqlite", database=str(path)))
+    return Database(Dialect.SQLITE, str(path), sa.URL.create("sqlite", database=str(path)))

@@ -9,27 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.display.parts import Lines, MergedAnswer, Part, SideBySide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Told apart by color-blind readers too; the names stand beside them.
-COLORS = {Kind.SQLITE: "#0173B2", Kind.POSTGRES: "#DE8F05"}
+COLORS = {Dialect.SQLITE: "#0173B2", Dialect.POSTGRES: "#DE8F05"}
 
 
 @dataclass(frozen=True)
 class Answer:
     """What one database answered."""
 
-    kind: Kind
+    dialect: Dialect
     parts: tuple[Part, ...]
 
 
 def combine(answers: Sequence[Answer]) -> list[Part]:
     """The answers as parts to show under the databases' names."""
-    titles = tuple((answer.kind.title, COLORS[answer.kind]) for answer in answers)
+    titles = tuple((answer.dialect.title, COLORS[answer.dialect]) for answer in answers)
     contents = [_spread(answer.parts) for answer in answers]
     common = _common_beginning(contents)
     rests = [content[len(common) :] for content in contents]

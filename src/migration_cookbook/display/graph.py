@@ -15,7 +15,7 @@ from migration_cookbook.display.answers import COLORS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
 
 #: More boxes than this in a row can't be read: only the databases' neighborhood is drawn.
 _MOST = 8
@@ -42,7 +42,7 @@ class Graph:
     """Revisions from the oldest to the newest, and the databases' places."""
 
     nodes: tuple[Node, ...]
-    places: Mapping[Kind, tuple[str, ...]]
+    places: Mapping[Dialect, tuple[str, ...]]
 
     def plain(self) -> list[str]:
         if not self.nodes:
@@ -56,7 +56,7 @@ class Graph:
         wide = max(len(origin) for origin in origins)
         long = max(len(node.revision) for node in shown)
         for node, origin in zip(shown, origins, strict=True):
-            marks = [f"<- {kind.title}" for kind in self._here(node.revision)]
+            marks = [f"<- {dialect.title}" for dialect in self._here(node.revision)]
             tags = [*node.labels, *(["head"] if node.revision in heads else [])]
             line = f"  {origin.rjust(wide)} -> {node.revision.ljust(long)}  {node.message}"
             if tags:
@@ -112,21 +112,21 @@ class Graph:
     def _not_drawn(self) -> list[str]:
         """Where the databases stand that no box can tell of."""
         lines = []
-        if names := [kind.title for kind, revisions in self.places.items() if not revisions]:
+        if names := [dialect.title for dialect, revisions in self.places.items() if not revisions]:
             lines.append(f"  {' and '.join(names)}: at base, no revision applied")
         drawn = {node.revision for node in self._neighborhood()[0]}
-        for kind, revisions in self.places.items():
+        for dialect, revisions in self.places.items():
             if far := [revision for revision in revisions if revision not in drawn]:
-                lines.append(f"  {kind.title}: at {', '.join(far)}, not drawn here")
+                lines.append(f"  {dialect.title}: at {', '.join(far)}, not drawn here")
         return lines
 
-    def _here(self, revision: str) -> list[Kind]:
-        return [kind for kind, revisions in self.places.items() if revision in revisions]
+    def _here(self, revision: str) -> list[Dialect]:
+        return [dialect for dialect, revisions in self.places.items() if revision in revisions]
 
     def _texts(self, node: Node) -> list[str]:
         lines = [node.revision, *textwrap.wrap(node.message, 22)]
         lines += [f"({label})" for label in node.labels]
-        return lines + [f"◀ {kind.title}" for kind in self._here(node.revision)]
+        return lines + [f"◀ {dialect.title}" for dialect in self._here(node.revision)]
 
     def _neighborhood(self) -> tuple[tuple[Node, ...], int, int]:
         """At most _MOST nodes: those around the databases, and how many were left out on each side."""
@@ -144,10 +144,10 @@ class Graph:
         x, y = corner
         here = self._here(node.revision)
         pieces = [_rectangle(x, y, _WIDTH, height, _EDGE, 1)]
-        for inset, kind in enumerate(here):
+        for inset, dialect in enumerate(here):
             pieces.append(
                 _rectangle(
-                    x + 4 * inset, y + 4 * inset, _WIDTH - 8 * inset, height - 8 * inset, COLORS[kind], 3
+                    x + 4 * inset, y + 4 * inset, _WIDTH - 8 * inset, height - 8 * inset, COLORS[dialect], 3
                 )
             )
         start = y + (height - (len(lines) - 1) * _LINE) / 2 + 4

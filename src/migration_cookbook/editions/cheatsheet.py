@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.databases.dialects import BOTH
 from migration_cookbook.editions.chapter import Cell, Chapter, Minutes
 from migration_cookbook.editions.ledger import LEDGER, read_ledger, table
 from migration_cookbook.editions.sheet import read_sheet
@@ -79,9 +79,9 @@ def _source(snippet: Snippet) -> str:
 
 def _announced(snippet: Snippet) -> Iterator[str]:
     parts = []
-    for kind in BOTH:
-        expected = snippet.expected.get(kind)
+    for dialect in BOTH:
+        expected = snippet.expected.get(dialect)
         if expected is not None and expected.verdict in _REFUSED:
-            parts.append(f"{kind}<{expected.until}" if expected.until else str(kind))
+            parts.append(f"{dialect}<{expected.until}" if expected.until else str(dialect))
     if parts:
         yield " ".join(["%%fails", *parts])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.editions.chapter import read_chapters
 from migration_cookbook.workspace import CookbookError
 
@@ -50,7 +50,7 @@ def _row(example: Chapter) -> str:
         title,
         "; ".join(example.outcomes),
         f"{example.minutes.teach} + {example.minutes.practice}",
-        ", ".join(Kind(name).title for name in example.databases),
+        ", ".join(Dialect(name).title for name in example.databases),
     )
     row = " | ".join(cell.replace("|", r"\|") for cell in cells)
     return f"| {row} |\n"

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -105,7 +105,7 @@ def _results(answers: Iterable[Mapping[str, Any]]) -> _Results:
 
 
 def _database(kind: str, answer: Mapping[str, Any]) -> str:
-    return "SQLite" if kind == Kind.SQLITE else f"PostgreSQL {answer['postgres'].split('.')[0]}"
+    return "SQLite" if kind == Dialect.SQLITE else f"PostgreSQL {answer['postgres'].split('.')[0]}"
 
 
 def _rank(database: str) -> tuple[bool, float]:

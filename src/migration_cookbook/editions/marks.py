@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.locks import strongest_mode
 from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.process.trust import trusted
@@ -35,8 +35,8 @@ _COPY = "_alembic_tmp_"
 def marked(sheet: Sheet, workspace: Workspace) -> Sheet:
     """The sheet with marks as they are to be now."""
     snippets = [part.snippet for part in sheet.parts if part.snippet and part.snippet.form in _FORMS]
-    kinds = tuple(Kind(name) for name in sheet.databases)
-    return with_marks(sheet, check(trusted(snippets), Settings(workspace, kinds, locks=True)))
+    dialects = tuple(Dialect(name) for name in sheet.databases)
+    return with_marks(sheet, check(trusted(snippets), Settings(workspace, dialects, locks=True)))
 
 
 def with_marks(sheet: Sheet, checked: Iterable[Checked]) -> Sheet:
@@ -47,12 +47,14 @@ def with_marks(sheet: Sheet, checked: Iterable[Checked]) -> Sheet:
 def mark(checked: Checked) -> str:
     """`SQLite ✓ copies the table · PostgreSQL ✓ ACCESS EXCLUSIVE on books`; empty where nothing was done."""
     findings = [
-        checked.findings[kind] for kind in BOTH if kind in checked.findings and kind in checked.snippet.on
+        checked.findings[dialect]
+        for dialect in BOTH
+        if dialect in checked.findings and dialect in checked.snippet.on
     ]
     if all(finding.verdict is Verdict.WORKS and not finding.sent for finding in findings):
         return ""
     return " · ".join(
-        f"{finding.kind.title} {_said(finding, checked.snippet.expected.get(finding.kind))}"
+        f"{finding.dialect.title} {_said(finding, checked.snippet.expected.get(finding.dialect))}"
         for finding in findings
     )
 
@@ -73,7 +75,7 @@ def _said(finding: Finding, expected: Expected | None) -> str:
 
 def _costs(finding: Finding) -> Iterator[str]:
     """What others have to bear meanwhile."""
-    if finding.kind is Kind.POSTGRES:
+    if finding.dialect is Dialect.POSTGRES:
         yield _lock(one for one in finding.locks if not one.made)
     elif any(_COPY in statement for statement in finding.sent):
         yield "copies the table"

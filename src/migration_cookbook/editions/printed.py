@@ -13,7 +13,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.databases.dialects import BOTH
 from migration_cookbook.editions.marks import DIFFERS, FAILS, WORKS
 from migration_cookbook.editions.reference import read_reference
 from migration_cookbook.verify.values.verdict import Verdict
@@ -212,11 +212,11 @@ def _code(text: str, language: str) -> str:
 def _declared(snippet: Snippet) -> str:
     """The mark of what locks nothing: as its author declared it, to which it is held."""
     said = []
-    for kind in BOTH:
-        expected = snippet.expected.get(kind)
+    for dialect in BOTH:
+        expected = snippet.expected.get(dialect)
         refused = expected is not None and expected.verdict in (Verdict.FAILS, Verdict.OUTSIDE)
-        if kind in snippet.on:
-            said.append(f"{kind.title} {FAILS if refused else WORKS}")
+        if dialect in snippet.on:
+            said.append(f"{dialect.title} {FAILS if refused else WORKS}")
     return " · ".join(said)
 
 

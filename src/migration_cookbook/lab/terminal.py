@@ -26,7 +26,7 @@ from migration_cookbook.sandbox.command import parse
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.practice.exercise import Exercise
     from migration_cookbook.sandbox.outcome import Outcome
     from migration_cookbook.sandbox.sandbox import Sandbox
@@ -149,9 +149,9 @@ class Session:
             return
         if command.autogenerates and on is None:
             raise CookbookError("Autogenerate compares the models with one database: add --on sqlite.")
-        for kind in self._kinds(on):
-            self.console.print(f"{kind.title}:", style="bold")
-            self._print(self.sandbox.run(command, kind))
+        for dialect in self._dialects(on):
+            self.console.print(f"{dialect.title}:", style="bold")
+            self._print(self.sandbox.run(command, dialect))
 
     def _print(self, outcome: Outcome) -> None:
         failure = outcome.failure_lines() if outcome.failure else ()
@@ -160,9 +160,9 @@ class Session:
 
     def _sql(self, text: str) -> None:
         on, statement = take_on(text)
-        for kind in self._kinds(on):
-            self.console.print(f"{kind.title}:", style="bold")
-            with engines.engine(self.sandbox.databases[kind][0]).begin() as connection:
+        for dialect in self._dialects(on):
+            self.console.print(f"{dialect.title}:", style="bold")
+            with engines.engine(self.sandbox.databases[dialect][0]).begin() as connection:
                 answer = connection.exec_driver_sql(statement)
                 if answer.returns_rows:
                     table = Table(*answer.keys())
@@ -170,5 +170,5 @@ class Session:
                         table.add_row(*(cell_text(value) for value in row))
                     self.console.print(table)
 
-    def _kinds(self, on: Kind | None) -> list[Kind]:
-        return [kind for kind in self.sandbox.databases if on in (None, kind)]
+    def _dialects(self, on: Dialect | None) -> list[Dialect]:
+        return [dialect for dialect in self.sandbox.databases if on in (None, dialect)]

@@ -19,7 +19,7 @@ from mako.template import Template  # type: ignore[import-untyped]
 from migration_cookbook import schema as schemas
 from migration_cookbook.databases import engines, guard
 from migration_cookbook.databases.database import Database
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.locks import Lock, strongest, watching_all
 from migration_cookbook.practice.encoding import decode, encode
 from migration_cookbook.practice.exercise import Step
@@ -76,9 +76,9 @@ class Revision:
 class Outcome:
     """What came of the steps."""
 
-    moves: Mapping[Kind, tuple[Move, ...]]
+    moves: Mapping[Dialect, tuple[Move, ...]]
     #: Each database as it was at each look.
-    states: Mapping[Kind, tuple[State, ...]]
+    states: Mapping[Dialect, tuple[State, ...]]
     #: The project's files with their hashes, at each snapshot.
     files: tuple[Mapping[str, str], ...]
     #: The project's revisions in the end, from the oldest.
@@ -90,8 +90,8 @@ class Outcome:
         """This and what came of more steps, as one."""
         return replace(
             later,
-            moves={kind: (*moves, *later.moves[kind]) for kind, moves in self.moves.items()},
-            states={kind: (*states, *later.states[kind]) for kind, states in self.states.items()},
+            moves={dialect: (*moves, *later.moves[dialect]) for dialect, moves in self.moves.items()},
+            states={dialect: (*states, *later.states[dialect]) for dialect, states in self.states.items()},
             files=(*self.files, *later.files),
         )
 
@@ -109,13 +109,13 @@ SNAPSHOT = Step("snapshot", "")
 @dataclass
 class _Doing:
     folder: Path
-    databases: Mapping[Kind, Database]
+    databases: Mapping[Dialect, Database]
     #: Revision ids and the clock come from it, so that each run is the same.
     seed: str
     made: int = 0
 
-    def run(self, kind: Kind) -> commandline.Run:
-        databases = [self.databases[kind]] if kind in self.databases else []
+    def run(self, dialect: Dialect) -> commandline.Run:
+        databases = [self.databases[dialect]] if dialect in self.databases else []
         return commandline.Run(self.folder, databases, self._new_id, lambda: FIRST_MOMENT)
 
     def _new_id(self) -> str:
@@ -123,11 +123,11 @@ class _Doing:
         return hashlib.sha256(f"{self.seed} {self.made}".encode()).hexdigest()[:12]
 
 
-def perform(folder: Path, databases: Mapping[Kind, Database], steps: Sequence[Step], seed: str) -> Outcome:
+def perform(folder: Path, databases: Mapping[Dialect, Database], steps: Sequence[Step], seed: str) -> Outcome:
     """Do the steps, one after the other; what fails is noted, and the rest goes on."""
     doing = _Doing(folder, databases, seed)
-    moves: dict[Kind, list[Move]] = {kind: [] for kind in databases}
-    states: dict[Kind, list[State]] = {kind: [] for kind in databases}
+    moves: dict[Dialect, list[Move]] = {dialect: [] for dialect in databases}
+    states: dict[Dialect, list[State]] = {dialect: [] for dialect in databases}
     seen: list[dict[str, str]] = []
     with contextlib.ExitStack() as stack:
         looking = _Looking(stack)
@@ -135,30 +135,32 @@ def perform(folder: Path, databases: Mapping[Kind, Database], steps: Sequence[St
             if step.does == "snapshot":
                 seen.append(files.snapshot(folder))
             elif step.does == "look":
-                for kind, database in databases.items():
-                    states[kind].append(looking.at(kind, database))
+                for dialect, database in databases.items():
+                    states[dialect].append(looking.at(dialect, database))
             elif step.needs_database:
-                for kind, move in _move(doing, step):
-                    moves[kind].append(move)
+                for dialect, move in _move(doing, step):
+                    moves[dialect].append(move)
             else:
                 change_files(folder, step)
     revisions, unreadable = _revisions(folder)
     return Outcome(
-        {kind: tuple(each) for kind, each in moves.items()},
-        {kind: tuple(each) for kind, each in states.items()},
+        {dialect: tuple(each) for dialect, each in moves.items()},
+        {dialect: tuple(each) for dialect, each in states.items()},
         tuple(seen),
         revisions,
         unreadable,
     )
 
 
-def job(folder: Path, databases: Mapping[Kind, Database], steps: Sequence[Step], seed: str) -> dict[str, Any]:
+def job(
+    folder: Path, databases: Mapping[Dialect, Database], steps: Sequence[Step], seed: str
+) -> dict[str, Any]:
     """The arguments of `run` in the worker."""
     return {
         "folder": str(folder),
         "databases": [
-            [kind, each.name, each.url.render_as_string(hide_password=False)]
-            for kind, each in databases.items()
+            [dialect, each.name, each.url.render_as_string(hide_password=False)]
+            for dialect, each in databases.items()
         ],
         "steps": encode(steps),
         "seed": seed,
@@ -167,7 +169,7 @@ def job(folder: Path, databases: Mapping[Kind, Database], steps: Sequence[Step],
 
 def run(folder: str, databases: list[list[str]], steps: list[Any], seed: str) -> Any:
     """`perform`, from JSON to JSON."""
-    known = {Kind(kind): Database(Kind(kind), name, sa.make_url(url)) for kind, name, url in databases}
+    known = {Dialect(kind): Database(Dialect(kind), name, sa.make_url(url)) for kind, name, url in databases}
     return encode(perform(Path(folder), known, decode(tuple[Step, ...], steps), seed))
 
 
@@ -201,15 +203,15 @@ class _Looking:
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
-        self._connections: dict[Kind, sa.Connection] = {}
+        self._connections: dict[Dialect, sa.Connection] = {}
 
-    def at(self, kind: Kind, database: Database) -> State:
-        if kind not in self._connections:
+    def at(self, dialect: Dialect, database: Database) -> State:
+        if dialect not in self._connections:
             connection = self._stack.enter_context(engines.engine(database).connect())
-            if kind is Kind.POSTGRES:
+            if dialect is Dialect.POSTGRES:
                 schemas.prepare(connection)
-            self._connections[kind] = connection
-        connection = self._connections[kind]
+            self._connections[dialect] = connection
+        connection = self._connections[dialect]
         try:
             return _seen(connection)
         finally:
@@ -234,32 +236,38 @@ def _value(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
-def _move(doing: _Doing, step: Step) -> list[tuple[Kind, Move]]:
-    kinds = [kind for kind in doing.databases if step.on in (None, kind)]
+def _move(doing: _Doing, step: Step) -> list[tuple[Dialect, Move]]:
+    dialects = [dialect for dialect in doing.databases if step.on in (None, dialect)]
     if step.does == "sql":
-        return [(kind, _send(doing, kind, step.text)) for kind in kinds]
+        return [(dialect, _send(doing, dialect, step.text)) for dialect in dialects]
     command = parse(step.text)
     if not command.needs_database or command.autogenerates:
         # It writes files, so once is enough, and it's told under each database.
-        printed = commandline.execute(command, doing.run(step.on or next(iter(doing.databases), Kind.SQLITE)))
-        return [(kind, Move(step.text, printed.lines, printed.sent, printed.failure)) for kind in kinds]
+        printed = commandline.execute(
+            command, doing.run(step.on or next(iter(doing.databases), Dialect.SQLITE))
+        )
+        return [
+            (dialect, Move(step.text, printed.lines, printed.sent, printed.failure)) for dialect in dialects
+        ]
     made = []
-    for kind in kinds:
-        with _watched(step, kind, doing) as watches:
-            printed = commandline.execute(command, doing.run(kind))
+    for dialect in dialects:
+        with _watched(step, dialect, doing) as watches:
+            printed = commandline.execute(command, doing.run(dialect))
         locks = strongest(lock for watch in watches for lock in watch.locks)
-        made.append((kind, Move(step.text, printed.lines, printed.sent, printed.failure, locks)))
+        made.append((dialect, Move(step.text, printed.lines, printed.sent, printed.failure, locks)))
     return made
 
 
-def _watched(step: Step, kind: Kind, doing: _Doing) -> contextlib.AbstractContextManager[Sequence[Watch]]:
-    if step.watched and kind is Kind.POSTGRES:
-        return watching_all(doing.databases[kind].url)
+def _watched(
+    step: Step, dialect: Dialect, doing: _Doing
+) -> contextlib.AbstractContextManager[Sequence[Watch]]:
+    if step.watched and dialect is Dialect.POSTGRES:
+        return watching_all(doing.databases[dialect].url)
     return contextlib.nullcontext(())
 
 
-def _send(doing: _Doing, kind: Kind, statement: str) -> Move:
-    database = doing.databases[kind]
+def _send(doing: _Doing, dialect: Dialect, statement: str) -> Move:
+    database = doing.databases[dialect]
     failure = None
     try:
         with guard.only([database]), engines.engine(database).begin() as connection:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import sqlalchemy as sa
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.practice import attempt, solutions, trials, worlds
 from migration_cookbook.practice.attempt import Outcome
 from migration_cookbook.practice.grade import (
@@ -35,7 +35,9 @@ def open_exercise(workspace: Workspace, exercise: Exercise) -> tuple[Sandbox, tu
     trials.warm_up()
     sandbox, notices = opening.open_fresh(workspace, worlds.start_plan(exercise))
     before = files.snapshot(sandbox.folder)
-    databases = {kind: listed[0] for kind, listed in sandbox.databases.items() if kind in exercise.databases}
+    databases = {
+        dialect: listed[0] for dialect, listed in sandbox.databases.items() if dialect in exercise.databases
+    }
     predicts = exercise.kind == "predict"
     given = trials.without_database(exercise.given) if predicts else exercise.given
     attempt.perform(sandbox.folder, databases, given, exercise.id)
@@ -53,7 +55,7 @@ def check(workspace: Workspace, exercise: Exercise, sandbox: Sandbox, answer: st
     try:
         with worlds.ground(workspace) as ground:
             grade = _check(ground, exercise, sandbox, answer)
-            if Kind.POSTGRES in exercise.databases and ground.unavailable:
+            if Dialect.POSTGRES in exercise.databases and ground.unavailable:
                 return grade.noting(f"Checked on SQLite alone: {ground.unavailable}")
             return grade
     except (trials.Stopped, CookbookError) as error:
@@ -99,7 +101,11 @@ def check_solution(workspace: Workspace, exercise: Exercise) -> Grade:
 def _check(ground: TrialResources, exercise: Exercise, sandbox: Sandbox, answer: str | None) -> Grade:
     if exercise.kind == "predict":
         # Half of the databases would give another answer than both.
-        if ground.unavailable and exercise.on is not Kind.SQLITE and Kind.POSTGRES in exercise.databases:
+        if (
+            ground.unavailable
+            and exercise.on is not Dialect.SQLITE
+            and Dialect.POSTGRES in exercise.databases
+        ):
             raise CookbookError(f"This question is about PostgreSQL. {ground.unavailable}")
         if not (answer or "").strip():
             return Grade(False, f"Write your answer behind the check, `%check {exercise.id} ANSWER`.")
@@ -136,12 +142,12 @@ def _check_rescue(
     ground: TrialResources, exercise: Exercise, sandbox: Sandbox, snapshot: Mapping[str, str]
 ) -> Grade:
     states = {
-        kind: (attempt.look(listed[0]),)
-        for kind, listed in sandbox.databases.items()
-        if kind in ground.kinds(exercise)
+        dialect: (attempt.look(listed[0]),)
+        for dialect, listed in sandbox.databases.items()
+        if dialect in ground.dialects(exercise)
     }
     wanted = solutions.wanted(ground, exercise)[0]
-    untouched = all(state == wanted.states[kind][0] for kind, (state,) in states.items())
+    untouched = all(state == wanted.states[dialect][0] for dialect, (state,) in states.items())
     if untouched and snapshot == wanted.files[0]:
         return Grade(False, "Files and databases are as you found them.")
     with worlds.world(ground, exercise, empty=True) as world:

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 
 
 def encode(value: Any) -> Any:
@@ -40,7 +40,7 @@ def decode(annotation: Any, data: Any) -> Any:
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         hints = _hints(annotation)
         return annotation(**{name: decode(hints[name], each) for name, each in data.items()})
-    return Kind(data) if annotation is Kind else data
+    return Dialect(data) if annotation is Dialect else data
 
 
 @functools.cache
@@ -51,4 +51,4 @@ def _names(annotation: type) -> tuple[str, ...]:
 @functools.cache
 def _hints(annotation: type) -> dict[str, Any]:
     """The types of its parts; working them out takes longer than all else."""
-    return typing.get_type_hints(annotation, localns={"Kind": Kind, "Mapping": Mapping})
+    return typing.get_type_hints(annotation, localns={"Dialect": Dialect, "Mapping": Mapping})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import yaml  # type: ignore[import-untyped]
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.sandbox import project
 from migration_cookbook.workspace import CookbookError, checkout
 
@@ -49,7 +49,7 @@ class Step:
     #: The code, the command, the statement, or the file's content.
     text: str
     #: The databases it is for; None is all of the exercise.
-    on: Kind | None = None
+    on: Dialect | None = None
     #: Of a file, below the project's folder.
     path: str = ""
     #: Of a revision: its id, the one before it (None is base), and its message.
@@ -87,11 +87,11 @@ class Exercise:
     kind: Literal["revision", "repair", "predict", "rescue"]
     #: Where files and databases stand at the start: a revision, `base` or `bare`.
     start: str
-    databases: tuple[Kind, ...]
+    databases: tuple[Dialect, ...]
     minutes: int
     #: Of a prediction: what is asked, and of which database.
     question: str
-    on: Kind | None
+    on: Dialect | None
     #: How many new revisions it takes, where that is the point.
     revisions: int | None
     #: Whether the point is who must wait for it on PostgreSQL.
@@ -205,7 +205,7 @@ class _Reader:
             databases=self._databases(),
             minutes=self._number("minutes"),
             question=self.front.get("question", ""),
-            on=Kind(self.front["on"]) if "on" in self.front else None,
+            on=Dialect(self.front["on"]) if "on" in self.front else None,
             revisions=self._number("revisions") if "revisions" in self.front else None,
             locks="locks" in self.front,
             prompt=prompt.text,
@@ -256,7 +256,7 @@ class _Reader:
                 f"`question` is one of {', '.join(QUESTIONS)}.",
             ),
             (asks_one == ("on" in front), "`on` belongs to the questions current and sql."),
-            (front.get("on", "sqlite") in list(Kind), "`on` is sqlite or postgres."),
+            (front.get("on", "sqlite") in list(Dialect), "`on` is sqlite or postgres."),
             (
                 front.get("locks", "matter") == "matter"
                 and ("locks" not in front or front["kind"] in ("revision", "repair")),
@@ -271,11 +271,11 @@ class _Reader:
             raise self._error(0, f"`{key}` is a number from 1 to 99.")
         return int(self.front[key])
 
-    def _databases(self) -> tuple[Kind, ...]:
+    def _databases(self) -> tuple[Dialect, ...]:
         names = self.front["databases"]
-        if not isinstance(names, list) or not names or not set(names) <= set(Kind):
+        if not isinstance(names, list) or not names or not set(names) <= set(Dialect):
             raise self._error(0, "`databases` is [sqlite, postgres], or one of them.")
-        return tuple(kind for kind in Kind if kind in names)
+        return tuple(dialect for dialect in Dialect if dialect in names)
 
     def _sections(self, first: int) -> list[_Section]:
         """The prompt, then what stands below each heading."""
@@ -336,7 +336,7 @@ class _Reader:
         for fence in self._fences(section):
             options = fence.options
             body = "\n".join(fence.lines)
-            on = Kind(options["on"]) if options.get("on") in list(Kind) else None
+            on = Dialect(options["on"]) if options.get("on") in list(Dialect) else None
             if "on" in options and on is None:
                 raise self._error(fence.index, "`on` is sqlite or postgres.")
             if fence.language == "python":
@@ -371,14 +371,14 @@ class _Reader:
             raise self._error(fence.index, f"name a path of the project: ```{fence.language} {{path=…}}")
         return path
 
-    def _command(self, fence: _Fence, line: str, on: Kind | None) -> Step:
+    def _command(self, fence: _Fence, line: str, on: Dialect | None) -> Step:
         if not line.startswith("$ alembic "):
             raise self._error(fence.index, f"a line of a console begins with `$ alembic `: {line}")
         command = line.removeprefix("$ alembic ").strip()
         if named := re.search(r"\s+--on (\w+)$", command):
-            if named[1] not in list(Kind):
+            if named[1] not in list(Dialect):
                 raise self._error(fence.index, "--on takes sqlite or postgres.")
-            on, command = Kind(named[1]), command[: named.start()]
+            on, command = Dialect(named[1]), command[: named.start()]
         return Step("console", command, on)
 
     def _fences(self, section: _Section) -> list[_Fence]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.practice.sentences import constraints, differences
 
 if TYPE_CHECKING:
@@ -91,10 +91,10 @@ def grade_rescue(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade:
     """A rescue: the databases as they are now."""
     names = _names_that_matter(exercise, wanted)
     complaints = {
-        kind: list(differences(wanted.states[kind][-1], states[-1], names, "should not be there"))
-        for kind, states in found.states.items()
+        dialect: list(differences(wanted.states[dialect][-1], states[-1], names, "should not be there"))
+        for dialect, states in found.states.items()
     }
-    places = {kind: _place(found, states[-1]) for kind, states in found.states.items()}
+    places = {dialect: _place(found, states[-1]) for dialect, states in found.states.items()}
     behind = _first(places)
     if (fault := _first(complaints) or behind) is None:
         return Grade(True, RIGHT)
@@ -174,7 +174,7 @@ def _count(exercise: Exercise, wanted: Outcome, found: Outcome) -> Grade | None:
 
 def _waiting(wanted: Outcome, found: Outcome) -> Grade | None:
     """Somebody who has to wait for it, and would not for the solution."""
-    moves = zip(wanted.moves.get(Kind.POSTGRES, ()), found.moves.get(Kind.POSTGRES, ()), strict=False)
+    moves = zip(wanted.moves.get(Dialect.POSTGRES, ()), found.moves.get(Dialect.POSTGRES, ()), strict=False)
     for phase, (right, move) in zip(_PHASES, moves, strict=False):
         bearable = {lock.relation: set(lock.waiting) for lock in right.locks}
         for lock in move.locks:
@@ -192,20 +192,22 @@ def _waiting(wanted: Outcome, found: Outcome) -> Grade | None:
 def _fault_of_trial(wanted: Outcome, found: Outcome, names: frozenset[str]) -> _Fault | None:
     tried = min(len(states) for states in found.states.values())
     for position, phase in enumerate(_PHASES[:tried]):
-        moves = {kind: each[position] for kind, each in found.moves.items()}
-        if refused := {kind: move for kind, move in moves.items() if move.failure}:
+        moves = {dialect: each[position] for dialect, each in found.moves.items()}
+        if refused := {dialect: move for dialect, move in moves.items() if move.failure}:
             where = "" if len(refused) == len(moves) else _on(*refused)
             return _Fault(f"{phase.name} fails", where, phase, True, _words(refused))
         complaints = {
-            kind: list(differences(wanted.states[kind][position], states[position], names, phase.leftover))
-            for kind, states in found.states.items()
+            dialect: list(
+                differences(wanted.states[dialect][position], states[position], names, phase.leftover)
+            )
+            for dialect, states in found.states.items()
         }
         if fault := _first(complaints):
             return replace(fault, phase=phase)
     return None
 
 
-def _first(complaints: Mapping[Kind, Sequence[str]]) -> _Fault | None:
+def _first(complaints: Mapping[Dialect, Sequence[str]]) -> _Fault | None:
     """The first thing that all databases have in common, or else the first of all."""
     first = next((each for each in complaints.values() if each), None)
     if first is None:
@@ -213,27 +215,27 @@ def _first(complaints: Mapping[Kind, Sequence[str]]) -> _Fault | None:
     common = [one for one in first if all(one in other for other in complaints.values())]
     if common:
         return _Fault(common[0], "")
-    kind = next(kind for kind, each in complaints.items() if each)
-    return _Fault(complaints[kind][0], _on(kind))
+    dialect = next(dialect for dialect, each in complaints.items() if each)
+    return _Fault(complaints[dialect][0], _on(dialect))
 
 
 def _everywhere(found: Outcome) -> str:
     return "on both databases" if len(found.states) > 1 else _on(*found.states)
 
 
-def _on(*kinds: Kind) -> str:
-    return f"on {' and '.join(kind.title for kind in kinds)}"
+def _on(*dialects: Dialect) -> str:
+    return f"on {' and '.join(dialect.title for dialect in dialects)}"
 
 
 def _capital(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
-def _words(refused: Mapping[Kind, Move]) -> tuple[str, ...]:
+def _words(refused: Mapping[Dialect, Move]) -> tuple[str, ...]:
     lines = []
-    for kind, move in refused.items():
+    for dialect, move in refused.items():
         assert move.failure is not None
-        lines.append(f"{kind.title}: {' '.join(move.failure.headline())}")
+        lines.append(f"{dialect.title}: {' '.join(move.failure.headline())}")
         if move.failure.where:
             lines.append(f"  from {move.failure.where}")
     return tuple(lines)
@@ -254,7 +256,7 @@ def _grade_refuses(exercise: Exercise, run: Outcome, answer: str) -> Grade:
     said = _NAMES.get(_plain(answer))
     if said is None:
         return Grade(False, "The answer is one of `sqlite`, `postgres`, `both` or `neither`.")
-    refused = [kind for kind, moves in run.moves.items() if any(move.failure for move in moves)]
+    refused = [dialect for dialect, moves in run.moves.items() if any(move.failure for move in moves)]
     right = "both" if len(refused) == 2 else str(refused[0]) if refused else "neither"
     return (
         Grade(True, RIGHT)
@@ -300,7 +302,7 @@ def _sql(statement: str) -> str:
 
 
 def _last(exercise: Exercise, run: Outcome) -> Move:
-    return run.moves[exercise.on or Kind.SQLITE][-1]
+    return run.moves[exercise.on or Dialect.SQLITE][-1]
 
 
 def _plain(text: str) -> str:

@@ -81,7 +81,7 @@ def _done(ground: TrialResources, exercise: Exercise, steps: Sequence[Step]) -> 
 
 
 def _seen(outcome: Outcome) -> list[Any]:
-    sent = {kind: [move.sent for move in moves] for kind, moves in outcome.moves.items()}
+    sent = {dialect: [move.sent for move in moves] for dialect, moves in outcome.moves.items()}
     return [sent, outcome.states]
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from migration_cookbook import schema as schemas
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def differences(wanted: State, found: State, names: frozenset[str], leftover: st
 
 def _one_word_for_now(schema: Schema) -> Schema:
     """To PostgreSQL, CURRENT_TIMESTAMP and now() are the same default, and either is a right answer."""
-    if schema.kind is not Kind.POSTGRES:
+    if schema.dialect is not Dialect.POSTGRES:
         return schema
     return replace(schema, tables=tuple(_with_now(table) for table in schema.tables))
 
@@ -166,7 +166,7 @@ def _bare(table: Table) -> Table:
 
 
 def _alone(table: Table) -> Schema:
-    return schemas.Schema(Kind.POSTGRES, tables=(table,))
+    return schemas.Schema(Dialect.POSTGRES, tables=(table,))
 
 
 def _others(wanted: Schema, found: Schema, leftover: str) -> Iterator[str]:

@@ -105,7 +105,7 @@ def _key(ground: TrialResources, exercise: Exercise) -> str:
         exercise.path.read_text(encoding="utf-8"),
         project.content_key(start),
         _engine(),
-        *ground.kinds(exercise),
+        *ground.dialects(exercise),
         sqlite3.sqlite_version,
         ground.server.version if ground.server else "",
     ]

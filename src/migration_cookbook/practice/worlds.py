@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from migration_cookbook.databases import postgres, server, sqlite
 from migration_cookbook.databases.database import Database
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import fresh_name
 from migration_cookbook.sandbox import opening, project
 from migration_cookbook.sandbox.plan import Plan, plan
@@ -34,7 +34,7 @@ class World:
     """An empty folder, and databases as they are at the exercise's start."""
 
     folder: Path
-    databases: Mapping[Kind, Database]
+    databases: Mapping[Dialect, Database]
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class TrialResources:
     #: Why, with the remedy.
     unavailable: str | None
 
-    def kinds(self, exercise: Exercise) -> tuple[Kind, ...]:
+    def dialects(self, exercise: Exercise) -> tuple[Dialect, ...]:
         """The databases of the exercise that are to be had."""
-        return tuple(kind for kind in exercise.databases if kind is Kind.SQLITE or self.server)
+        return tuple(dialect for dialect in exercise.databases if dialect is Dialect.SQLITE or self.server)
 
 
 @contextlib.contextmanager
@@ -76,18 +76,18 @@ def world(on: TrialResources, exercise: Exercise, *, empty: bool = False) -> Ite
     """A world for one trial: the folder is empty, and so are the databases if that is asked for."""
     folder = tries(on.workspace) / secrets.token_hex(6)
     private_folder(folder / "project")
-    made: dict[Kind, Database] = {}
+    made: dict[Dialect, Database] = {}
     start = start_plan(exercise)
     try:
-        for kind in on.kinds(exercise):
-            if kind is Kind.SQLITE:
-                made[kind] = _sqlite(on.workspace, start, folder / "bookshop.db", empty)
+        for dialect in on.dialects(exercise):
+            if dialect is Dialect.SQLITE:
+                made[dialect] = _sqlite(on.workspace, start, folder / "bookshop.db", empty)
             elif on.server:
-                made[kind] = _postgres(on.server, start, empty)
+                made[dialect] = _postgres(on.server, start, empty)
         yield World(folder / "project", made)
     finally:
-        for kind, database in made.items():
-            if kind is Kind.SQLITE:
+        for dialect, database in made.items():
+            if dialect is Dialect.SQLITE:
                 sqlite.drop(on.workspace, database)
             elif on.server:
                 postgres.drop(on.server, database)
@@ -103,7 +103,7 @@ def write_start(folder: Path, exercise: Exercise) -> None:
 def tidy(on: TrialResources) -> None:
     """Remove what killed processes left of their worlds."""
     for path in tries(on.workspace).glob("*/bookshop.db"):
-        sqlite.drop(on.workspace, Database(Kind.SQLITE, str(path), sa.URL.create("sqlite")))
+        sqlite.drop(on.workspace, Database(Dialect.SQLITE, str(path), sa.URL.create("sqlite")))
     shutil.rmtree(tries(on.workspace), ignore_errors=True)
     if on.server:
         family = fresh_name(on.workspace.installation, _LABEL).rpartition("_")[0]

@@ -23,7 +23,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from migration_cookbook.databases import guard
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.sandbox import alembic_private, boundary, files
 from migration_cookbook.sandbox.interrupts import interruptible, was_interrupted
 from migration_cookbook.sandbox.recorder import recording
@@ -375,12 +375,12 @@ def _where(error: BaseException, folder: Path) -> str | None:
 def tidy(text: str, folder: Path, databases: Sequence[Database] = ()) -> str:
     """Text without what differs between two computers: folders, addresses, names of databases."""
     for database in databases:
-        if database.kind is Kind.SQLITE:
+        if database.dialect is Dialect.SQLITE:
             # A URL spells some characters of a path in its own way.
             text = text.replace(database.url.render_as_string(), f"sqlite:///{database.name}")
     text = text.replace(f"{folder}{os.sep}", "").replace(str(folder), ".")
     text = text.replace(sys.prefix, "…")
-    served = [database for database in databases if database.kind is Kind.POSTGRES]
+    served = [database for database in databases if database.dialect is Dialect.POSTGRES]
     for position, database in enumerate(served):
         text = text.replace(f"?{database.url.render_as_string().partition('?')[2]}", "")
         text = text.replace(database.name, f"bookshop_{position + 1}" if position else "bookshop")

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from migration_cookbook.databases import postgres, server, sqlite
 from migration_cookbook.databases.database import Database, Template
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import fresh_name
 from migration_cookbook.sandbox import commandline, files, project, state
 from migration_cookbook.sandbox.command import parse
@@ -52,9 +52,9 @@ def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ..
             project.write(folder, plan.at)
         # From here on a kill leaves files that are known to be the kit's.
         state.write(workspace, plan.name, state.fresh(folder, {}))
-        databases = {Kind.SQLITE: tuple(_sqlite(workspace, plan, folder))}
+        databases = {Dialect.SQLITE: tuple(_sqlite(workspace, plan, folder))}
         if host:
-            databases[Kind.POSTGRES] = tuple(_postgres(host, plan))
+            databases[Dialect.POSTGRES] = tuple(_postgres(host, plan))
         state.write(workspace, plan.name, state.fresh(folder, databases))
     return Sandbox(plan.name, workspace, databases, unavailable, _versions(host)), tuple(notices)
 
@@ -69,13 +69,15 @@ def resume(workspace: Workspace, name: str) -> Sandbox:
     if host and host.notices:
         raise CookbookError(" ".join(host.notices))
     databases = {
-        Kind(kind): tuple(Database(Kind(kind), each["name"], sa.make_url(each["url"])) for each in listed)
+        Dialect(kind): tuple(
+            Database(Dialect(kind), each["name"], sa.make_url(each["url"])) for each in listed
+        )
         for kind, listed in known["databases"].items()
-        if kind == Kind.SQLITE or host
+        if kind == Dialect.SQLITE or host
     }
-    if host and Kind.POSTGRES in databases:
-        databases[Kind.POSTGRES] = tuple(
-            postgres.restore_settings(host, each) for each in databases[Kind.POSTGRES]
+    if host and Dialect.POSTGRES in databases:
+        databases[Dialect.POSTGRES] = tuple(
+            postgres.restore_settings(host, each) for each in databases[Dialect.POSTGRES]
         )
     return Sandbox(name, workspace, databases, unavailable, _versions(host))
 
@@ -87,10 +89,10 @@ def _server(workspace: Workspace) -> tuple[Server | None, str | None]:
         return None, str(error)
 
 
-def _versions(host: Server | None) -> dict[Kind, str]:
-    versions = {Kind.SQLITE: sqlite3.sqlite_version}
+def _versions(host: Server | None) -> dict[Dialect, str]:
+    versions = {Dialect.SQLITE: sqlite3.sqlite_version}
     if host:
-        versions[Kind.POSTGRES] = host.version
+        versions[Dialect.POSTGRES] = host.version
     return versions
 
 
@@ -103,13 +105,13 @@ def _tidy(workspace: Workspace, host: Server | None) -> None:
 
 def _drop_old(workspace: Workspace, host: Server | None, plan: Plan, old: Mapping[str, Any]) -> None:
     """Drop this sandbox's databases, those too that a killed process made and never noted."""
-    for each in old["databases"].get(Kind.SQLITE.value, ()):
-        sqlite.drop(workspace, Database(Kind.SQLITE, each["name"], sa.make_url(each["url"])))
+    for each in old["databases"].get(Dialect.SQLITE.value, ()):
+        sqlite.drop(workspace, Database(Dialect.SQLITE, each["name"], sa.make_url(each["url"])))
     if host is not None:
         family = fresh_name(workspace.installation, plan.label).rpartition("_")[0]
         for name in postgres.names(host):
             if name.rpartition("_")[0] == family:
-                postgres.drop(host, Database(Kind.POSTGRES, name, host.url))
+                postgres.drop(host, Database(Dialect.POSTGRES, name, host.url))
 
 
 def sqlite_template(workspace: Workspace, plan: Plan) -> Template | None:

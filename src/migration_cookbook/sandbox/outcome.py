@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.sandbox import commandline
     from migration_cookbook.schema import Change
 
@@ -23,7 +23,7 @@ def sent_lines(statement: str) -> list[str]:
 class Outcome:
     """What a command came to on one database, or on the files alone."""
 
-    kind: Kind
+    dialect: Dialect
     printed: commandline.Printed
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from migration_cookbook import schema as schemas
 from migration_cookbook.databases import engines, server
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
-from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.sandbox import alembic_private, commandline, files, history, state
 from migration_cookbook.sandbox.outcome import Outcome
 from migration_cookbook.workspace import CookbookError, write_atomically
@@ -38,10 +38,10 @@ class Sandbox:
 
     name: str
     workspace: Workspace
-    databases: Mapping[Kind, tuple[Database, ...]]
+    databases: Mapping[Dialect, tuple[Database, ...]]
     #: Why there is no PostgreSQL, with the remedy; None where there is.
     unavailable: str | None
-    versions: Mapping[Kind, str] = field(default_factory=dict)
+    versions: Mapping[Dialect, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -50,14 +50,14 @@ class Sandbox:
     def require_open(self) -> None:
         """Start the server again if it died, and say so if another notebook took the sandbox over."""
         known = self._state()["databases"]
-        for kind, databases in self.databases.items():
-            if [each["name"] for each in known.get(kind.value, ())] != [each.name for each in databases]:
+        for dialect, databases in self.databases.items():
+            if [each["name"] for each in known.get(dialect.value, ())] != [each.name for each in databases]:
                 raise CookbookError(
                     f"Another notebook has opened the sandbox {self.name} anew. "
                     f"Run %sandbox {self.name} again, or give this notebook's sandbox another name."
                 )
         is_ours = OWN_SERVER_VARIABLE not in os.environ
-        if Kind.POSTGRES not in self.databases or not is_ours or server.running(self.workspace):
+        if Dialect.POSTGRES not in self.databases or not is_ours or server.running(self.workspace):
             return
         # With something to tell, the server was made anew: this sandbox's databases are not in it.
         if notices := server.attach(self.workspace).notices:
@@ -66,29 +66,31 @@ class Sandbox:
     def engines(self) -> dict[str, sa.Engine]:
         """Engines for plain Python cells: sqlite and postgres, sqlite_2 and so on."""
         named = {}
-        for kind, databases in self.databases.items():
+        for dialect, databases in self.databases.items():
             for position, database in enumerate(databases):
-                named[kind.value + (f"_{position + 1}" if position else "")] = engines.engine(database)
+                named[dialect.value + (f"_{position + 1}" if position else "")] = engines.engine(database)
         return named
 
-    def version(self, kind: Kind) -> str:
-        return self.versions[kind]
+    def version(self, dialect: Dialect) -> str:
+        return self.versions[dialect]
 
-    def run(self, command: Command, kind: Kind, *, verbose: bool = False) -> Outcome:
+    def run(self, command: Command, dialect: Dialect, *, verbose: bool = False) -> Outcome:
         """Run a command against the databases of one kind."""
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._remembering_files())
             if not command.moves:
-                return Outcome(kind, commandline.execute(command, self._run(kind, verbose)))
+                return Outcome(dialect, commandline.execute(command, self._run(dialect, verbose)))
             # AUTOCOMMIT: the watcher holds no lock while the command runs.
-            engine = engines.engine(self.databases[kind][0]).execution_options(isolation_level="AUTOCOMMIT")
+            engine = engines.engine(self.databases[dialect][0]).execution_options(
+                isolation_level="AUTOCOMMIT"
+            )
             watcher = stack.enter_context(engine.connect())
             before, place_before = schemas.read(watcher), history.place(watcher)
-            printed = commandline.execute(command, self._run(kind, verbose))
-            after, place_after = self._afterwards(kind, watcher)
-        return Outcome(kind, printed, place_before, place_after, schemas.difference(before, after))
+            printed = commandline.execute(command, self._run(dialect, verbose))
+            after, place_after = self._afterwards(dialect, watcher)
+        return Outcome(dialect, printed, place_before, place_after, schemas.difference(before, after))
 
-    def _afterwards(self, kind: Kind, watcher: sa.Connection) -> tuple[schemas.Schema, tuple[str, ...]]:
+    def _afterwards(self, dialect: Dialect, watcher: sa.Connection) -> tuple[schemas.Schema, tuple[str, ...]]:
         """Schema and place after a command, also after one during which the server went down."""
         try:
             return schemas.read(watcher), history.place(watcher)
@@ -96,14 +98,14 @@ class Sandbox:
             if not error.connection_invalidated:
                 raise
         server.attach(self.workspace)
-        with engines.engine(self.databases[kind][0]).connect() as another:
+        with engines.engine(self.databases[dialect][0]).connect() as another:
             return schemas.read(another), history.place(another)
 
     def run_on_files(self, command: Command) -> Outcome:
         """Run a command that needs no database; it is told the first one, should it look."""
-        kind = next(iter(self.databases))
+        dialect = next(iter(self.databases))
         with self._remembering_files():
-            return Outcome(kind, commandline.execute(command, self._run(kind, verbose=False)))
+            return Outcome(dialect, commandline.execute(command, self._run(dialect, verbose=False)))
 
     def env_takes_part(self, command: Command) -> bool:
         """Whether env.py runs although the command needs no database (revision_environment)."""
@@ -112,21 +114,21 @@ class Sandbox:
         text = (self.folder / "alembic.ini").read_text() if (self.folder / "alembic.ini").is_file() else ""
         return bool(re.search(r"^revision_environment\s*=\s*true", text, re.MULTILINE))
 
-    def schema(self, kind: Kind) -> schemas.Schema:
-        with engines.engine(self.databases[kind][0]).connect() as connection:
+    def schema(self, dialect: Dialect) -> schemas.Schema:
+        with engines.engine(self.databases[dialect][0]).connect() as connection:
             return schemas.read(connection)
 
-    def place(self, kind: Kind) -> tuple[str, ...]:
+    def place(self, dialect: Dialect) -> tuple[str, ...]:
         """The revisions at which a database stands."""
-        with engines.engine(self.databases[kind][0]).connect() as connection:
+        with engines.engine(self.databases[dialect][0]).connect() as connection:
             return history.place(connection)
 
-    def applied(self, kind: Kind) -> set[str]:
+    def applied(self, dialect: Dialect) -> set[str]:
         """Every revision that a database has run: where it stands, and what lies below."""
-        if not self.databases.get(kind):
+        if not self.databases.get(dialect):
             return set()
         parents = {entry.id: entry.down for entry in history.entries(self.folder)}
-        applied, waiting = set(), list(self.place(kind))
+        applied, waiting = set(), list(self.place(dialect))
         while waiting:
             revision = waiting.pop()
             if revision not in applied:
@@ -168,8 +170,8 @@ class Sandbox:
         self._save(known)
         return after
 
-    def _run(self, kind: Kind, verbose: bool) -> commandline.Run:
-        return commandline.Run(self.folder, self.databases[kind], self._new_id, self._now, verbose)
+    def _run(self, dialect: Dialect, verbose: bool) -> commandline.Run:
+        return commandline.Run(self.folder, self.databases[dialect], self._new_id, self._now, verbose)
 
     def _new_id(self) -> str:
         """The next revision id: random to look at, the same in each run of the notebook."""

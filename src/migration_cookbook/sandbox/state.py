@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.sandbox import files
 from migration_cookbook.workspace import is_text, read_record, write_atomically
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
 
 
-def fresh(folder: Path, databases: Mapping[Kind, tuple[Database, ...]]) -> dict[str, Any]:
+def fresh(folder: Path, databases: Mapping[Dialect, tuple[Database, ...]]) -> dict[str, Any]:
     return {
         "files": files.snapshot(folder),
         "generated": {},
         "databases": {
-            kind.value: [
+            dialect.value: [
                 {"name": each.name, "url": each.url.render_as_string(hide_password=False)} for each in listed
             ]
-            for kind, listed in databases.items()
+            for dialect, listed in databases.items()
         },
     }
 
@@ -53,7 +53,7 @@ def _is_valid(state: dict[str, Any]) -> bool:
     listed = state["databases"]
     # A file's name may be bytes that are no text, so these are only strings.
     return all(isinstance(text, str) for text in texts) and all(
-        kind in tuple(Kind) and isinstance(each, list) and all(map(_is_database, each))
+        kind in tuple(Dialect) and isinstance(each, list) and all(map(_is_database, each))
         for kind, each in listed.items()
     )
 

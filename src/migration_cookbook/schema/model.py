@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
 
 #: Alembic's own table: kept apart, since it changes with each migration.
 VERSION_TABLE = "alembic_version"
@@ -135,7 +135,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Schema:
-    kind: Kind
+    dialect: Dialect
     tables: tuple[Table, ...] = ()
     views: tuple[View, ...] = ()
     types: tuple[Type, ...] = ()

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.schema.model import (
     Column,
     Constraint,
@@ -167,7 +167,7 @@ def read_postgres(connection: sa.Connection) -> Schema:
     )
     tables = [parts.table(one) for one in relations if one["kind"] in ("r", "p", "f")]
     return Schema(
-        kind=Kind.POSTGRES,
+        dialect=Dialect.POSTGRES,
         tables=tuple(table for table in tables if not is_version_table(table.name)),
         views=tuple(parts.view(one) for one in relations if one["kind"] in ("v", "m")),
         types=tuple(_type(row, parts) for row in catalog["types"] or ()),

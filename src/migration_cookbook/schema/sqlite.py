@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy.exc
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.schema.model import (
     Column,
     Constraint,
@@ -63,7 +63,7 @@ def read_sqlite(connection: sa.Connection) -> Schema:
     on = _On(objects, frozenset(infos).union(row.name for rows in infos.values() for row in rows))
     tables = [_table(name, sql, infos[name], keys, on) for type_, name, _, sql in objects if type_ == "table"]
     return Schema(
-        kind=Kind.SQLITE,
+        dialect=Dialect.SQLITE,
         tables=tuple(table for table in tables if not is_version_table(table.name)),
         views=tuple(_view(name, sql, connection, on) for type_, name, _, sql in objects if type_ == "view"),
         version_tables=tuple(table for table in tables if is_version_table(table.name)),

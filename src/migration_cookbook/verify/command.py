@@ -45,7 +45,7 @@ def verify(
             print(printable(_contained(reader.untrusted, trust)), file=sys.stderr)
         with terminal.progress(len(found.snippets)) as tell:
             checked = tuple(check(found.snippets, settings, tell, reader.cage)) if found.snippets else ()
-    asked = versions(settings.workspace, settings.kinds)
+    asked = versions(settings.workspace, settings.dialects)
     run = Run(
         tuple(held_to_declaration(one, asked) for one in checked),
         asked,
@@ -83,5 +83,5 @@ def find(paths: Sequence[Path], settings: Settings, reader: PageReader) -> Found
         except CookbookError as mistake:
             mistakes.append(str(mistake))
     ours = [one for one in snippets if one.form is not Form.FOREIGN]
-    asked = tuple(one for one in ours if set(one.on) & set(settings.kinds))
+    asked = tuple(one for one in ours if set(one.on) & set(settings.dialects))
     return Found(asked, tuple(mistakes), len(snippets) - len(ours))

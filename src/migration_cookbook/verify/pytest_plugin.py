@@ -67,7 +67,7 @@ class SnippetItem(pytest.Item):
             raise NotAsDeclaredError(_told(run))
         for finding in run.findings(checked):
             for warning in finding.warnings:
-                self.warn(SnippetWarning(f"{self.snippet.place}: on {finding.kind.title}, {warning}"))
+                self.warn(SnippetWarning(f"{self.snippet.place}: on {finding.dialect.title}, {warning}"))
 
     def repr_failure(  # type: ignore[override]  # a text is one of the forms that pytest shows
         self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
@@ -133,7 +133,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 
 def _checked(items: list[SnippetItem]) -> dict[str, Run]:
-    from migration_cookbook.databases.kinds import BOTH
+    from migration_cookbook.databases.dialects import BOTH
     from migration_cookbook.verify.judging.expecting import held_to_declaration
     from migration_cookbook.verify.judging.versions import versions
     from migration_cookbook.verify.process.checking import Settings, check
@@ -146,7 +146,7 @@ def _checked(items: list[SnippetItem]) -> dict[str, Run]:
     with _clean_environment():
         settings = Settings(open_workspace(), BOTH)
         checked = list(check(snippets, settings))
-        asked = versions(settings.workspace, settings.kinds)
+        asked = versions(settings.workspace, settings.dialects)
     return {one.snippet.place: Run((held_to_declaration(one, asked),), asked) for one in checked}
 
 

@@ -12,8 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.environment import clean_environment
-from migration_cookbook.databases.kinds import Kind
 from migration_cookbook.verify.judging.versions import versions
 from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.process.trust import trusted
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 _FOR_DATABASES = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION, Form.PYTHON, Form.SQL)
 
 
-def tried(paths: Sequence[Path], kinds: Sequence[Kind], workspace: Workspace) -> dict[str, Any]:
+def tried(paths: Sequence[Path], dialects: Sequence[Dialect], workspace: Workspace) -> dict[str, Any]:
     """The versions, and by file what came of each snippet."""
     snippets = {
         path.stem: [one for one in read(path) if one.form is not Form.FOREIGN and one.skip is None]
         for path in paths
     }
-    found = _checked([one for of_file in snippets.values() for one in of_file], kinds, workspace)
+    found = _checked([one for of_file in snippets.values() for one in of_file], dialects, workspace)
     return {
         "alembic": version("alembic"),
         "sqlalchemy": version("sqlalchemy"),
         "sqlite": sqlite3.sqlite_version,
-        "postgres": versions(workspace, kinds).get(Kind.POSTGRES, ""),
+        "postgres": versions(workspace, dialects).get(Dialect.POSTGRES, ""),
         "files": {
             name: [
                 {"text": one.text, "findings": _findings(found[one.place])}
@@ -56,19 +56,23 @@ def tried(paths: Sequence[Path], kinds: Sequence[Kind], workspace: Workspace) ->
     }
 
 
-def _checked(snippets: Sequence[Snippet], kinds: Sequence[Kind], workspace: Workspace) -> dict[str, Checked]:
+def _checked(
+    snippets: Sequence[Snippet], dialects: Sequence[Dialect], workspace: Workspace
+) -> dict[str, Checked]:
     """By place; all together, because what takes time is the start."""
     for_databases = [one for one in snippets if one.form in _FOR_DATABASES]
-    others = [one for one in snippets if one.form not in _FOR_DATABASES] if Kind.SQLITE in kinds else []
+    others = [one for one in snippets if one.form not in _FOR_DATABASES] if Dialect.SQLITE in dialects else []
     checked = [
-        *(check(trusted(for_databases), Settings(workspace, tuple(kinds))) if for_databases else ()),
-        *(check(trusted(others), Settings(workspace, (Kind.SQLITE,))) if others else ()),
+        *(check(trusted(for_databases), Settings(workspace, tuple(dialects))) if for_databases else ()),
+        *(check(trusted(others), Settings(workspace, (Dialect.SQLITE,))) if others else ()),
     ]
     return {one.snippet.place: one for one in checked}
 
 
 def _findings(checked: Checked) -> dict[str, Any]:
-    return {kind.value: _finding(checked.snippet, finding) for kind, finding in checked.findings.items()}
+    return {
+        dialect.value: _finding(checked.snippet, finding) for dialect, finding in checked.findings.items()
+    }
 
 
 def _finding(snippet: Snippet, finding: Finding) -> dict[str, Any]:
@@ -83,8 +87,8 @@ def sent(snippet: Snippet, finding: Finding) -> tuple[str, ...]:
 def main(arguments: Sequence[str]) -> None:
     """`sqlite,postgres a.md b.md`: the answer goes to standard output."""
     clean_environment()
-    kinds = [Kind(name) for name in arguments[0].split(",")]
-    answer = tried([Path(name) for name in arguments[1:]], kinds, open_workspace())
+    dialects = [Dialect(name) for name in arguments[0].split(",")]
+    answer = tried([Path(name) for name in arguments[1:]], dialects, open_workspace())
     json.dump(answer, sys.stdout)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migration_cookbook.bench.planted import python_mistakes, sql_mistakes
-from migration_cookbook.bench.planted.mistake_kinds import Kind
+from migration_cookbook.bench.planted.mistakes import MistakeType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 class Mutant:
     """A snippet that was good, with one mistake in it."""
 
-    kind: Kind
+    mistake: MistakeType
     text: str
 
 
 def mutants(text: str, seed: int) -> Iterator[Mutant]:
-    """At most one mutant of each kind, the same ones for the same seed."""
+    """At most one mutant of each type, the same ones for the same seed."""
     found = sorted({each for each in _mistakes(text) if each[1].strip() != text.strip()})
     chance = random.Random(f"{seed} {text}")
-    for kind in Kind:
-        if texts := [other for one, other in found if one is kind]:
-            yield Mutant(kind, chance.choice(texts))
+    for mistake in MistakeType:
+        if texts := [other for one, other in found if one is mistake]:
+            yield Mutant(mistake, chance.choice(texts))
 
 
-def _mistakes(text: str) -> Iterator[tuple[Kind, str]]:
+def _mistakes(text: str) -> Iterator[tuple[MistakeType, str]]:
     try:
         tree = ast.parse(text)
     except SyntaxError:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from migration_cookbook.bench.planted.mutants import mutants
-from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.databases.dialects import BOTH
 from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.verify.values.verdict import Verdict
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from migration_cookbook.bench.planted.mutants import Mutant
-    from migration_cookbook.databases.kinds import Kind as Database
+    from migration_cookbook.databases.dialects import Dialect as Database
     from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Snippet
     from migration_cookbook.verify.values.verdict import Finding
@@ -44,7 +44,7 @@ class Planted:
 
     def __str__(self) -> str:
         name = self.original.name or self.original.place
-        return f"{name} on {self.database.title}: {self.mutant.kind}"
+        return f"{name} on {self.database.title}: {self.mutant.mistake}"
 
 
 def good(checked: Sequence[Checked]) -> list[Checked]:
@@ -67,24 +67,24 @@ def noticed(pairs: Sequence[tuple[Checked, Mutant]], workspace: Workspace) -> It
     """Those that matter, on each database."""
     inferred = [_mutated(original, mutant) for original, mutant in pairs]
     without = list(check(inferred, Settings(workspace)))
-    for kind in BOTH:
-        worlds = [_world(original.findings[kind]) for original, _ in pairs]
+    for dialect in BOTH:
+        worlds = [_world(original.findings[dialect]) for original, _ in pairs]
         # The original once more, in its own world: what is stated may be told otherwise than what is inferred.
         unchanged = [
             replace(original.snippet, given=world) for (original, _), world in zip(pairs, worlds, strict=True)
         ]
         changed = [replace(one, given=world) for one, world in zip(inferred, worlds, strict=True)]
-        settings = Settings(workspace, (kind,))
-        tried = [one.findings[kind] for one in check([*unchanged, *changed], settings)]
+        settings = Settings(workspace, (dialect,))
+        tried = [one.findings[dialect] for one in check([*unchanged, *changed], settings)]
         before, after = tried[: len(pairs)], tried[len(pairs) :]
         for (original, mutant), same, other, alone in zip(pairs, before, after, without, strict=True):
             if same.verdict is Verdict.WORKS and _outcome(same) != _outcome(other):
                 yield Planted(
                     original.snippet,
                     mutant,
-                    kind,
+                    dialect,
                     given=_caught(same, other),
-                    inferred=_caught(original.findings[kind], alone.findings[kind]),
+                    inferred=_caught(original.findings[dialect], alone.findings[dialect]),
                 )
 
 

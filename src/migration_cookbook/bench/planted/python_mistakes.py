@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from migration_cookbook import mistakes as planting
 from migration_cookbook.bench.planted import operation_calls as reading
 from migration_cookbook.bench.planted import sql_mistakes
-from migration_cookbook.bench.planted.mistake_kinds import Kind, misspelled, nearly
+from migration_cookbook.bench.planted.mistakes import MistakeType, misspelled, nearly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from migration_cookbook.mistakes import Change
 
-    Found = tuple[Kind, Change]
+    Found = tuple[MistakeType, Change]
 
 #: Types under names that they have elsewhere.
 _FOREIGN = {
@@ -31,9 +31,9 @@ _FOREIGN = {
 }
 
 
-def mistakes(tree: ast.Module) -> Iterator[tuple[Kind, str]]:
-    for _, kind, text in planting.planted(tree, _Snippet(tree).changes):
-        yield kind, text
+def mistakes(tree: ast.Module) -> Iterator[tuple[MistakeType, str]]:
+    for _, mistake, text in planting.planted(tree, _Snippet(tree).changes):
+        yield mistake, text
 
 
 class _Snippet:
@@ -76,26 +76,26 @@ class _Snippet:
         tables = {name for _, name in reading.named(call, tables=True)}
         tables.add(self._batches.get(reading.receiver(call), ""))
         if isinstance(column, ast.Call) and not tables & self._made and _may_be_required(column):
-            yield Kind.NOT_NULL, _required
+            yield MistakeType.NOT_NULL, _required
 
     def _wrong_type(self, node: ast.Attribute) -> Iterator[Found]:
         if other := _FOREIGN.get(node.attr):
-            yield Kind.WRONG_TYPE, planting.attribute(other)
+            yield MistakeType.WRONG_TYPE, planting.attribute(other)
         # The type that the column had before the upgrade.
         if id(node) in self._former_types and (other := planting.TYPES.get(node.attr)):
-            yield Kind.WRONG_TYPE, planting.attribute(other)
+            yield MistakeType.WRONG_TYPE, planting.attribute(other)
 
 
 def _misspelled(call: ast.Call) -> Iterator[Found]:
     operation = reading.operation(call)
     for other in misspelled(operation) if operation else ():
-        yield Kind.MISSPELLED, planting.called(other)
+        yield MistakeType.MISSPELLED, planting.called(other)
     keywords = call.keywords if operation or reading.is_column(call) else []
     for position, keyword in enumerate(keywords):
         # What is said of the state before matters to MySQL only.
         if keyword.arg and not keyword.arg.startswith("existing_"):
             for other in misspelled(keyword.arg):
-                yield Kind.MISSPELLED, planting.keyword_name(position, other)
+                yield MistakeType.MISSPELLED, planting.keyword_name(position, other)
 
 
 def _lost_argument(call: ast.Call) -> Iterator[Found]:
@@ -104,9 +104,9 @@ def _lost_argument(call: ast.Call) -> Iterator[Found]:
         # Without its name a table would be called as its first column.
         needed = 0
     if reading.is_column(call) and len(call.args) == 2:
-        yield Kind.LOST_ARGUMENT, planting.without_argument(1)
+        yield MistakeType.LOST_ARGUMENT, planting.without_argument(1)
     for position in range(min(needed, len(call.args))):
-        yield Kind.LOST_ARGUMENT, planting.without_argument(position)
+        yield MistakeType.LOST_ARGUMENT, planting.without_argument(position)
 
 
 def _typos(call: ast.Call) -> Iterator[Found]:
@@ -116,7 +116,7 @@ def _typos(call: ast.Call) -> Iterator[Found]:
             args=[ast.Constant(value=str() as sql), *_],
         ):
             for other in sql_mistakes.typos(sql):
-                yield Kind.SQL_TYPO, planting.argument(0, other)
+                yield MistakeType.SQL_TYPO, planting.argument(0, other)
 
 
 def _may_be_required(column: ast.Call) -> bool:
@@ -139,7 +139,7 @@ def _swapped(body: list[ast.stmt]) -> Iterator[Found]:
     for position, (first, second) in enumerate(itertools.pairwise(body)):
         needs = reading.makes(first) & reading.words(second)
         if needs or reading.drops(second) & reading.words(first):
-            yield Kind.SWAPPED, planting.swapped(position)
+            yield MistakeType.SWAPPED, planting.swapped(position)
 
 
 def _wrong_way_down(node: ast.AST) -> Iterator[Found]:
@@ -154,19 +154,19 @@ def _wrong_way_down(node: ast.AST) -> Iterator[Found]:
 def _wrong_name(call: ast.Call) -> Iterator[Found]:
     """Of what is dropped, or brought back."""
     if reading.is_column(call) and call.args and (name := reading.string(call.args[0])):
-        yield Kind.WRONG_NAME, planting.argument(0, nearly(name))
+        yield MistakeType.WRONG_NAME, planting.argument(0, nearly(name))
     for position, name in reading.named(call, tables=False):
-        yield Kind.WRONG_NAME, planting.argument(position, nearly(name))
+        yield MistakeType.WRONG_NAME, planting.argument(position, nearly(name))
     for position, keyword in enumerate(call.keywords):
         if keyword.arg == "new_column_name" and (name := reading.string(keyword.value)):
-            yield Kind.WRONG_NAME, planting.keyword_value(position, nearly(name))
+            yield MistakeType.WRONG_NAME, planting.keyword_value(position, nearly(name))
 
 
 def _wrong_table(call: ast.Call) -> Iterator[Found]:
     # Neither database asks for the table of an index.
     if reading.operation(call) != "drop_index":
         for position, name in reading.named(call, tables=True):
-            yield Kind.WRONG_TABLE, planting.argument(position, nearly(name))
+            yield MistakeType.WRONG_TABLE, planting.argument(position, nearly(name))
 
 
 def _incomplete(body: list[ast.stmt]) -> Iterator[Found]:
@@ -175,4 +175,4 @@ def _incomplete(body: list[ast.stmt]) -> Iterator[Found]:
         # With a table go its indexes and constraints.
         goes_along = takes_tables and reading.calls(statement, "drop_index", "drop_constraint")
         if reading.changes_schema(statement) and not goes_along:
-            yield Kind.INCOMPLETE, planting.without_statement(position)
+            yield MistakeType.INCOMPLETE, planting.without_statement(position)

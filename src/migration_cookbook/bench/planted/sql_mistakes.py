@@ -6,7 +6,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
-from migration_cookbook.bench.planted.mistake_kinds import Kind, misspelled
+from migration_cookbook.bench.planted.mistakes import MistakeType, misspelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,15 +32,15 @@ _MADE = re.compile(r"\b(?:CREATE\s+TABLE|ADD\s+COLUMN|RENAME(?:\s+COLUMN\s+\w+)?
 _DROPPED = re.compile(r"\bDROP\s+(?:TABLE|COLUMN)\s+(\w+)", re.I)
 
 
-def mistakes(text: str) -> Iterator[tuple[Kind, str]]:
+def mistakes(text: str) -> Iterator[tuple[MistakeType, str]]:
     for other in typos(text):
-        yield Kind.SQL_TYPO, other
+        yield MistakeType.SQL_TYPO, other
     for other in _wrong_types(text):
-        yield Kind.WRONG_TYPE, other
+        yield MistakeType.WRONG_TYPE, other
     for other in _not_null(text):
-        yield Kind.NOT_NULL, other
+        yield MistakeType.NOT_NULL, other
     for other in _swapped(text):
-        yield Kind.SWAPPED, other
+        yield MistakeType.SWAPPED, other
 
 
 def typos(text: str) -> Iterator[str]:

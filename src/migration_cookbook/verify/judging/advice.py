@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.verify.values.verdict import Difference
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ class _Advice:
     #: Must be found in the message; empty: also where it works.
     message: str
     sentence: str
-    kind: Kind | None = None
+    dialect: Dialect | None = None
     #: What is said is to take a batch.
     batch: bool = False
 
-    def fits(self, text: str, kind: Kind, message: str) -> bool:
+    def fits(self, text: str, dialect: Dialect, message: str) -> bool:
         return (
-            self.kind in (None, kind)
+            self.dialect in (None, dialect)
             and re.search(self.text, text, re.IGNORECASE) is not None
             and (not self.message or re.search(self.message, message, re.IGNORECASE) is not None)
         )
@@ -47,7 +47,7 @@ _BETTER = (
         r"alter_column|_constraint|foreign_key",
         r"near \"(ALTER|TYPE|CONSTRAINT|DROP|SET)\"|No support for ALTER",
         "`with op.batch_alter_table(…)` rebuilds the table on SQLite and is one ALTER on PostgreSQL",
-        Kind.SQLITE,
+        Dialect.SQLITE,
         batch=True,
     ),
     _Advice(r"exclude|gist", "no default operator class", "`CREATE EXTENSION btree_gist` first"),
@@ -55,7 +55,7 @@ _BETTER = (
         r"now\(\)",
         r"no such function: now|unknown function: now|non-constant default",
         "`CURRENT_TIMESTAMP` works on both databases; SQLite adds a column with it only in batch mode",
-        Kind.SQLITE,
+        Dialect.SQLITE,
     ),
     _Advice(r"execute\(\s*f[\"']", "", '`sa.text("… :name").bindparams(name=…)` instead of an f-string'),
     _Advice(r"drop_constraint\(\s*None", "", "give the constraint a name, or use a naming convention"),
@@ -72,7 +72,7 @@ _BETTER = (
         r"enum\(",
         r"type \"\w+\" does not exist",
         "create the type first: `enum.create(op.get_bind(), checkfirst=True)`",
-        Kind.POSTGRES,
+        Dialect.POSTGRES,
     ),
     _Advice("pgcrypto|uuid-ossp", "is not available", "`gen_random_uuid()` needs no extension"),
     _Advice(
@@ -85,69 +85,69 @@ _BETTER = (
 #: Options that one database does not know and passes over in silence.
 _IGNORED = (
     (
-        Kind.SQLITE,
+        Dialect.SQLITE,
         r"postgresql_where",
         "sqlite_where",
         Difference.WHOLE_INDEX,
         "postgresql_where is ignored: the index holds all rows",
     ),
     (
-        Kind.SQLITE,
+        Dialect.SQLITE,
         r"postgresql_using",
         None,
         Difference.PLAIN_INDEX,
         "postgresql_using is ignored: a plain index is built",
     ),
     (
-        Kind.SQLITE,
+        Dialect.SQLITE,
         r"postgresql_ops",
         None,
         Difference.PLAIN_INDEX,
         "postgresql_ops is ignored: a plain index is built",
     ),
-    (Kind.SQLITE, r"postgresql_include", None, Difference.OTHER, "postgresql_include is ignored"),
+    (Dialect.SQLITE, r"postgresql_include", None, Difference.OTHER, "postgresql_include is ignored"),
     (
-        Kind.POSTGRES,
+        Dialect.POSTGRES,
         r"sqlite_where",
         "postgresql_where",
         Difference.WHOLE_INDEX,
         "sqlite_where is ignored: the index holds all rows",
     ),
     (
-        Kind.SQLITE,
+        Dialect.SQLITE,
         r"[(,]\s*comment\s*=\s*[\"']",
         None,
         Difference.NO_COMMENT,
         "the comment is not stored: SQLite has none",
     ),
     (
-        Kind.SQLITE,
+        Dialect.SQLITE,
         r"ondelete\s*=|onupdate\s*=",
         None,
         Difference.FOREIGN_KEYS_OFF,
         "SQLite acts on ondelete and onupdate only with PRAGMA foreign_keys=ON",
     ),
-    (Kind.POSTGRES, r"mysql_\w+", None, Difference.OTHER, "mysql_ options are ignored"),
-    (Kind.SQLITE, r"mysql_\w+", None, Difference.OTHER, "mysql_ options are ignored"),
+    (Dialect.POSTGRES, r"mysql_\w+", None, Difference.OTHER, "mysql_ options are ignored"),
+    (Dialect.SQLITE, r"mysql_\w+", None, Difference.OTHER, "mysql_ options are ignored"),
 )
 
 
-def better_ways(text: str, kind: Kind, message: str) -> Iterator[str]:
+def better_ways(text: str, dialect: Dialect, message: str) -> Iterator[str]:
     """What to write instead."""
-    yield from (advice.sentence for advice in _BETTER if advice.fits(text, kind, message))
+    yield from (advice.sentence for advice in _BETTER if advice.fits(text, dialect, message))
 
 
-def needs_batch(text: str, kind: Kind, message: str) -> bool:
+def needs_batch(text: str, dialect: Dialect, message: str) -> bool:
     """Whether SQLite refuses what a batch would do there."""
-    if kind is not Kind.SQLITE:
+    if dialect is not Dialect.SQLITE:
         return False
     return _NEW_DEFAULT in message or any(
-        advice.batch and advice.fits(text, kind, message) for advice in _BETTER
+        advice.batch and advice.fits(text, dialect, message) for advice in _BETTER
     )
 
 
-def ignored(text: str, kind: Kind) -> Iterator[tuple[Difference, str]]:
+def ignored(text: str, dialect: Dialect) -> Iterator[tuple[Difference, str]]:
     """Options that did nothing, on a database where the snippet ran."""
     for where, pattern, instead, difference, sentence in _IGNORED:
-        if where is kind and re.search(pattern, text) and not (instead and instead in text):
+        if where is dialect and re.search(pattern, text) and not (instead and instead in text):
             yield difference, sentence

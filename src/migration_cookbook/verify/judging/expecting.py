@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.values.snippet import Expected
 from migration_cookbook.verify.values.verdict import Finding, Verdict
 
@@ -36,29 +36,31 @@ _REMEDIES = {
 }
 
 
-def held_to_declaration(checked: Checked, versions: Mapping[Kind, str]) -> Checked:
+def held_to_declaration(checked: Checked, versions: Mapping[Dialect, str]) -> Checked:
     """The same, with a sentence about each thing that is not as declared."""
     return replace(checked, complaints=complaints(checked.snippet, checked.findings, versions))
 
 
 def complaints(
-    snippet: Snippet, findings: Mapping[Kind, Finding], versions: Mapping[Kind, str]
+    snippet: Snippet, findings: Mapping[Dialect, Finding], versions: Mapping[Dialect, str]
 ) -> tuple[str, ...]:
     """A sentence about each thing that is not as declared; none if all is."""
     if snippet.skip is not None:
         return ()
-    asked = [findings[kind] for kind in BOTH if kind in findings and kind in snippet.on]
+    asked = [findings[dialect] for dialect in BOTH if dialect in findings and dialect in snippet.on]
     if not asked:
         return ("It was run on no database.",)
-    sentences = [(finding.kind, complaint(snippet, finding, versions.get(finding.kind))) for finding in asked]
-    return tuple(f"{kind.title}: {sentence}" for kind, sentence in sentences if sentence is not None)
+    sentences = [
+        (finding.dialect, complaint(snippet, finding, versions.get(finding.dialect))) for finding in asked
+    ]
+    return tuple(f"{dialect.title}: {sentence}" for dialect, sentence in sentences if sentence is not None)
 
 
 def complaint(snippet: Snippet, finding: Finding, version: str | None) -> str | None:
     """What is not as declared on one database, None if all is."""
-    if snippet.skip is not None or finding.kind not in snippet.on:
+    if snippet.skip is not None or finding.dialect not in snippet.on:
         return None
-    declared = snippet.expected.get(finding.kind)
+    declared = snippet.expected.get(finding.dialect)
     expected = _at_version(declared or _WORKS, version)
     if not _is_met(expected, finding.verdict):
         return _not_met(declared, expected, finding, version)

@@ -17,7 +17,7 @@ from migration_cookbook.verify.values.verdict import Difference, Finding, Verdic
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.verify.values.outcome import Refusal, Trial
     from migration_cookbook.verify.values.snippet import Snippet
 
@@ -69,27 +69,27 @@ def _placeholder_in_python(text: str) -> str | None:
     return None
 
 
-def judge(snippet: Snippet, kind: Kind, trial: Trial) -> Finding:
+def judge(snippet: Snippet, dialect: Dialect, trial: Trial) -> Finding:
     """The verdict, with all that belongs to it."""
     verdict, message = _verdict(snippet, trial)
     text = _spoken(snippet.text)
     warnings = list(_warnings(trial))
     if verdict in (Verdict.WORKS, Verdict.OUTSIDE):
-        warnings += [*advice.ignored(text, kind), *((Difference.OFFLINE, one) for one in trial.offline)]
+        warnings += [*advice.ignored(text, dialect), *((Difference.OFFLINE, one) for one in trial.offline)]
     return Finding(
-        kind=kind,
+        dialect=dialect,
         verdict=verdict,
         message=message,
         sent=trial.sent,
         sent_down=trial.sent_down,
         printed=trial.printed,
         warnings=tuple(dict.fromkeys(sentence for _, sentence in warnings)),
-        better=tuple(dict.fromkeys(advice.better_ways(text, kind, message))),
+        better=tuple(dict.fromkeys(advice.better_ways(text, dialect, message))),
         assumed=trial.assumed,
         locks=trial.locks,
         fingerprint=trial.fingerprint,
         differences=tuple(dict.fromkeys(difference for difference, _ in warnings)),
-        needs_batch=advice.needs_batch(text, kind, message),
+        needs_batch=advice.needs_batch(text, dialect, message),
     )
 
 

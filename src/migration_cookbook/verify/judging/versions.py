@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases import server
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
 
 
-def versions(workspace: Workspace, kinds: Iterable[Kind]) -> dict[Kind, str]:
+def versions(workspace: Workspace, dialects: Iterable[Dialect]) -> dict[Dialect, str]:
     """By kind; empty where a database is not to be had."""
     return {
-        kind: sqlite3.sqlite_version if kind is Kind.SQLITE else _of_postgres(workspace) for kind in kinds
+        dialect: sqlite3.sqlite_version if dialect is Dialect.SQLITE else _of_postgres(workspace)
+        for dialect in dialects
     }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.databases import postgres, server
 from migration_cookbook.databases.binaries import find_binaries
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.judging.judge import judge, placeholder
 from migration_cookbook.verify.process.quarantine import Job, PageRoom, Quarantine
 from migration_cookbook.verify.process.untrusted import read_trial
@@ -53,7 +53,7 @@ class Settings:
     """How a run is made."""
 
     workspace: Workspace
-    kinds: tuple[Kind, ...] = BOTH
+    dialects: tuple[Dialect, ...] = BOTH
     #: Look at what each snippet locks on PostgreSQL, too.
     locks: bool = False
 
@@ -143,12 +143,12 @@ class Checker:
                     yield partial(self._strangers, chunk, room)
 
     def _own(self, chunk: Sequence[Snippet]) -> list[Checked]:
-        return _chunk(chunk, self._settings.kinds, self._benches, self._unavailable)
+        return _chunk(chunk, self._settings.dialects, self._benches, self._unavailable)
 
     def _strangers(self, chunk: Sequence[Snippet], room: _SharedRoom) -> list[Checked]:
         bench = self._benches.get()
         try:
-            return _contained(chunk, self._settings.kinds, bench, room, _no_throwaway())
+            return _contained(chunk, self._settings.dialects, bench, room, _no_throwaway())
         finally:
             self._benches.put(bench)
             room.leave()
@@ -206,11 +206,11 @@ def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
         benches = SimpleQueue[_Bench]()
         shared = host is not None and not host.makes_roles
         benches.put(_Bench(worker, _scratch(stack, host), _quarantine(stack), settings.locks, shared))
-        return _chunk([snippet], settings.kinds, benches, unavailable)[0]
+        return _chunk([snippet], settings.dialects, benches, unavailable)[0]
 
 
 def _server(settings: Settings) -> tuple[Server | None, str]:
-    if Kind.POSTGRES not in settings.kinds:
+    if Dialect.POSTGRES not in settings.dialects:
         return None, ""
     try:
         return server.attach(settings.workspace), ""
@@ -269,103 +269,103 @@ def _no_throwaway() -> str:
 
 def _contained(
     chunk: Sequence[Snippet],
-    kinds: Sequence[Kind],
+    dialects: Sequence[Dialect],
     bench: _Bench,
     room: _SharedRoom,
     no_postgres: str,
 ) -> list[Checked]:
     """The findings of a few snippets of somebody else's; `no_postgres` says why PostgreSQL isn't there."""
-    findings: dict[tuple[int, Kind], Finding] = {}
-    jobs: dict[tuple[int, Kind], Job] = {}
+    findings: dict[tuple[int, Dialect], Finding] = {}
+    jobs: dict[tuple[int, Dialect], Job] = {}
     for number, snippet in enumerate(chunk):
-        for kind in kinds:
+        for dialect in dialects:
             if snippet.skip is not None:
-                findings[number, kind] = Finding(kind, Verdict.NOT_RUN, f"skipped: {snippet.skip}")
+                findings[number, dialect] = Finding(dialect, Verdict.NOT_RUN, f"skipped: {snippet.skip}")
             elif snippet.placeholder:
-                findings[number, kind] = Finding(
-                    kind, Verdict.PLACEHOLDER, f"{snippet.placeholder} stands for something"
+                findings[number, dialect] = Finding(
+                    dialect, Verdict.PLACEHOLDER, f"{snippet.placeholder} stands for something"
                 )
-            elif no_postgres and kind is Kind.POSTGRES:
-                findings[number, kind] = Finding(kind, Verdict.NOT_RUN, no_postgres)
+            elif no_postgres and dialect is Dialect.POSTGRES:
+                findings[number, dialect] = Finding(dialect, Verdict.NOT_RUN, no_postgres)
             else:
-                jobs[number, kind] = Job(snippet, kind, _arguments(bench, snippet, kind))
+                jobs[number, dialect] = Job(snippet, dialect, _arguments(bench, snippet, dialect))
     if jobs:
         found = bench.quarantine.try_out(list(jobs.values()), room.enter())
         findings |= dict(zip(jobs, found, strict=True))
     return [
-        Checked(snippet, {kind: findings[number, kind] for kind in kinds})
+        Checked(snippet, {dialect: findings[number, dialect] for dialect in dialects})
         for number, snippet in enumerate(chunk)
     ]
 
 
 def _chunk(
-    chunk: Sequence[Snippet], kinds: Sequence[Kind], benches: SimpleQueue[_Bench], unavailable: str
+    chunk: Sequence[Snippet], dialects: Sequence[Dialect], benches: SimpleQueue[_Bench], unavailable: str
 ) -> list[Checked]:
     """The findings of a few snippets of your own."""
-    findings: dict[int, dict[Kind, Finding]] = defaultdict(dict)
-    jobs: list[tuple[int, Kind]] = []
+    findings: dict[int, dict[Dialect, Finding]] = defaultdict(dict)
+    jobs: list[tuple[int, Dialect]] = []
     for number, snippet in enumerate(chunk):
-        for kind in kinds:
-            known = _without_running(snippet, kind, unavailable)
+        for dialect in dialects:
+            known = _without_running(snippet, dialect, unavailable)
             if known is not None:
-                findings[number][kind] = known
+                findings[number][dialect] = known
             else:
-                jobs.append((number, kind))
+                jobs.append((number, dialect))
     bench = benches.get()
     try:
-        together = [(number, kind) for number, kind in jobs if not chunk[number].needs_own_process]
+        together = [(number, dialect) for number, dialect in jobs if not chunk[number].needs_own_process]
         tried = dict(zip(together, _trials(bench, chunk, together), strict=True))
-        for number, kind in jobs:
-            if (number, kind) not in tried:
-                tried[number, kind] = _alone(bench, _arguments(bench, chunk[number], kind), kind)
-            trial = tried[number, kind]
-            findings[number][kind] = (
-                trial if isinstance(trial, Finding) else judge(chunk[number], kind, trial)
+        for number, dialect in jobs:
+            if (number, dialect) not in tried:
+                tried[number, dialect] = _alone(bench, _arguments(bench, chunk[number], dialect), dialect)
+            trial = tried[number, dialect]
+            findings[number][dialect] = (
+                trial if isinstance(trial, Finding) else judge(chunk[number], dialect, trial)
             )
     finally:
         benches.put(bench)
     return [
-        Checked(snippet, {kind: findings[number][kind] for kind in kinds})
+        Checked(snippet, {dialect: findings[number][dialect] for dialect in dialects})
         for number, snippet in enumerate(chunk)
     ]
 
 
-def _without_running(snippet: Snippet, kind: Kind, unavailable: str) -> Finding | None:
+def _without_running(snippet: Snippet, dialect: Dialect, unavailable: str) -> Finding | None:
     if snippet.skip is not None:
-        return Finding(kind, Verdict.NOT_RUN, f"skipped: {snippet.skip}")
+        return Finding(dialect, Verdict.NOT_RUN, f"skipped: {snippet.skip}")
     found = placeholder(snippet)
     if found is not None:
-        return Finding(kind, Verdict.PLACEHOLDER, f"{found} stands for something")
-    if kind is Kind.POSTGRES and unavailable:
-        return Finding(kind, Verdict.NOT_RUN, unavailable)
+        return Finding(dialect, Verdict.PLACEHOLDER, f"{found} stands for something")
+    if dialect is Dialect.POSTGRES and unavailable:
+        return Finding(dialect, Verdict.NOT_RUN, unavailable)
     return None
 
 
 def _trials(
-    bench: _Bench, chunk: Sequence[Snippet], jobs: Sequence[tuple[int, Kind]]
+    bench: _Bench, chunk: Sequence[Snippet], jobs: Sequence[tuple[int, Dialect]]
 ) -> list[Trial | Finding]:
     if not jobs:
         return []
-    arguments = [_arguments(bench, chunk[number], kind) for number, kind in jobs]
+    arguments = [_arguments(bench, chunk[number], dialect) for number, dialect in jobs]
     ended = bench.worker.run(_RUN, {"jobs": arguments}, Limits(_LIMITS.seconds + len(jobs), _LIMITS.memory))
     if ended.how == "returned":
         return [read_trial(one) for one in ended.value]
     # One of them took the others along: each for itself.
-    return [_alone(bench, one, kind) for one, (_, kind) in zip(arguments, jobs, strict=True)]
+    return [_alone(bench, one, dialect) for one, (_, dialect) in zip(arguments, jobs, strict=True)]
 
 
-def _alone(bench: _Bench, arguments: dict[str, Any], kind: Kind) -> Trial | Finding:
+def _alone(bench: _Bench, arguments: dict[str, Any], dialect: Dialect) -> Trial | Finding:
     ended = bench.worker.run(_RUN, {"jobs": [arguments]}, _LIMITS)
     if ended.how == "returned":
         return read_trial(ended.value[0])
-    return Finding(kind, Verdict.NOT_DECIDED, ended.error or ended.how)
+    return Finding(dialect, Verdict.NOT_DECIDED, ended.error or ended.how)
 
 
-def _arguments(bench: _Bench, snippet: Snippet, kind: Kind) -> dict[str, Any]:
+def _arguments(bench: _Bench, snippet: Snippet, dialect: Dialect) -> dict[str, Any]:
     return {
-        "kind": kind.value,
+        "kind": dialect.value,
         "url": bench.url.render_as_string(hide_password=False)
-        if bench.url and kind is Kind.POSTGRES
+        if bench.url and dialect is Dialect.POSTGRES
         else None,
         "form": snippet.form.value,
         "text": snippet.text,
@@ -383,19 +383,19 @@ def _with_use(page: Sequence[Checked]) -> Iterator[Checked]:
         yield Checked(
             checked.snippet,
             {
-                kind: Finding(kind, Verdict.WORKS, "used further below")
-                if finding.verdict is Verdict.NOTHING_RAN and _is_used(checked.snippet, kind, page)
+                dialect: Finding(dialect, Verdict.WORKS, "used further below")
+                if finding.verdict is Verdict.NOTHING_RAN and _is_used(checked.snippet, dialect, page)
                 else finding
-                for kind, finding in checked.findings.items()
+                for dialect, finding in checked.findings.items()
             },
         )
 
 
-def _is_used(snippet: Snippet, kind: Kind, page: Sequence[Checked]) -> bool:
+def _is_used(snippet: Snippet, dialect: Dialect, page: Sequence[Checked]) -> bool:
     """Of somebody else's, only by what works: there its schema proves it."""
     return any(
         snippet.place in {earlier.place for earlier in one.snippet.depends_on}
-        and (snippet.trusted or one.findings[kind].verdict in (Verdict.WORKS, Verdict.OUTSIDE))
+        and (snippet.trusted or one.findings[dialect].verdict in (Verdict.WORKS, Verdict.OUTSIDE))
         for one in page
-        if kind in one.findings
+        if dialect in one.findings
     )

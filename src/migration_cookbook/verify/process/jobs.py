@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from migration_cookbook import schema
 from migration_cookbook.databases import guard
 from migration_cookbook.databases.database import Database
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.sandbox.recorder import recording
 from migration_cookbook.verify.judging.judge import judge, placeholder
 from migration_cookbook.verify.process.untrusted import read_snippet, read_trial, snippet_as_json
@@ -68,34 +68,36 @@ def read_page(file: str, content: str) -> dict[str, Any]:
 
 def _judged(job: Mapping[str, Any]) -> dict[str, Any]:
     snippet = read_snippet(job["snippet"])
-    finding = judge(snippet, Kind(job["kind"]), read_trial(job["trial"]))
+    finding = judge(snippet, Dialect(job["kind"]), read_trial(job["trial"]))
     return {"finding": asdict(finding), "left": left_in(job["proof"]) if job["proof"] else ""}
 
 
 def _tried(job: Mapping[str, Any], recorder: Recorder) -> Trial:
-    kind = Kind(job["kind"])
+    dialect = Dialect(job["kind"])
     urls = {one: sa.make_url(job[one]) for one in ("url", "proof") if job.get(one)}
     with shared_server.applied(shared=bool(job.get("shared"))) as refused:
-        found = _trial(job, kind, urls.get("url"), urls.get("proof"), recorder)
+        found = _trial(job, dialect, urls.get("url"), urls.get("proof"), recorder)
     if found.refusal is not None and refused.reason:
         return replace(found, refusal=None, not_run=refused.reason)
     return found
 
 
 def _database(url: sa.URL) -> Database:
-    kind = Kind.SQLITE if url.get_backend_name() == "sqlite" else Kind.POSTGRES
-    return Database(kind, str(url.database), url)
+    dialect = Dialect.SQLITE if url.get_backend_name() == "sqlite" else Dialect.POSTGRES
+    return Database(dialect, str(url.database), url)
 
 
 def _trial(
-    job: Mapping[str, Any], kind: Kind, url: sa.URL | None, proof: sa.URL | None, recorder: Recorder
+    job: Mapping[str, Any], dialect: Dialect, url: sa.URL | None, proof: sa.URL | None, recorder: Recorder
 ) -> Trial:
     form = Form(job["form"])
     where, keep = proof or url, proof is not None
     if form is Form.COMMANDS:
-        return _with_proof(commands.trial(job["text"], job.get("answers", ()), kind, where, keep=keep), proof)
+        return _with_proof(
+            commands.trial(job["text"], job.get("answers", ()), dialect, where, keep=keep), proof
+        )
     if form in (Form.INI, Form.PYPROJECT, Form.ENVIRONMENT):
-        return _with_proof(configuration.trial(form, job["text"], kind, where, keep=keep), proof)
+        return _with_proof(configuration.trial(form, job["text"], dialect, where, keep=keep), proof)
     text = Text(
         form,
         job["text"],
@@ -104,7 +106,7 @@ def _trial(
     )
     databases = [_database(one) for one in (url, proof) if one is not None]
     with guard.only(databases, cursor_factory=shared_server.cursor_factory()):
-        return trial.trial(text, kind, url, recorder, proof=proof, locks=bool(job.get("locks")))
+        return trial.trial(text, dialect, url, recorder, proof=proof, locks=bool(job.get("locks")))
 
 
 def _with_proof(found: Trial, proof: sa.URL | None) -> Trial:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from migration_cookbook.databases import throwaway
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.verify.containment import ContainedWorker, NotContained
 from migration_cookbook.verify.process.untrusted import (
     NoReportError,
@@ -59,7 +59,7 @@ class Job:
     """One snippet on one database."""
 
     snippet: Snippet
-    kind: Kind
+    dialect: Dialect
     #: What a trial needs, but for its databases.
     arguments: dict[str, Any]
 
@@ -139,10 +139,10 @@ class Quarantine:
             return self._together(jobs, room)
         except NotContained as reason:
             if len(jobs) == 1:
-                return [Finding(jobs[0].kind, Verdict.NOT_RUN, f"{_TRUST}: {reason}")]
+                return [Finding(jobs[0].dialect, Verdict.NOT_RUN, f"{_TRUST}: {reason}")]
         except _Apart as reason:
             if len(jobs) == 1:
-                return [Finding(jobs[0].kind, Verdict.NOT_DECIDED, str(reason))]
+                return [Finding(jobs[0].dialect, Verdict.NOT_DECIDED, str(reason))]
         # One of them took the others along: each for itself.
         return [self.try_out([job], room)[0] for job in jobs]
 
@@ -174,13 +174,13 @@ class Quarantine:
             try:
                 trial = read_trial(value)
             except NoReportError:
-                found.append(Finding(job.kind, Verdict.NOT_DECIDED, "its report can't be read"))
+                found.append(Finding(job.dialect, Verdict.NOT_DECIDED, "its report can't be read"))
                 continue
             if trial.refusal is not None and _ran_into_a_limit(trial.refusal):
                 if len(jobs) > 1:
                     # What one of them has used up, the others may have missed.
                     raise _Apart(trial.refusal.message)
-                found.append(Finding(job.kind, Verdict.NOT_DECIDED, trial.refusal.message))
+                found.append(Finding(job.dialect, Verdict.NOT_DECIDED, trial.refusal.message))
             else:
                 found.append(trial)
         return found
@@ -194,7 +194,7 @@ class Quarantine:
         arguments = [
             {
                 "snippet": snippet_as_json(jobs[number].snippet),
-                "kind": jobs[number].kind.value,
+                "kind": jobs[number].dialect.value,
                 "trial": asdict(trials[number]),
                 "proof": scratch.urls(number)["proof"],
             }
@@ -205,7 +205,7 @@ class Quarantine:
             for number, value in zip(asked, _answers(ended, len(asked), _LIMITS), strict=True):
                 trial = trials[number]
                 assert not isinstance(trial, Finding)
-                found[number] = _believed(value, jobs[number].kind, trial)
+                found[number] = _believed(value, jobs[number].dialect, trial)
         return [found[number] for number in range(len(jobs))]
 
 
@@ -227,15 +227,15 @@ def _answers(ended: Ended, count: int, limits: Limits) -> list[Any]:
     return ended.value
 
 
-def _believed(value: Any, kind: Kind, trial: Trial) -> Finding:
+def _believed(value: Any, dialect: Dialect, trial: Trial) -> Finding:
     if not isinstance(value, dict) or set(value) != {"finding", "left"}:
-        return Finding(kind, Verdict.NOT_DECIDED, "what it left can't be judged")
+        return Finding(dialect, Verdict.NOT_DECIDED, "what it left can't be judged")
     try:
-        finding = read_finding(value["finding"], kind)
+        finding = read_finding(value["finding"], dialect)
     except NoReportError:
-        return Finding(kind, Verdict.NOT_DECIDED, "what it left can't be judged")
+        return Finding(dialect, Verdict.NOT_DECIDED, "what it left can't be judged")
     if finding.verdict in _PASSES and (not trial.fingerprint or value["left"] != trial.fingerprint):
-        return Finding(kind, Verdict.NOT_DECIDED, "what it reports isn't what's in the database")
+        return Finding(dialect, Verdict.NOT_DECIDED, "what it reports isn't what's in the database")
     return finding
 
 
@@ -253,12 +253,12 @@ class _Scratch:
         with contextlib.ExitStack() as stack:
             self.folder = Path(tempfile.mkdtemp(prefix="s-", dir=self._room.folder)).resolve()
             stack.callback(throwaway.remove, self.folder)
-            if any(job.kind is Kind.POSTGRES for job in self._jobs):
+            if any(job.dialect is Dialect.POSTGRES for job in self._jobs):
                 self._server = self._room.server(self._user)
                 self.socket = self._server.socket
                 shared = self._database(stack)
             for number, job in enumerate(self._jobs):
-                if job.kind is Kind.SQLITE:
+                if job.dialect is Dialect.SQLITE:
                     file = str(self.folder / f"{number}.db")
                     self._urls[number] = {"proof": sa.URL.create("sqlite", database=file)}
                 else:

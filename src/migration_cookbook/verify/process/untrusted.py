@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.locks import Lock
 from migration_cookbook.verify.values.outcome import Trial
 from migration_cookbook.verify.values.snippet import Expected, Snippet
@@ -53,10 +53,10 @@ def read_trial(value: Any) -> Trial:
     return trial
 
 
-def read_finding(value: Any, kind: Kind) -> Finding:
+def read_finding(value: Any, dialect: Dialect) -> Finding:
     """What a contained judge said of a trial on this database."""
     finding: Finding = _read(Finding, value)
-    _require(finding.kind is kind)
+    _require(finding.dialect is dialect)
     _check_locks(finding.locks)
     return finding
 
@@ -70,7 +70,7 @@ def snippet_as_json(snippet: Snippet, places: Mapping[str, int] | None = None) -
     }
     return {
         **plain,
-        "expected": {kind.value: asdict(one) for kind, one in snippet.expected.items()},
+        "expected": {dialect.value: asdict(one) for dialect, one in snippet.expected.items()},
         "depends_on": [places[one.place] for one in snippet.depends_on] if places else [],
     }
 
@@ -161,5 +161,5 @@ _AS_WRITTEN = frozenset({"text", "file"})
 
 @functools.cache
 def _hints(annotation: type) -> dict[str, Any]:
-    known = {one.__name__: one for one in (Expected, Kind, Lock, Mapping, Snippet, Verdict)}
+    known = {one.__name__: one for one in (Expected, Dialect, Lock, Mapping, Snippet, Verdict)}
     return typing.get_type_hints(annotation, localns=known)

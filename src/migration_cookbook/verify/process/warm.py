@@ -5,7 +5,7 @@ Alembic and SQLAlchemy work a lot out with their first table and their first sta
 
 from __future__ import annotations
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.verify.process import jobs
 from migration_cookbook.verify.values.snippet import Form
 
@@ -35,6 +35,6 @@ def downgrade():
     op.drop_table("shelves")
 """
 
-for kind in Kind:
+for dialect in Dialect:
     # Where PostgreSQL is meant, it is guessed for PostgreSQL and run in memory: a connection can't be forked.
-    jobs.run({"kind": kind.value, "url": None, "form": Form.FUNCTIONS.value, "text": _EXAMPLE})
+    jobs.run({"kind": dialect.value, "url": None, "form": Form.FUNCTIONS.value, "text": _EXAMPLE})

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.printable import one_line, shortened
 from migration_cookbook.verify.reading import markdown, notebook, python_file, python_text
 from migration_cookbook.verify.reading.files import check_characters, content_of, decoded, files_of
@@ -48,7 +48,7 @@ def read_text(file: str, content: bytes) -> tuple[Snippet, ...]:
 
 def _snippets(file: str, suffix: str, text: str) -> tuple[Snippet, ...]:
     passage = Passage.of(text)
-    on: tuple[Kind, ...] = BOTH
+    on: tuple[Dialect, ...] = BOTH
     if suffix in (".md", ".markdown"):
         pieces = list(markdown.pieces(file, passage))
         on = _databases(markdown.front_matter(passage))
@@ -66,7 +66,7 @@ def _snippets(file: str, suffix: str, text: str) -> tuple[Snippet, ...]:
     return found
 
 
-def _snippet(file: str, piece: Piece, on: tuple[Kind, ...]) -> Snippet:
+def _snippet(file: str, piece: Piece, on: tuple[Dialect, ...]) -> Snippet:
     known = classify(piece.language, piece.passage)
     passage, declared = known.passage, piece.declared
     form = piece.form or known.form
@@ -122,14 +122,16 @@ def _check_before(file: str, snippets: Sequence[Snippet]) -> None:
             )
 
 
-def _databases(top: Passage) -> tuple[Kind, ...]:
+def _databases(top: Passage) -> tuple[Dialect, ...]:
     """The databases that the page says it is for."""
     for index, line in enumerate(top.lines):
         if line.startswith("databases:"):
             said = [line, *_items(top.lines[index + 1 :])]
             words = _NAMED.findall(" ".join(said))
-            named = {Kind.SQLITE if word.lower().startswith("sqlite") else Kind.POSTGRES for word in words}
-            return tuple(kind for kind in BOTH if kind in named) or BOTH
+            named = {
+                Dialect.SQLITE if word.lower().startswith("sqlite") else Dialect.POSTGRES for word in words
+            }
+            return tuple(dialect for dialect in BOTH if dialect in named) or BOTH
     return BOTH
 
 

@@ -11,7 +11,7 @@ import shlex
 from dataclasses import replace
 from itertools import pairwise
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.printable import shortened
 from migration_cookbook.verify.reading.info import Declared, InfoMistake
 from migration_cookbook.verify.reading.page import Passage, Piece
@@ -23,7 +23,12 @@ _PYTHON = frozenset({"python", "python3", "ipython", "ipython3"})
 _BELOW = {"op": "python", "revision": "python", "sql": "sql"}
 #: What `%%op --as` calls them.
 _AS = {"sql": "sql", "bash": "console", "ini": "ini", "toml": "toml", "env": "python"}
-_KINDS = {"sqlite": Kind.SQLITE, "postgres": Kind.POSTGRES, "postgresql": Kind.POSTGRES, "pg": Kind.POSTGRES}
+_KINDS = {
+    "sqlite": Dialect.SQLITE,
+    "postgres": Dialect.POSTGRES,
+    "postgresql": Dialect.POSTGRES,
+    "pg": Dialect.POSTGRES,
+}
 
 _LONGEST_LINE = 20_000
 _CELL_MAGIC = re.compile(r"%%(?P<name>\w+)(?P<line>.*)")
@@ -53,9 +58,9 @@ def piece_of_cell(passage: Passage, language: str) -> Piece:
     return _without_cell_magic(rest, declared)
 
 
-def _after_fails(passage: Passage) -> tuple[dict[Kind, Expected], Passage]:
+def _after_fails(passage: Passage) -> tuple[dict[Dialect, Expected], Passage]:
     """What the `%%fails` at the top announce, the last of them, and what stands below."""
-    announced: dict[Kind, Expected] = {}
+    announced: dict[Dialect, Expected] = {}
     start = 0
     for index, line in enumerate(passage.lines):
         magic = _CELL_MAGIC.match(line)
@@ -119,19 +124,19 @@ def _options(line: str) -> dict[str, str]:
     return {name: value for name, value in pairwise(words) if name.startswith("--")}
 
 
-def _on(line: str) -> Kind | None:
+def _on(line: str) -> Dialect | None:
     match = _ON.search(line)
     return _KINDS.get(match["kind"].lower()) if match else None
 
 
-def _announced(line: str) -> dict[Kind, Expected]:
+def _announced(line: str) -> dict[Dialect, Expected]:
     expected = {}
     for word in line.split():
         match = _ANNOUNCED.fullmatch(word)
-        kind = _KINDS.get(match["kind"].lower()) if match else None
-        if match is None or kind is None:
+        dialect = _KINDS.get(match["kind"].lower()) if match else None
+        if match is None or dialect is None:
             raise InfoMistake(
                 f"%%fails does not understand `{shortened(word, 80)}`; write %%fails, or %%fails sqlite<3.53"
             )
-        expected[kind] = Expected(Verdict.FAILS, until=match["until"])
-    return expected or {kind: Expected(Verdict.FAILS) for kind in BOTH}
+        expected[dialect] = Expected(Verdict.FAILS, until=match["until"])
+    return expected or {dialect: Expected(Verdict.FAILS) for dialect in BOTH}

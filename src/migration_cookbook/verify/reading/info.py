@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.printable import shortened
 from migration_cookbook.verify.values.snippet import Expected
 from migration_cookbook.verify.values.verdict import Verdict
@@ -42,7 +42,7 @@ _LONGEST_WORD = 80
 #: Longer than any of ours, with some mistakes in it.
 _LONGEST_KEY = 24
 
-_UNTIL = {f"{kind}_until": kind for kind in BOTH}
+_UNTIL = {f"{dialect}_until": dialect for dialect in BOTH}
 _VALUED = (*BOTH, *_UNTIL, "on", "skip", "given", "shows", "name")
 #: All that can be declared.
 KEYS = (*_VALUED, "continue")
@@ -74,13 +74,13 @@ class InfoMistake(Exception):
 class Declared:
     """What stands behind the language of a fence."""
 
-    expected: Mapping[Kind, Expected] = field(default_factory=dict)
+    expected: Mapping[Dialect, Expected] = field(default_factory=dict)
     skip: str | None = None
     given: str | None = None
     shows: tuple[str, ...] = ()
     name: str | None = None
     #: The only database that it is for.
-    on: Kind | None = None
+    on: Dialect | None = None
     #: It leans on the snippet before.
     continues: bool = False
 
@@ -248,34 +248,36 @@ def _declared(attributes: Mapping[str, str | None]) -> Declared:
     )
 
 
-def _on(value: str | None) -> Kind | None:
+def _on(value: str | None) -> Dialect | None:
     if value is None or value in list(BOTH):
-        return None if value is None else Kind(value)
+        return None if value is None else Dialect(value)
     raise InfoMistake(
         f"there is no database `{shortened(value, _LONGEST_WORD)}` here; write on=sqlite or on=postgres"
     )
 
 
-def _expectations(attributes: Mapping[str, str | None]) -> dict[Kind, Expected]:
-    expected: dict[Kind, Expected] = {}
-    for kind in BOTH:
-        until = attributes.get(f"{kind}_until")
-        if (value := attributes.get(kind)) is not None:
-            expected[kind] = _expectation(kind, value, until)
+def _expectations(attributes: Mapping[str, str | None]) -> dict[Dialect, Expected]:
+    expected: dict[Dialect, Expected] = {}
+    for dialect in BOTH:
+        until = attributes.get(f"{dialect}_until")
+        if (value := attributes.get(dialect)) is not None:
+            expected[dialect] = _expectation(dialect, value, until)
         elif until is not None:
-            raise InfoMistake(f"`{kind}_until` says until when, and nothing says what; add {kind}=fails")
+            raise InfoMistake(
+                f"`{dialect}_until` says until when, and nothing says what; add {dialect}=fails"
+            )
     return expected
 
 
-def _expectation(kind: Kind, value: str, until: str | None) -> Expected:
+def _expectation(dialect: Dialect, value: str, until: str | None) -> Expected:
     if until is not None and not re.fullmatch(r"\d{1,6}(\.\d{1,6}){0,5}", until):
         raise InfoMistake(
-            f"`{kind}_until={shortened(until, _LONGEST_KEY)}` is no version; write it like 3.53"
+            f"`{dialect}_until={shortened(until, _LONGEST_KEY)}` is no version; write it like 3.53"
         )
     word, _, message = value.partition(":")
     verdict = VERDICT_WORDS.get(" ".join(word.split()).lower())
     if verdict is None:
         raise InfoMistake(
-            f"`{kind}={shortened(value, _LONGEST_WORD)}` declares no verdict; begin it with one of: {', '.join(VERDICT_WORDS)}"
+            f"`{dialect}={shortened(value, _LONGEST_WORD)}` declares no verdict; begin it with one of: {', '.join(VERDICT_WORDS)}"
         )
     return Expected(verdict, " ".join(message.split()), until)

@@ -11,7 +11,7 @@ from migration_cookbook.printable import one_line, shortened
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.verify.reading.info import Declared
     from migration_cookbook.verify.values.snippet import Form
 
@@ -92,7 +92,7 @@ class Piece:
     #: Where a magic above it says what it is; None if its text has to say.
     form: Form | None = None
     #: The database that such a magic names; None for all.
-    on: Kind | None = None
+    on: Dialect | None = None
     #: What the piece is called where its author named nothing: `cell 3`.
     title: str | None = None
 

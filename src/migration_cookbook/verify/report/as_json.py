@@ -23,7 +23,7 @@ def told(run: Run) -> str:
     content = {
         "good": run.good,
         "summary": run.count_line(),
-        "databases": {kind.value: run.versions[kind] for kind in run.kinds},
+        "databases": {dialect.value: run.versions[dialect] for dialect in run.dialects},
         "mistakes": list(run.mistakes),
         "snippets": [_snippet(run, checked) for checked in run.checked],
     }
@@ -44,15 +44,15 @@ def _snippet(run: Run, checked: Checked) -> dict[str, Any]:
         "as_declared": not checked.complaints,
         "complaints": list(checked.complaints),
         "findings": {
-            finding.kind.value: _finding(run, checked, finding) for finding in run.findings(checked)
+            finding.dialect.value: _finding(run, checked, finding) for finding in run.findings(checked)
         },
     }
 
 
 def _declared(snippet: Snippet) -> dict[str, Any]:
     said: dict[str, Any] = {
-        kind.value: {"verdict": one.verdict.value, "message": one.message, "until": one.until}
-        for kind, one in snippet.expected.items()
+        dialect.value: {"verdict": one.verdict.value, "message": one.message, "until": one.until}
+        for dialect, one in snippet.expected.items()
     }
     for key in ("skip", "given"):
         if (value := getattr(snippet, key)) is not None:
@@ -61,7 +61,7 @@ def _declared(snippet: Snippet) -> dict[str, Any]:
 
 
 def _finding(run: Run, checked: Checked, finding: Finding) -> dict[str, Any]:
-    mark = run.mark(checked, finding.kind)
+    mark = run.mark(checked, finding.dialect)
     return {
         "as_declared": mark is not Mark.NOT_AS_DECLARED,
         **{name: value for name, value in asdict(finding).items() if name not in _NOT_TOLD},

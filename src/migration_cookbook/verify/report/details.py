@@ -14,7 +14,7 @@ from migration_cookbook.verify.values.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.locks import Lock
     from migration_cookbook.verify.report.run import Run
     from migration_cookbook.verify.values.checked import Checked
@@ -45,11 +45,11 @@ class Section:
     locks: tuple[str, ...]
 
 
-def sections(run: Run, checked: Checked, *, sql: bool, only: Kind | None = None) -> tuple[Section, ...]:
+def sections(run: Run, checked: Checked, *, sql: bool, only: Dialect | None = None) -> tuple[Section, ...]:
     """What was seen, with or without the SQL and the world it was sent to; on all databases, or on one."""
 
     def sentence(finding: Finding) -> str:
-        version = run.versions.get(finding.kind)
+        version = run.versions.get(finding.dialect)
         return complaint(checked.snippet, finding, version) or _verdict(finding)
 
     def told(finding: Finding) -> object:
@@ -57,14 +57,14 @@ def sections(run: Run, checked: Checked, *, sql: bool, only: Kind | None = None)
 
     return tuple(
         Section(
-            names([finding.kind for finding in group]),
+            names([finding.dialect for finding in group]),
             sentence(group[0]),
             group[0].warnings,
             group[0].better,
             tuple(_texts(group)) if sql else (),
             tuple(lock_line(lock) for lock in group[0].locks if not lock.made),
         )
-        for group in _alike([one for one in run.findings(checked) if only in (None, one.kind)], told)
+        for group in _alike([one for one in run.findings(checked) if only in (None, one.dialect)], told)
     )
 
 
@@ -74,9 +74,9 @@ def grounds(snippet: Snippet) -> str:
     return f"runs after {places}" if places else ""
 
 
-def names(kinds: Sequence[Kind]) -> str:
+def names(dialects: Sequence[Dialect]) -> str:
     """`SQLite and PostgreSQL`."""
-    return " and ".join(kind.title for kind in kinds)
+    return " and ".join(dialect.title for dialect in dialects)
 
 
 def lock_line(lock: Lock) -> str:
@@ -100,7 +100,7 @@ def _texts(group: Sequence[Finding]) -> Iterator[tuple[str, tuple[str, ...]]]:
         parts = _alike(group, of)
         for part in parts:
             if lines := of(part[0]):
-                where = f", {names([finding.kind for finding in part])}" if len(parts) > 1 else ""
+                where = f", {names([finding.dialect for finding in part])}" if len(parts) > 1 else ""
                 yield f"{label}{where}", lines
 
 

@@ -68,7 +68,7 @@ def _list(heading: str, lines: Sequence[str]) -> Iterator[str]:
 def _table(run: Run) -> Iterator[str]:
     meanings = ", ".join(f"{mark.sign} {mark.meaning}" for mark in Mark)
     yield f"<table>\n<caption>Each snippet on each database: {meanings}.</caption>"
-    heads = ["place", "snippet", *(kind.title for kind in run.kinds)]
+    heads = ["place", "snippet", *(dialect.title for dialect in run.dialects)]
     yield "<thead><tr>" + "".join(f'<th scope="col">{head}</th>' for head in heads) + "</tr></thead>\n<tbody>"
     told_below = {checked.snippet.place for part in run.parts for checked in part.checked}
     for checked in run.checked:
@@ -76,9 +76,9 @@ def _table(run: Run) -> Iterator[str]:
         if checked.snippet.place in told_below:
             place = f'<a href="#{_anchor(checked)}">{place}</a>'
         words = "".join(
-            f'<td class="{run.mark(checked, kind).name.lower()}">'
-            f"{run.mark(checked, kind).sign} {run.word(checked, kind)}</td>"
-            for kind in run.kinds
+            f'<td class="{run.mark(checked, dialect).name.lower()}">'
+            f"{run.mark(checked, dialect).sign} {run.word(checked, dialect)}</td>"
+            for dialect in run.dialects
         )
         said = escape(shortened(title(checked.snippet), 60))
         yield f'<tr><th scope="row">{place}</th><td><code>{said}</code></td>{words}</tr>'

@@ -14,7 +14,7 @@ from migration_cookbook.verify.report.titles import shortened, title
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.verify.report.run import Run
     from migration_cookbook.verify.values.checked import Checked
 
@@ -50,17 +50,17 @@ def _counts(suites: list[xml.Element]) -> dict[str, str]:
 
 
 def _cases(run: Run, checked: Checked) -> Iterator[xml.Element]:
-    for kind in run.kinds:
-        yield _case(run, checked, kind)
+    for dialect in run.dialects:
+        yield _case(run, checked, dialect)
     if not run.findings(checked) and checked.complaints:
         case = xml.Element("testcase", name=_name(checked), classname=_clean(checked.snippet.file))
         xml.SubElement(case, "failure", message=_clean(checked.complaints[0]))
         yield case
 
 
-def _case(run: Run, checked: Checked, kind: Kind) -> xml.Element:
+def _case(run: Run, checked: Checked, dialect: Dialect) -> xml.Element:
     snippet = checked.snippet
-    name = f"{_name(checked)} on {kind.title}"
+    name = f"{_name(checked)} on {dialect.title}"
     case = xml.Element(
         "testcase",
         name=name,
@@ -68,22 +68,22 @@ def _case(run: Run, checked: Checked, kind: Kind) -> xml.Element:
         file=_clean(snippet.file),
         line=str(snippet.line),
     )
-    mark = run.mark(checked, kind)
+    mark = run.mark(checked, dialect)
     if mark is Mark.SKIPPED:
-        xml.SubElement(case, "skipped", message=_clean(snippet.skip or f"not meant for {kind.title}"))
+        xml.SubElement(case, "skipped", message=_clean(snippet.skip or f"not meant for {dialect.title}"))
         return case
-    lines = list(_lines(run, checked, kind))
+    lines = list(_lines(run, checked, dialect))
     if mark is Mark.NOT_AS_DECLARED:
-        failure = xml.SubElement(case, "failure", message=_clean(lines[0]), type=run.word(checked, kind))
+        failure = xml.SubElement(case, "failure", message=_clean(lines[0]), type=run.word(checked, dialect))
         failure.text = _clean("\n".join([f"{snippet.place}", snippet.text, "", *lines]))
     elif len(lines) > 1 and (run.show_sql or mark is Mark.WARNED):
         xml.SubElement(case, "system-out").text = _clean("\n".join(lines))
     return case
 
 
-def _lines(run: Run, checked: Checked, kind: Kind) -> Iterator[str]:
+def _lines(run: Run, checked: Checked, dialect: Dialect) -> Iterator[str]:
     """The sentence first, then all else that was seen on this database."""
-    for section in sections(run, checked, sql=True, only=kind):
+    for section in sections(run, checked, sql=True, only=dialect):
         yield section.sentence
         yield from (f"Warning: {line}" for line in section.warnings)
         yield from (f"Better: {line}" for line in section.better)

@@ -53,11 +53,13 @@ def _lines(run: Run) -> Iterator[str]:
 
 
 def _table(run: Run) -> Iterator[str]:
-    yield "| place | snippet | " + " | ".join(kind.title for kind in run.kinds) + " |"
-    yield "|---|---|" + "---|" * len(run.kinds)
+    yield "| place | snippet | " + " | ".join(dialect.title for dialect in run.dialects) + " |"
+    yield "|---|---|" + "---|" * len(run.dialects)
     for checked in run.checked:
         cells = [_escaped(checked.snippet.place), _code(shortened(title(checked.snippet), 60))]
-        cells += [f"{run.mark(checked, kind).sign} {run.word(checked, kind)}" for kind in run.kinds]
+        cells += [
+            f"{run.mark(checked, dialect).sign} {run.word(checked, dialect)}" for dialect in run.dialects
+        ]
         yield "| " + " | ".join(cells) + " |"
     yield from ("", ", ".join(f"{mark.sign} {mark.meaning}" for mark in Mark) + ".", "")
 

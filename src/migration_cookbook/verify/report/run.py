@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import BOTH, Kind
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.printable import all_printable
 from migration_cookbook.verify.judging.expecting import complaint
 from migration_cookbook.verify.values.verdict import Finding, Verdict
@@ -56,7 +56,7 @@ class Run:
 
     checked: tuple[Checked, ...]
     #: Of the databases that were asked, SQLite first; empty where one was not to be had.
-    versions: Mapping[Kind, str]
+    versions: Mapping[Dialect, str]
     #: What is wrong in pages that could not be read, with file and line.
     mistakes: tuple[str, ...] = ()
     #: How many fences and cells hold nothing for Alembic or a database.
@@ -70,8 +70,8 @@ class Run:
             object.__setattr__(self, name, all_printable(getattr(self, name), _LONG))
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
-        return tuple(kind for kind in BOTH if kind in self.versions)
+    def dialects(self) -> tuple[Dialect, ...]:
+        return tuple(dialect for dialect in BOTH if dialect in self.versions)
 
     @property
     def good(self) -> bool:
@@ -116,30 +116,30 @@ class Run:
     @property
     def databases(self) -> str:
         """`SQLite 3.40.1 and PostgreSQL 18.6`."""
-        return " and ".join(f"{kind.title} {self.versions[kind]}".strip() for kind in self.kinds)
+        return " and ".join(f"{dialect.title} {self.versions[dialect]}".strip() for dialect in self.dialects)
 
     def findings(self, checked: Checked) -> tuple[Finding, ...]:
         """On the databases that the snippet is for, SQLite first."""
         return tuple(
-            checked.findings[kind]
-            for kind in self.kinds
-            if kind in checked.findings and kind in checked.snippet.on and checked.snippet.skip is None
+            checked.findings[dialect]
+            for dialect in self.dialects
+            if dialect in checked.findings and dialect in checked.snippet.on and checked.snippet.skip is None
         )
 
-    def mark(self, checked: Checked, kind: Kind) -> Mark:
-        finding = checked.findings.get(kind)
-        if checked.snippet.skip is not None or finding is None or kind not in checked.snippet.on:
+    def mark(self, checked: Checked, dialect: Dialect) -> Mark:
+        finding = checked.findings.get(dialect)
+        if checked.snippet.skip is not None or finding is None or dialect not in checked.snippet.on:
             return Mark.SKIPPED
-        if complaint(checked.snippet, finding, self.versions.get(kind)) is not None:
+        if complaint(checked.snippet, finding, self.versions.get(dialect)) is not None:
             return Mark.NOT_AS_DECLARED
         return Mark.WARNED if finding.warnings else Mark.AS_DECLARED
 
-    def word(self, checked: Checked, kind: Kind) -> str:
+    def word(self, checked: Checked, dialect: Dialect) -> str:
         """The verdict, as short as a table needs it."""
-        finding = checked.findings.get(kind)
+        finding = checked.findings.get(dialect)
         if checked.snippet.skip is not None:
             return "skipped"
-        if finding is None or kind not in checked.snippet.on:
+        if finding is None or dialect not in checked.snippet.on:
             return "not meant"
         return _SHORT.get(finding.verdict, finding.verdict.value)
 

@@ -68,14 +68,15 @@ def _table(run: Run) -> Table:
     table = Table()
     table.add_column("place", overflow="fold")
     table.add_column("snippet", overflow="ellipsis", no_wrap=True)
-    for kind in run.kinds:
-        table.add_column(kind.title, no_wrap=True)
+    for dialect in run.dialects:
+        table.add_column(dialect.title, no_wrap=True)
     for checked in run.checked:
         words = (
             Text(
-                f"{run.mark(checked, kind).sign} {run.word(checked, kind)}", _STYLES[run.mark(checked, kind)]
+                f"{run.mark(checked, dialect).sign} {run.word(checked, dialect)}",
+                _STYLES[run.mark(checked, dialect)],
             )
-            for kind in run.kinds
+            for dialect in run.dialects
         )
         words_of_it = Text(shortened(title(checked.snippet), _WIDTH_OF_A_TITLE))
         table.add_row(Text(checked.snippet.place), words_of_it, *words)
@@ -83,7 +84,7 @@ def _table(run: Run) -> Table:
 
 
 def _marks(run: Run) -> list[Mark]:
-    seen = {run.mark(checked, kind) for checked in run.checked for kind in run.kinds}
+    seen = {run.mark(checked, dialect) for checked in run.checked for dialect in run.dialects}
     return [mark for mark in Mark if mark in seen]
 
 

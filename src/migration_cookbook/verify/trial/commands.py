@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.sandbox.commandline import Failure
 
 _SYMBOLIC = re.compile(r"head|heads|base|current|[+-]\d+|")
@@ -37,7 +37,9 @@ _ARROW = re.compile(r"\b([0-9a-z]{4,32}) -> ([0-9a-z]{4,32})\b")
 _VARIES = re.compile(r"^(INFO|Generating|Creating|Please edit|Path:|Create Date|\s*$|done|\.\.\.)|^\$")
 
 
-def trial(lines: str, answers: Sequence[str], kind: Kind, url: sa.URL | None, *, keep: bool = False) -> Trial:
+def trial(
+    lines: str, answers: Sequence[str], dialect: Dialect, url: sa.URL | None, *, keep: bool = False
+) -> Trial:
     """Run the lines one after the other; the first that fails ends it."""
     texts = [line for line in lines.splitlines() if line.strip()]
     try:
@@ -45,7 +47,7 @@ def trial(lines: str, answers: Sequence[str], kind: Kind, url: sa.URL | None, *,
         parsed = [parse(line) for line in commands]
     except CookbookError as error:
         return Trial("up", Refusal("", _usage(texts) or str(error)), ran=1)
-    with project(kind, url, keep=keep) as made:
+    with project(dialect, url, keep=keep) as made:
         assumed = _prepare(made, parsed, answers)
         return _run(made, commands, answers, assumed)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
 
 #: What shows that a configuration does its work.
 _COMMANDS = (
@@ -44,10 +44,10 @@ _CALLABLES = frozenset({
 })  # fmt: skip
 
 
-def trial(form: Form, text: str, kind: Kind, url: sa.URL | None, *, keep: bool = False) -> Trial:
+def trial(form: Form, text: str, dialect: Dialect, url: sa.URL | None, *, keep: bool = False) -> Trial:
     """Put the fragment into a project, and run the commands that every project knows."""
     template = "pyproject" if form is Form.PYPROJECT else "generic"
-    with project(kind, url, template, keep=keep) as made:
+    with project(dialect, url, template, keep=keep) as made:
         write_revisions(made, (), fork=False)
         try:
             doubtful = _PLACES[form](made, textwrap.dedent(text))

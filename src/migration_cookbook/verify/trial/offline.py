@@ -11,22 +11,24 @@ from alembic.runtime.migration import MigrationContext
 
 from migration_cookbook.verify.trial.recording import installed
 from migration_cookbook.verify.trial.script import script
-from migration_cookbook.verify.world.columns import DIALECTS
+from migration_cookbook.verify.world.columns import COMPILERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.verify.values.snippet import Form
 
 
-def offline_warnings(form: Form, text: str, before: Sequence[tuple[Form, str]], kind: Kind) -> Iterator[str]:
+def offline_warnings(
+    form: Form, text: str, before: Sequence[tuple[Form, str]], dialect: Dialect
+) -> Iterator[str]:
     """A sentence for what `--sql` prints otherwise than it is meant, or can't print."""
     if "get_bind" not in text:
         return
     printed = io.StringIO()
     context = MigrationContext.configure(
-        dialect=DIALECTS[kind], opts={"as_sql": True, "output_buffer": printed, "literal_binds": True}
+        dialect=COMPILERS[dialect], opts={"as_sql": True, "output_buffer": printed, "literal_binds": True}
     )
     made = script(form, text, before, lambda sql: None)
     try:

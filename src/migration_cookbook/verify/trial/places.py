@@ -14,7 +14,7 @@ import psycopg
 import sqlalchemy as sa
 
 from migration_cookbook import schema
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ def in_memory(world: Sequence[str]) -> Iterator[TrialDatabase]:
     """SQLite's, gone with the connection."""
     # Without a pool each connection is a database of its own.
     with engine(sa.make_url("sqlite://")).connect() as connection:
-        _build(connection, world, Kind.SQLITE)
+        _build(connection, world, Dialect.SQLITE)
         connection.commit()
         yield TrialDatabase(connection, in_transaction=False)
 
@@ -66,7 +66,7 @@ def in_transaction(url: sa.URL, world: Sequence[str]) -> Iterator[TrialDatabase]
     connection = kept(url)
     with connection.begin() as transaction:
         try:
-            _build(connection, world, Kind.POSTGRES)
+            _build(connection, world, Dialect.POSTGRES)
             yield TrialDatabase(connection, in_transaction=True)
         finally:
             if connection.in_transaction():
@@ -92,7 +92,9 @@ def in_database(url: sa.URL, world: Sequence[str], *, keep: bool) -> Iterator[Tr
     try:
         # A connection of its own: what it sets for its session ends with it.
         with engine(url).connect() as connection:
-            _build(connection, world, Kind.SQLITE if connection.dialect.name == "sqlite" else Kind.POSTGRES)
+            _build(
+                connection, world, Dialect.SQLITE if connection.dialect.name == "sqlite" else Dialect.POSTGRES
+            )
             connection.commit()
             yield TrialDatabase(connection, in_transaction=False)
     finally:
@@ -161,15 +163,15 @@ def _connected(url: sa.URL, *, ours: bool) -> sa.Connection:
     return connection
 
 
-def _build(connection: sa.Connection, world: Sequence[str], kind: Kind) -> None:
+def _build(connection: sa.Connection, world: Sequence[str], dialect: Dialect) -> None:
     """All at once; if that is refused, one by one, to see which of them it is."""
     # A comment at the end of one must not hide the next.
     together = ";\n".join((*world, "RELEASE SAVEPOINT world"))
-    if kind is Kind.POSTGRES:
+    if dialect is Dialect.POSTGRES:
         # By itself: of a text with a syntax error in it, PostgreSQL runs no statement.
         raw(connection, "SAVEPOINT world")
     try:
-        if kind is Kind.POSTGRES:
+        if dialect is Dialect.POSTGRES:
             raw(connection, together)
         else:
             _driver(connection).executescript(f"SAVEPOINT world;\n{together}")

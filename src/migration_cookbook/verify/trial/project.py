@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from migration_cookbook.databases.database import Database
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.sandbox import commandline
 from migration_cookbook.sandbox.command import parse
 from migration_cookbook.verify.trial import places, shared_server
@@ -119,19 +119,19 @@ def _programs_of_this_environment() -> Iterator[None]:
 
 @contextlib.contextmanager
 def project(
-    kind: Kind, url: sa.URL | None, template: str = "generic", *, keep: bool = False
+    dialect: Dialect, url: sa.URL | None, template: str = "generic", *, keep: bool = False
 ) -> Iterator[Project]:
     """A fresh one without revisions, gone afterwards; and but for `keep`, with all that it left in the database."""
     with contextlib.ExitStack() as stack:
         name = stack.enter_context(tempfile.TemporaryDirectory(prefix="cookbook-verify-"))
-        if url is not None and kind is Kind.POSTGRES and not keep:
+        if url is not None and dialect is Dialect.POSTGRES and not keep:
             stack.callback(places.wipe, url)
         folder = Path(name).resolve()
-        if url is None or kind is Kind.SQLITE:
+        if url is None or dialect is Dialect.SQLITE:
             path = Path(url.database) if url is not None and url.database else folder / "shop.db"
-            database = Database(kind, str(path), sa.URL.create("sqlite", database=str(path)))
+            database = Database(dialect, str(path), sa.URL.create("sqlite", database=str(path)))
         else:
-            database = Database(kind, str(url.database), url)
+            database = Database(dialect, str(url.database), url)
         made = Project(folder, database)
         made.alembic(f"init -t {template} migrations")
         (folder / "models.py").write_text(MODELS, encoding="utf-8")

@@ -21,7 +21,7 @@ from alembic.runtime.migration import MigrationContext
 
 from migration_cookbook import schema
 from migration_cookbook.databases import guard
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.locks import Lock, watching
 from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.verify.trial import lenient, offline, places, shared_server, typos
@@ -30,7 +30,7 @@ from migration_cookbook.verify.trial.script import NotPython, Script, parse, scr
 from migration_cookbook.verify.values.outcome import Refusal, Text, Trial
 from migration_cookbook.verify.values.snippet import Form, extensions_made
 from migration_cookbook.verify.world import errors, operations
-from migration_cookbook.verify.world.columns import DIALECTS
+from migration_cookbook.verify.world.columns import COMPILERS
 from migration_cookbook.verify.world.downgrade import hints_of
 from migration_cookbook.verify.world.draft import Draft
 from migration_cookbook.verify.world.oddities import (
@@ -67,7 +67,7 @@ _NEEDS_NO_TRANSACTION = ("25001", "55P04", "from within a transaction")
 
 def trial(
     text: Text,
-    kind: Kind,
+    dialect: Dialect,
     url: sa.URL | None,
     recorder: Recorder,
     *,
@@ -77,13 +77,13 @@ def trial(
     """Try the snippet out. `proof`: an empty database in which its work is left, if it comes to its end."""
     _quiet()
     with typos.ignored_arguments() as ignored:
-        found = _trial(text, kind, url, recorder, proof=proof, locks=locks)
+        found = _trial(text, dialect, url, recorder, proof=proof, locks=locks)
     return _with(found, doubtful=tuple(dict.fromkeys((*found.doubtful, *ignored))))
 
 
 def _trial(
     text: Text,
-    kind: Kind,
+    dialect: Dialect,
     url: sa.URL | None,
     recorder: Recorder,
     *,
@@ -94,13 +94,13 @@ def _trial(
         parse(text.text) if text.form is not Form.SQL else None
     except NotPython as error:
         return Trial("text", Refusal("SyntaxError", str(error)))
-    draft, made = _guess(text, kind)
-    attempt = functools.partial(_attempt, text, kind, url, recorder=recorder)
-    found, told = _grow(text, kind, draft, made, attempt)
+    draft, made = _guess(text, dialect)
+    attempt = functools.partial(_attempt, text, dialect, url, recorder=recorder)
+    found, told = _grow(text, dialect, draft, made, attempt)
     if found.ended == "done" and not found.ran and text.given is None and text.form is not Form.SQL:
         # A condition on what is there may have been false: try it where it is true.
-        _suppose(text, kind, draft)
-        again, told_again = _grow(text, kind, draft, made, attempt)
+        _suppose(text, dialect, draft)
+        again, told_again = _grow(text, dialect, draft, made, attempt)
         found, told = (again, told_again) if again.ran else (found, told)
     if found.refusal is not None and found.refusal.sqlstate == _NO_FUNCTION and url is not None:
         known = places.has_function_like(url, _function_named(found.refusal.message))
@@ -112,25 +112,25 @@ def _trial(
                 outside,
                 outside=True,
                 refusal=found.refusal,
-                fingerprint=_left(text, kind, proof, draft, recorder, outside, autocommit=True),
+                fingerprint=_left(text, dialect, proof, draft, recorder, outside, autocommit=True),
             )
         if outside.not_run:
             return _with(found, refusal=None, not_run=outside.not_run)
-    if locks and found.ended == "done" and kind is Kind.POSTGRES:
+    if locks and found.ended == "done" and dialect is Dialect.POSTGRES:
         # Once more, because nobody else saw the world before.
         watched = attempt(draft, watched=True)
         found = _with(found, locks=watched.trial.locks)
     return _with(
         found,
         doubtful=tuple(typos.find_typos(draft, told)),
-        offline=tuple(offline.offline_warnings(text.form, text.text, text.before, kind)),
-        fingerprint=_left(text, kind, proof, draft, recorder, found),
+        offline=tuple(offline.offline_warnings(text.form, text.text, text.before, dialect)),
+        fingerprint=_left(text, dialect, proof, draft, recorder, found),
     )
 
 
 def _left(
     text: Text,
-    kind: Kind,
+    dialect: Dialect,
     proof: sa.URL | None,
     draft: Draft,
     recorder: Recorder,
@@ -141,7 +141,7 @@ def _left(
     """The fingerprint of what it leaves in the database `proof`, once more and committed; else that of the trial."""
     if proof is None or found.ended != "done":
         return found.fingerprint
-    again = _attempt(text, kind, proof, draft, recorder=recorder, own=True, autocommit=autocommit)
+    again = _attempt(text, dialect, proof, draft, recorder=recorder, own=True, autocommit=autocommit)
     return again.trial.fingerprint
 
 
@@ -162,7 +162,7 @@ def _wants_no_transaction(refusal: Refusal) -> bool:
 
 
 def _grow(
-    text: Text, kind: Kind, draft: Draft, made: set[str], try_once: Callable[[Draft], _Attempt]
+    text: Text, dialect: Dialect, draft: Draft, made: set[str], try_once: Callable[[Draft], _Attempt]
 ) -> tuple[Trial, list[Any]]:
     """Try, learn from what fails, and try in a larger world."""
     for _ in range(_ATTEMPTS):
@@ -170,7 +170,7 @@ def _grow(
         if attempt.trial.refusal is None or attempt.trial.not_run or text.given is not None:
             break
         before = draft.signature()
-        tracker = SchemaTracker(draft, made=set(made), hints=_hints(text, kind))
+        tracker = SchemaTracker(draft, made=set(made), hints=_hints(text, dialect))
         for operation in attempt.told:
             with ignoring_odd_operations():
                 _learn(operation, tracker)
@@ -199,16 +199,16 @@ def _learn(operation: Any, tracker: SchemaTracker) -> None:
 # --- the guess -------------------------------------------------------------------------
 
 
-def _guess(text: Text, kind: Kind) -> tuple[Draft, set[str]]:
+def _guess(text: Text, dialect: Dialect) -> tuple[Draft, set[str]]:
     """A first world, from a run in which nothing is carried out; and the types that the snippet makes."""
     draft = Draft(given=text.given)
     if text.given is not None:
         return draft, set()
     draft.extensions += [name for _, earlier in text.before for name in extensions_made(earlier)]
-    hints = _hints(text, kind)
+    hints = _hints(text, dialect)
     tracker = SchemaTracker(draft, hints=hints)
     tell = functools.partial(_learn_quietly, tracker=tracker)
-    with _guessing(text, kind, tell) as made:
+    with _guessing(text, dialect, tell) as made:
         with ignoring_the_snippets_end():
             if made.before is not None:
                 made.before()
@@ -227,26 +227,26 @@ def _learn_quietly(operation: Any, tracker: SchemaTracker) -> None:
 
 
 @contextlib.contextmanager
-def _guessing(text: Text, kind: Kind, tell: Callable[[Any], None]) -> Iterator[Script]:
-    with installed(Guessing(_offline(kind), tell, tell)):
+def _guessing(text: Text, dialect: Dialect, tell: Callable[[Any], None]) -> Iterator[Script]:
+    with installed(Guessing(_offline(dialect), tell, tell)):
         yield script(text.form, text.text, text.before, tell)
 
 
 @functools.lru_cache(maxsize=2)
-def _offline(kind: Kind) -> MigrationContext:
+def _offline(dialect: Dialect) -> MigrationContext:
     """Of no database; for all guesses, since nothing is carried out in it."""
     return MigrationContext.configure(
-        dialect=DIALECTS[kind], opts={"as_sql": True, "output_buffer": io.StringIO()}
+        dialect=COMPILERS[dialect], opts={"as_sql": True, "output_buffer": io.StringIO()}
     )
 
 
 @functools.lru_cache(maxsize=8)
-def _hints(text: Text, kind: Kind) -> Hints:
+def _hints(text: Text, dialect: Dialect) -> Hints:
     """What the way down says."""
     told: list[Any] = []
     if text.form is Form.SQL or "def downgrade" not in text.text:
         return Hints()
-    with _guessing(text, kind, told.append) as made, ignoring_the_snippets_end():
+    with _guessing(text, dialect, told.append) as made, ignoring_the_snippets_end():
         if made.down is not None:
             if made.before is not None:
                 made.before()
@@ -259,15 +259,15 @@ def _hints(text: Text, kind: Kind) -> Hints:
     return hints_of(told, enums=tracker.labels)
 
 
-def _suppose(text: Text, kind: Kind, draft: Draft) -> None:
+def _suppose(text: Text, dialect: Dialect, draft: Draft) -> None:
     """Draft what each operation of the text needs, also of those that a condition left out."""
-    tracker = SchemaTracker(draft, hints=_hints(text, kind))
+    tracker = SchemaTracker(draft, hints=_hints(text, dialect))
     calls = [
         node
         for node in ast.walk(parse(text.text))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_op(node.func.value)
     ]
-    with _guessing(text, kind, functools.partial(_learn_quietly, tracker=tracker)):
+    with _guessing(text, dialect, functools.partial(_learn_quietly, tracker=tracker)):
         from migration_cookbook.verify.trial.script import PRELUDE
 
         for call in calls:
@@ -284,7 +284,7 @@ def _is_op(node: ast.expr) -> bool:
 
 def _attempt(
     text: Text,
-    kind: Kind,
+    dialect: Dialect,
     url: sa.URL | None,
     draft: Draft,
     *,
@@ -294,12 +294,12 @@ def _attempt(
     apart: bool = False,
     watched: bool = False,
 ) -> _Attempt:
-    world = statements(draft, kind)
+    world = statements(draft, dialect)
     found = _Attempt(Trial("up", assumed=world))
     committed = own or autocommit or apart or watched
     try:
-        with _place(text, kind, url, world, own=own, committed=committed) as ground:
-            run = _Run(text, kind, ground, found, recorder, autocommit=autocommit, watched=watched)
+        with _place(text, dialect, url, world, own=own, committed=committed) as ground:
+            run = _Run(text, dialect, ground, found, recorder, autocommit=autocommit, watched=watched)
             if own:
                 _leave(run, found)
             else:
@@ -310,7 +310,7 @@ def _attempt(
         # A world that its author states may hold anything.
         found.trial = Trial("up", not_run=str(reason), assumed=world)
     except OwnDatabaseNeeded:
-        return _attempt(text, kind, url, draft, recorder=recorder, own=own, apart=True)
+        return _attempt(text, dialect, url, draft, recorder=recorder, own=own, apart=True)
     return found
 
 
@@ -321,12 +321,12 @@ def ends_transactions(text: str) -> bool:
 
 @contextlib.contextmanager
 def _place(
-    text: Text, kind: Kind, url: sa.URL | None, world: Sequence[str], *, own: bool, committed: bool
+    text: Text, dialect: Dialect, url: sa.URL | None, world: Sequence[str], *, own: bool, committed: bool
 ) -> Iterator[TrialDatabase]:
     if url is None:
         with places.in_memory(world) as ground:
             yield ground
-    elif committed or kind is Kind.SQLITE or ends_transactions(text.text):
+    elif committed or dialect is Dialect.SQLITE or ends_transactions(text.text):
         with places.in_database(url, world, keep=own) as ground:
             yield ground
     else:
@@ -340,7 +340,7 @@ class _Run:
     def __init__(
         self,
         text: Text,
-        kind: Kind,
+        dialect: Dialect,
         ground: TrialDatabase,
         found: _Attempt,
         recorder: Recorder,
@@ -348,7 +348,13 @@ class _Run:
         autocommit: bool,
         watched: bool,
     ) -> None:
-        self.text, self.kind, self.ground, self.found, self.recorder = text, kind, ground, found, recorder
+        self.text, self.dialect, self.ground, self.found, self.recorder = (
+            text,
+            dialect,
+            ground,
+            found,
+            recorder,
+        )
         self.connection = ground.connection
         if autocommit:
             self.connection = ground.connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -359,7 +365,7 @@ class _Run:
         texts = (text.text, *(earlier for _, earlier in text.before), *found.trial.assumed)
         #: Whether a constraint may wait for a COMMIT that does not come here.
         self.defers = any("deferr" in one.lower() for one in texts)
-        self.watched = watched and kind is Kind.POSTGRES
+        self.watched = watched and dialect is Dialect.POSTGRES
         self.statements: list[str] = []
         self.locks: tuple[Lock, ...] = ()
 
@@ -437,7 +443,7 @@ def _run(one: _Run, found: _Attempt) -> None:
         # An operation that sends nothing did nothing: a misspelled option is passed over in silence.
         ran = len(sent) + sum(isinstance(one, str) for one in found.told) + len(changes)
         idle = made.idle
-        sqlite = one.kind is Kind.SQLITE
+        sqlite = one.dialect is Dialect.SQLITE
         unusable = tuple(lenient.unusable_defaults(one.connection, before, after)) if sqlite else ()
         untyped = tuple(lenient.unknown_types(before, after)) if sqlite else ()
         if made.down is not None:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.kinds import BOTH
+from migration_cookbook.databases.dialects import BOTH
 from migration_cookbook.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.verify.values.verdict import Verdict
 
 
@@ -66,7 +66,7 @@ class Snippet:
     text: str
     name: str | None = None
     #: For the databases that the author speaks of; the others are expected to work.
-    expected: Mapping[Kind, Expected] = field(default_factory=dict)
+    expected: Mapping[Dialect, Expected] = field(default_factory=dict)
     #: Why it is not run.
     skip: str | None = None
     #: The world as its author states it: SQL, `;` between the statements.
@@ -74,7 +74,7 @@ class Snippet:
     #: Facts that it shows.
     shows: tuple[str, ...] = ()
     #: The databases that its page, or the magic above it, is about.
-    on: tuple[Kind, ...] = BOTH
+    on: tuple[Dialect, ...] = BOTH
     #: Earlier snippets of the same page that it leans on, also by way of others, oldest first.
     #: These hold none of their own.
     depends_on: tuple[Snippet, ...] = ()

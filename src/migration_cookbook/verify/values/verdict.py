@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from migration_cookbook.databases.kinds import Kind
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.locks import Lock
 
 
@@ -41,7 +41,7 @@ class Difference(StrEnum):
 class Finding:
     """What came of one snippet on one database."""
 
-    kind: Kind
+    dialect: Dialect
     verdict: Verdict
     #: The database's words, or what is missing; one line.
     message: str = ""

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.engine.interfaces import Dialect
+    from sqlalchemy.engine import interfaces
     from sqlalchemy.types import TypeEngine
 
 
-DIALECTS: dict[Kind, Dialect] = {
-    Kind.SQLITE: sqlite.dialect(),
-    Kind.POSTGRES: postgresql.dialect(),  # type: ignore[no-untyped-call]
+COMPILERS: dict[Dialect, interfaces.Dialect] = {
+    Dialect.SQLITE: sqlite.dialect(),
+    Dialect.POSTGRES: postgresql.dialect(),  # type: ignore[no-untyped-call]
 }
 
 TEXT = "VARCHAR(255)"
@@ -82,7 +82,7 @@ def type_by_name(name: str) -> str:
     return TEXT
 
 
-def spelled(type_: TypeEngine[object] | str, kind: Kind) -> str:
+def spelled(type_: TypeEngine[object] | str, dialect: Dialect) -> str:
     """The type as it stands in a CREATE TABLE of that database; the nearest where it has no such type."""
     if isinstance(type_, type):
         # `existing_type=sa.Integer`, without the parentheses.
@@ -91,24 +91,24 @@ def spelled(type_: TypeEngine[object] | str, kind: Kind) -> str:
         text = type_
     else:
         try:
-            text = type_.compile(DIALECTS[kind])
+            text = type_.compile(COMPILERS[dialect])
         except sa.exc.CompileError:
             text = _compiled_elsewhere(type_)
-    if kind is Kind.SQLITE and ("[" in text or text.upper().startswith(("SERIAL", "BIGSERIAL"))):
+    if dialect is Dialect.SQLITE and ("[" in text or text.upper().startswith(("SERIAL", "BIGSERIAL"))):
         return "INTEGER" if "SERIAL" in text.upper() else "TEXT"
     return text
 
 
 def _compiled_elsewhere(type_: TypeEngine[object]) -> str:
-    for dialect in DIALECTS.values():
+    for compiler in COMPILERS.values():
         try:
-            return type_.compile(dialect)
+            return type_.compile(compiler)
         except sa.exc.CompileError:
             continue
     return "TEXT"
 
 
-def sample(type_: str, column: str, row: int, kind: Kind, labels: Sequence[str] = ()) -> str:
+def sample(type_: str, column: str, row: int, dialect: Dialect, labels: Sequence[str] = ()) -> str:
     """A literal that fits the type; another one in each row where the type has that many."""
     if labels:
         return quoted(labels[(row - 1) % len(labels)])
@@ -116,7 +116,7 @@ def sample(type_: str, column: str, row: int, kind: Kind, labels: Sequence[str] 
     if upper.endswith("[]"):
         return "'{}'"
     if upper.startswith("BOOL"):
-        return str(row % 2 == 1).lower() if kind is Kind.POSTGRES else str(row % 2)
+        return str(row % 2 == 1).lower() if dialect is Dialect.POSTGRES else str(row % 2)
     for start, pattern in _SAMPLES:
         if upper.startswith(start):
             return pattern.format(row)

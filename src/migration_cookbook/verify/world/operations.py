@@ -13,7 +13,7 @@ from alembic.ddl.postgresql import CreateExcludeConstraintOp
 from alembic.operations import ops
 from sqlalchemy.sql import visitors
 
-from migration_cookbook.databases.kinds import Kind
+from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.verify.world import sql as sql_needs
 from migration_cookbook.verify.world.by_name import (
     extension_of_opclass,
@@ -179,7 +179,7 @@ def _type_before(operation: ops.AlterColumnOp) -> Any:
 
 
 def _compiled(type_: Any) -> str:
-    return spelled(type_, Kind.POSTGRES)
+    return spelled(type_, Dialect.POSTGRES)
 
 
 @needs_of(ops.CreateIndexOp)

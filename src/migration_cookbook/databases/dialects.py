@@ -5,15 +5,15 @@ from __future__ import annotations
 import enum
 
 
-class Kind(enum.StrEnum):
+class Dialect(enum.StrEnum):
     SQLITE = "sqlite"
     POSTGRES = "postgres"
 
     @property
     def title(self) -> str:  # type: ignore[override]  # a property where str has a method
         """The name as the reader knows it."""
-        return "SQLite" if self is Kind.SQLITE else "PostgreSQL"
+        return "SQLite" if self is Dialect.SQLITE else "PostgreSQL"
 
 
 #: In the order in which they run and are shown.
-BOTH = (Kind.SQLITE, Kind.POSTGRES)
+BOTH = (Dialect.SQLITE, Dialect.POSTGRES)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Kind(enum.StrEnum):
+class MistakeType(enum.StrEnum):
     MISSPELLED = "misspelled operation or argument"
     LOST_ARGUMENT = "lost argument"
     WRONG_TYPE = "wrong type"

@@ -67,7 +67,7 @@ def _snippets(file: str, suffix: str, text: str) -> tuple[Snippet, ...]:
 
 
 def _snippet(file: str, piece: Piece, on: tuple[Dialect, ...]) -> Snippet:
-    known = classify(piece.language, piece.passage)
+    known = classify(piece.language, piece.passage, piece.form)
     passage, declared = known.passage, piece.declared
     form = piece.form or known.form
     _check_text(file, form, passage, declared.given or "")

@@ -84,8 +84,11 @@ class Classified:
     answers: tuple[str, ...] = ()
 
 
-def classify(language: str, passage: Passage) -> Classified:
-    """Which form the text has, seen together with the language that its fence names."""
+def classify(language: str, passage: Passage, form: Form | None = None) -> Classified:
+    """Return the form that the text has, seen together with the language that its fence names.
+
+    `form` is that of a text whose reader knows it already.
+    """
     passage = passage.trimmed().dedented()
     if passage.blank or language in _CHANGES:
         return Classified(Form.FOREIGN, passage)
@@ -99,7 +102,7 @@ def classify(language: str, passage: Passage) -> Classified:
     commands, answers = transcripts.commands(passage, script=language in _CONSOLE - {"console"})
     if commands.lines and (language in _CONSOLE or transcripts.begins_with_command(passage)):
         return Classified(Form.COMMANDS, commands, answers)
-    return Classified(_form(language, passage.text), passage)
+    return Classified(form or _form(language, passage.text), passage)
 
 
 def _form(language: str, text: str) -> Form:
@@ -126,7 +129,7 @@ def _is_ini(language: str, text: str) -> bool:
     if language in _TOML:
         return False
     if _INI_SECTION.search(text):
-        return language in _INI | _PLAIN or python_text.tree(text) is None
+        return language in _INI | _PLAIN or python_text.read_code(text) is None
     return bool(_INI_KEY.match(_first_setting(text))) and language in _INI | _PLAIN
 
 

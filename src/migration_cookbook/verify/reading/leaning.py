@@ -92,14 +92,15 @@ def _grounds(snippet: Snippet, ground: _DefinitionIndex) -> Iterator[int]:
     for extension, place in ground.extensions.items():
         if _of_extension(extension).search(snippet.text):
             yield place
-    module = python_text.tree(snippet.text) if snippet.form in _LEANING else None
-    if module is None:
+    code = python_text.read_code(snippet.text) if snippet.form in _LEANING else None
+    if code is None:
         return
-    for name in _used(snippet.text, module):
+    for name in _used(snippet.text, code):
         if name in ground.names:
             yield ground.names[name]
-    for operation in _operations(module):
-        yield from ground.operations.get(operation, ())
+    for owner, operation in code.attributes:
+        if owner == "op":
+            yield from ground.operations.get(operation, ())
 
 
 @functools.lru_cache(maxsize=_MOST_EXTENSIONS)
@@ -116,12 +117,12 @@ def _add(snippet: Snippet, place: int, ground: _DefinitionIndex) -> None:
             ground.extensions[extension] = place
     if snippet.form not in _GROUND:
         return
-    module = python_text.tree(snippet.text)
-    if module is None:
+    code = python_text.read_code(snippet.text)
+    if code is None:
         return
-    for name in set(_defined(module)) - ALWAYS_THERE:
+    for name in set(_defined(code.module)) - ALWAYS_THERE:
         ground.names[name] = place
-    for node in ast.walk(module):
+    for node in code.definitions:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             _add_operations(node, place, ground)
 
@@ -171,7 +172,7 @@ def _of_this_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
             waiting.extend(one for one in ast.iter_child_nodes(node) if not isinstance(one, ast.expr))
 
 
-def _used(text: str, module: ast.Module) -> set[str]:
+def _used(text: str, code: python_text.Code) -> set[str]:
     """The names that it takes from outside."""
     try:
         with warnings.catch_warnings():
@@ -179,9 +180,8 @@ def _used(text: str, module: ast.Module) -> set[str]:
             names = set(_from_outside(symtable.symtable(text, "<snippet>", "exec")))
     except (SyntaxError, RecursionError):
         # A `return` or `await` outside of a function.
-        names = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
-        names -= set(_stored(module))
-    return names - ALWAYS_THERE - set(_defined(module))
+        names = set(code.names - code.stored)
+    return names - ALWAYS_THERE - set(_defined(code.module))
 
 
 def _from_outside(module: symtable.SymbolTable) -> Iterator[str]:
@@ -196,9 +196,3 @@ def _from_outside(module: symtable.SymbolTable) -> Iterator[str]:
             if symbol.is_referenced() and not (is_own if is_module else not symbol.is_global()):
                 yield name
         waiting.extend(table.get_children())
-
-
-def _operations(module: ast.Module) -> Iterator[str]:
-    for node in ast.walk(module):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "op":
-            yield node.attr

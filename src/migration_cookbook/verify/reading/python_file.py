@@ -31,27 +31,30 @@ def pieces(file: str, passage: Passage) -> Iterator[Piece]:
     form = python_text.form_of(passage.text) or python_text.form_by_words(passage.text)
     if form in _WHOLE_FILES or (form is Form.OPERATIONS and _operates_at_once(passage.text)):
         yield Piece(passage, "python", Declared(), form=form)
-    module = python_text.tree(passage.text)
-    if module is None:
+    code = python_text.read_code(passage.text)
+    if code is None:
         return
-    for docstring in _docstrings(module):
+    for docstring in _docstrings(code):
         yield from docstrings.pieces(file, _text_of(docstring, passage))
 
 
 def _operates_at_once(text: str) -> bool:
     """A script of operations, not a library of helpers that are called elsewhere."""
-    module = python_text.tree(text)
-    return module is not None and any(
-        python_text.form_of_tree(ast.Module([node], [])) is Form.OPERATIONS
-        for node in module.body
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    code = python_text.read_code(text)
+    return code is not None and any(
+        _form_alone(node) is Form.OPERATIONS
+        for node in code.module.body
+        if not isinstance(node, python_text.Definition)
     )
 
 
-def _docstrings(module: ast.Module) -> Iterator[ast.Constant]:
-    for node in ast.walk(module):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
+def _form_alone(node: ast.stmt) -> Form | None:
+    code = python_text.survey(ast.Module([node], []))
+    return None if code is None else code.form
+
+
+def _docstrings(code: python_text.Code) -> Iterator[ast.Constant]:
+    for node in (code.module, *code.definitions):
         first = node.body[0] if node.body else None
         if (
             isinstance(first, ast.Expr)

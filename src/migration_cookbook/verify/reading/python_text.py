@@ -1,4 +1,4 @@
-"""What does this Python do for a migration?
+"""The part that a piece of Python has in a migration.
 
 Decided by what it defines and uses, not by how it is laid out. Python that does nothing for one
 has no form here.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -65,32 +66,57 @@ _MIGRATES = re.compile(r"(?:up|down)grade(?:_\w+)?")
 _OPERATES = frozenset({"op", "batch_op"})
 
 
-@lru_cache(maxsize=16)
+#: What has a name, a body, and perhaps a docstring.
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@dataclass(frozen=True)
+class Code:
+    """Python that is parsed, with what one walk through its tree finds."""
+
+    module: ast.Module
+    #: Every name in it, and those that something is assigned to.
+    names: frozenset[str]
+    stored: frozenset[str]
+    #: `op.add_column` as (`op`, `add_column`).
+    attributes: frozenset[tuple[str, str]]
+    #: From the outside in, at each level in the order of the text.
+    definitions: tuple[Definition, ...]
+
+    @property
+    def form(self) -> Form | None:
+        """The form, where it has a part in a migration."""
+        defined = {
+            node.name for node in self.module.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        assigned = set(_assigned(self.module))
+        migrates = any(_MIGRATES.fullmatch(name) for name in defined)
+        if "revision" in assigned and (migrates or "down_revision" in assigned):
+            return Form.REVISION
+        if migrates:
+            return Form.FUNCTIONS
+        if defined & _HOOKS or "target_metadata" in assigned or self._asks_the_environment(assigned):
+            return Form.ENVIRONMENT
+        return Form.OPERATIONS if self.names & _OPERATES else None
+
+    def _asks_the_environment(self, assigned: set[str]) -> bool:
+        """Whether it takes something of `context`, or of a `config` that it did not make itself."""
+        if not self.attributes.isdisjoint(("context", name) for name in _OF_CONTEXT):
+            return True
+        return "config" not in assigned and not self.attributes.isdisjoint(
+            ("config", name) for name in _OF_CONFIG
+        )
+
+
 def form_of(text: str) -> Form | None:
     """The form, where the text is Python with a part in a migration."""
-    module = tree(text)
-    return None if module is None else form_of_tree(module)
-
-
-def form_of_tree(module: ast.Module) -> Form | None:
-    """The same for Python that is parsed already."""
-    defined = {node.name for node in module.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    assigned = set(_assigned(module))
-    migrates = any(_MIGRATES.fullmatch(name) for name in defined)
-    if "revision" in assigned and (migrates or "down_revision" in assigned):
-        return Form.REVISION
-    if migrates:
-        return Form.FUNCTIONS
-    if defined & _HOOKS or "target_metadata" in assigned or _asks_the_environment(module):
-        return Form.ENVIRONMENT
-    if any(isinstance(node, ast.Name) and node.id in _OPERATES for node in ast.walk(module)):
-        return Form.OPERATIONS
-    return None
+    code = read_code(text)
+    return None if code is None else code.form
 
 
 def form_by_words(text: str) -> Form | None:
     """The same for a text with a syntax error in it, by the words that stand at the begin of its lines."""
-    if tree(text) is not None:
+    if read_code(text) is not None:
         return None
     if re.search(r"^[^\S\n]*(?:async\s+)?def\s+(?:up|down)grade\w*\s*\(", text, re.MULTILINE):
         is_file = re.search(r"^(?:down_)?revision\b.*=", text, re.MULTILINE)
@@ -106,17 +132,17 @@ def form_by_words(text: str) -> Form | None:
 
 def is_program(text: str) -> bool:
     """Whether a text of which nobody says that it is Python is that beyond doubt."""
-    module = tree(text)
-    return module is not None and any(
+    code = read_code(text)
+    return code is not None and any(
         isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.With | ast.Assign)
-        for node in module.body
+        for node in code.module.body
     )
 
 
-def tree(text: str) -> ast.Module | None:
+def read_code(text: str) -> Code | None:
     """The text as Python; None if it isn't Python, or can't be read."""
     parsed = _parsed(text)
-    return parsed if isinstance(parsed, ast.Module) else None
+    return parsed if isinstance(parsed, Code) else None
 
 
 def unreadable(text: str) -> str | None:
@@ -130,11 +156,13 @@ def has_too_many_fields(text: str) -> bool:
     return text.count("{") > _MOST_FIELDS and _F_STRING.search(text) is not None
 
 
-def _parsed(text: str) -> ast.Module | str | None:
+def _parsed(text: str) -> Code | str | None:
+    # A file and the snippet in it differ by a line end, and are parsed once.
+    text = text.rstrip("\n")
     return (_parsed_small if len(text) <= _SMALL else _parsed_large)(text)
 
 
-def _parse(text: str) -> ast.Module | str | None:
+def _parse(text: str) -> Code | str | None:
     if has_too_many_fields(text):
         return _TOO_MANY_FIELDS
     try:
@@ -149,20 +177,45 @@ def _parse(text: str) -> ast.Module | str | None:
     except (RecursionError, MemoryError):
         return _TOO_DEEP
     assert isinstance(module, ast.Module)
-    return _TOO_DEEP if _is_deeper(module, _DEEPEST) else module
+    return survey(module) or _TOO_DEEP
 
 
 _parsed_small = lru_cache(maxsize=64)(_parse)
 _parsed_large = lru_cache(maxsize=1)(_parse)
 
 
-def _is_deeper(module: ast.Module, levels: int) -> bool:
-    nodes: list[ast.AST] = [module]
-    for _ in range(levels):
-        nodes = [child for node in nodes for child in ast.iter_child_nodes(node)]
-        if not nodes:
-            return False
-    return True
+def survey(module: ast.Module) -> Code | None:
+    """Walk through the tree, level by level; None if it has more levels than are read."""
+    names: set[str] = set()
+    stored: set[str] = set()
+    attributes: set[tuple[str, str]] = set()
+    definitions: list[Definition] = []
+    level: list[ast.AST] = [module]
+    for _ in range(_DEEPEST):
+        below: list[ast.AST] = []
+        for node in level:
+            if isinstance(node, ast.Name):
+                names.add(node.id)
+                if isinstance(node.ctx, ast.Store):
+                    stored.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                if isinstance(node.value, ast.Name):
+                    attributes.add((node.value.id, node.attr))
+            elif isinstance(node, Definition):
+                definitions.append(node)
+            # `ast.iter_child_nodes` takes twice the time.
+            for field in node._fields:
+                value = getattr(node, field, None)
+                if isinstance(value, ast.AST):
+                    below.append(value)
+                elif isinstance(value, list):
+                    below += [each for each in value if isinstance(each, ast.AST)]
+        if not below:
+            return Code(
+                module, frozenset(names), frozenset(stored), frozenset(attributes), tuple(definitions)
+            )
+        level = below
+    return None
 
 
 def _assigned(module: ast.Module) -> Iterator[str]:
@@ -171,15 +224,3 @@ def _assigned(module: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.AnnAssign):
             targets = [node.target]
         yield from (target.id for target in targets if isinstance(target, ast.Name))
-
-
-def _asks_the_environment(module: ast.Module) -> bool:
-    """Whether it takes something of `context`, or of a `config` that it did not make itself."""
-    asked = {
-        (node.value.id, node.attr)
-        for node in ast.walk(module)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    }
-    if asked & {("context", name) for name in _OF_CONTEXT}:
-        return True
-    return "config" not in _assigned(module) and bool(asked & {("config", name) for name in _OF_CONFIG})

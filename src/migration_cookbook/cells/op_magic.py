@@ -31,8 +31,6 @@ _LANGUAGES = {
     "toml": Form.PYPROJECT,
     "env": Form.ENVIRONMENT,
 }
-#: In a migration these end in an exception.
-_FAILS = (Verdict.FAILS, Verdict.OUTSIDE)
 
 _TABLE = re.compile(r"CREATE TABLE (?P<name>\S+) \((?P<columns>.*)\)", re.DOTALL)
 _MADE = re.compile(r"CREATE (?:UNIQUE )?(?P<what>[A-Z]+)(?: IF NOT EXISTS)? (?P<name>[^\s(]+)")
@@ -142,9 +140,9 @@ def _raise_unless_it_worked(snippet: Snippet, findings: Sequence[Finding]) -> No
         if finding.verdict is Verdict.NOTHING_RAN and worked_somewhere:
             continue
         # Neither works nor fails: nobody can announce that.
-        if finding.verdict not in (Verdict.WORKS, Verdict.NOT_RUN, *_FAILS):
+        if finding.verdict not in (Verdict.WORKS, Verdict.NOT_RUN) and not finding.verdict.refused:
             raise CellError(f"{finding.dialect.title}: {_headline(finding)}.")
-    failed = tuple(finding.dialect for finding in findings if finding.verdict in _FAILS)
+    failed = tuple(finding.dialect for finding in findings if finding.verdict.refused)
     if failed:
         from migration_cookbook.verify.report.titles import title
 

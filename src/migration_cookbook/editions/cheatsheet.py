@@ -15,7 +15,6 @@ from migration_cookbook.editions.chapter import Cell, Chapter, Minutes
 from migration_cookbook.editions.ledger import LEDGER, read_ledger, table
 from migration_cookbook.editions.sheet import read_sheet
 from migration_cookbook.verify.values.snippet import Form, Snippet
-from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +31,6 @@ _LANGUAGES = {
     Form.PYPROJECT: "toml",
     Form.ENVIRONMENT: "env",
 }
-_REFUSED = (Verdict.FAILS, Verdict.OUTSIDE)
 
 
 def read_cheatsheet(path: Path, root: Path) -> Chapter:
@@ -81,7 +79,7 @@ def _announced(snippet: Snippet) -> Iterator[str]:
     parts = []
     for dialect in BOTH:
         expected = snippet.expected.get(dialect)
-        if expected is not None and expected.verdict in _REFUSED:
+        if expected is not None and expected.verdict.refused:
             parts.append(f"{dialect}<{expected.until}" if expected.until else str(dialect))
     if parts:
         yield " ".join(["%%fails", *parts])

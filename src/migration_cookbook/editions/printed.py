@@ -16,7 +16,6 @@ from pygments.lexers import get_lexer_by_name
 from migration_cookbook.databases.dialects import BOTH
 from migration_cookbook.editions.marks import DIFFERS, FAILS, WORKS
 from migration_cookbook.editions.reference import read_reference
-from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -214,7 +213,7 @@ def _declared(snippet: Snippet) -> str:
     said = []
     for dialect in BOTH:
         expected = snippet.expected.get(dialect)
-        refused = expected is not None and expected.verdict in (Verdict.FAILS, Verdict.OUTSIDE)
+        refused = expected is not None and expected.verdict.refused
         if dialect in snippet.on:
             said.append(f"{dialect.title} {FAILS if refused else WORKS}")
     return " · ".join(said)

@@ -19,21 +19,6 @@ if TYPE_CHECKING:
 #: Python refuses to count with numbers of thousands of digits.
 _DIGITS = 9
 _WORKS = Expected(Verdict.WORKS)
-_SENTENCES = {
-    Verdict.WORKS: "it works",
-    Verdict.OUTSIDE: "it works only outside a transaction",
-    Verdict.FAILS: "it fails",
-    Verdict.NEEDS_CONTEXT: "it needs context",
-    Verdict.PLACEHOLDER: "it holds a placeholder",
-    Verdict.NOTHING_RAN: "nothing ran",
-    Verdict.NOT_DECIDED: "it could not be decided",
-    Verdict.NOT_RUN: "it was not run",
-}
-#: What its author can do about a verdict that nobody declared.
-_REMEDIES = {
-    Verdict.PLACEHOLDER: 'Write a real value, or declare skip="why it is not run".',
-    Verdict.NOTHING_RAN: 'Call what it defines, or declare "nothing ran".',
-}
 
 
 def held_to_declaration(checked: Checked, versions: Mapping[Dialect, str]) -> Checked:
@@ -84,7 +69,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _is_met(expected: Expected, verdict: Verdict) -> bool:
     return verdict is expected.verdict or (
         # In the transaction of a migration it did fail.
-        expected.verdict is Verdict.FAILS and verdict is Verdict.OUTSIDE
+        expected.verdict is Verdict.FAILS and verdict.refused
     )
 
 
@@ -94,11 +79,11 @@ def _seen(finding: Finding) -> str:
 
 
 def _not_met(declared: Expected | None, expected: Expected, finding: Finding, version: str | None) -> str:
-    sentence = _SENTENCES[finding.verdict]
+    sentence = finding.verdict.sentence
     if finding.message:
         sentence += f": {' '.join(finding.message.split())}"
     if declared is None:
-        remedy = _REMEDIES.get(finding.verdict)
+        remedy = finding.verdict.remedy
         return f"{sentence}{'' if sentence.endswith('.') else '.'} {remedy}" if remedy else sentence
     until = f" until {declared.until}, and this is {version}" if expected is not declared else ""
     return f"declared is “{declared.verdict}”{until}, but {sentence}"

@@ -74,7 +74,7 @@ def judge(snippet: Snippet, dialect: Dialect, trial: Trial) -> Finding:
     verdict, message = _verdict(snippet, trial)
     text = _spoken(snippet.text)
     warnings = list(_warnings(trial))
-    if verdict in (Verdict.WORKS, Verdict.OUTSIDE):
+    if verdict.passes:
         warnings += [*advice.ignored(text, dialect), *((Difference.OFFLINE, one) for one in trial.offline)]
     return Finding(
         dialect=dialect,

@@ -395,7 +395,7 @@ def _is_used(snippet: Snippet, dialect: Dialect, page: Sequence[Checked]) -> boo
     """Of somebody else's, only by what works: there its schema proves it."""
     return any(
         snippet.place in {earlier.place for earlier in one.snippet.depends_on}
-        and (snippet.trusted or one.findings[dialect].verdict in (Verdict.WORKS, Verdict.OUTSIDE))
+        and (snippet.trusted or one.findings[dialect].verdict.passes)
         for one in page
         if dialect in one.findings
     )

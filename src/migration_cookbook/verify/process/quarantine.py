@@ -51,7 +51,6 @@ _LIMITED = ("57014", "53400", "53100", "53200", "53300")
 _PAGE_S, _SNIPPET_S = 60.0, 1.0
 _DISK = 768 * 2**20
 _WATCH_S = 0.1
-_PASSES = (Verdict.WORKS, Verdict.OUTSIDE)
 
 
 @dataclass(frozen=True)
@@ -234,7 +233,7 @@ def _believed(value: Any, dialect: Dialect, trial: Trial) -> Finding:
         finding = read_finding(value["finding"], dialect)
     except NoReportError:
         return Finding(dialect, Verdict.NOT_DECIDED, "what it left can't be judged")
-    if finding.verdict in _PASSES and (not trial.fingerprint or value["left"] != trial.fingerprint):
+    if finding.verdict.passes and (not trial.fingerprint or value["left"] != trial.fingerprint):
         return Finding(dialect, Verdict.NOT_DECIDED, "what it reports isn't what's in the database")
     return finding
 

@@ -24,14 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 #: What may be declared, by the word that an author writes.
-VERDICT_WORDS = {
-    "works": Verdict.WORKS,
-    "fails": Verdict.FAILS,
-    "outside": Verdict.OUTSIDE,
-    "needs context": Verdict.NEEDS_CONTEXT,
-    "placeholder": Verdict.PLACEHOLDER,
-    "nothing ran": Verdict.NOTHING_RAN,
-}
+VERDICT_WORDS = {verdict.short: verdict for verdict in Verdict if verdict.declarable}
 
 #: What is declared fits in less.
 _LONGEST = 20_000

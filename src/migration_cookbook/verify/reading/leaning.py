@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.reading import python_text
 from migration_cookbook.verify.values.snippet import Form, Snippet, extensions_made
-from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +29,6 @@ ALWAYS_THERE = frozenset({"op", "sa", "postgresql", *dir(builtins)})
 
 _LEANING = (Form.OPERATIONS, Form.FUNCTIONS, Form.PYTHON, Form.ENVIRONMENT)
 _GROUND = (Form.OPERATIONS, Form.FUNCTIONS, Form.PYTHON)
-_NO_GROUND = (Verdict.FAILS, Verdict.OUTSIDE, Verdict.NEEDS_CONTEXT, Verdict.PLACEHOLDER)
 
 #: What only an extension makes possible, where it has another name than the extension.
 _OF_EXTENSIONS = {"btree_gist": "gist", "btree_gin": "gin", "pg_trgm": "trgm|similarity|word_similarity"}
@@ -110,7 +108,7 @@ def _of_extension(extension: str) -> re.Pattern[str]:
 
 
 def _add(snippet: Snippet, place: int, ground: _DefinitionIndex) -> None:
-    if any(one.verdict in _NO_GROUND for one in snippet.expected.values()):
+    if any(not one.verdict.defines for one in snippet.expected.values()):
         return
     for extension in extensions_made(snippet.text):
         if extension in ground.extensions or len(ground.extensions) < _MOST_EXTENSIONS:

@@ -19,17 +19,15 @@ if TYPE_CHECKING:
 
 #: What may have more than one line; all else in a run is told in one.
 _LONG = frozenset({"text", "given", "answers", "sent", "sent_down", "printed", "assumed"})
-#: What a table's cell has room for.
-_SHORT = {Verdict.OUTSIDE: "outside"}
 
 
 class Mark(Enum):
-    """How a finding stands to what was declared: a sign, and what it means."""
+    """How a finding relates to what was declared: a sign, what it means, and its color in a terminal."""
 
-    AS_DECLARED = ("✓", "as declared")
-    NOT_AS_DECLARED = ("✗", "not as declared")
-    WARNED = ("!", "as declared, with a warning")
-    SKIPPED = ("–", "skipped, or not meant for it")
+    AS_DECLARED = ("✓", "as declared", "green")
+    NOT_AS_DECLARED = ("✗", "not as declared", "bold red")
+    WARNED = ("!", "as declared, with a warning", "yellow")
+    SKIPPED = ("–", "skipped, or not meant for it", "dim")
 
     @property
     def sign(self) -> str:
@@ -38,6 +36,11 @@ class Mark(Enum):
     @property
     def meaning(self) -> str:
         return self.value[1]
+
+    @property
+    def style(self) -> str:
+        """A color of the terminal's own theme; the sign says the same."""
+        return self.value[2]
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class Run:
             return "skipped"
         if finding is None or dialect not in checked.snippet.on:
             return "not meant"
-        return _SHORT.get(finding.verdict, finding.verdict.value)
+        return finding.verdict.short
 
     def count_line(self) -> str:
         """The end of each report."""

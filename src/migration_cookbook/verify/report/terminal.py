@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from migration_cookbook.verify.report.run import Part, Run
     from migration_cookbook.verify.values.checked import Checked
 
-#: Colors of the terminal's own theme; the sign says the same.
-_STYLES = {
-    Mark.AS_DECLARED: "green",
-    Mark.NOT_AS_DECLARED: "bold red",
-    Mark.WARNED: "yellow",
-    Mark.SKIPPED: "dim",
-}
 #: How wide lines may be in a file or a pipe, where nothing cuts them.
 _WIDTH_OF_A_FILE = 240
 _WIDTH_OF_A_TITLE = 48
@@ -74,7 +67,7 @@ def _table(run: Run) -> Table:
         words = (
             Text(
                 f"{run.mark(checked, dialect).sign} {run.word(checked, dialect)}",
-                _STYLES[run.mark(checked, dialect)],
+                run.mark(checked, dialect).style,
             )
             for dialect in run.dialects
         )

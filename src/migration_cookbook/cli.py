@@ -290,19 +290,17 @@ def practice(options: argparse.Namespace) -> int:
 def verify(options: argparse.Namespace) -> int:
     """Say of each snippet of your pages whether it does what it says, on each database."""
     from migration_cookbook.databases.dialects import BOTH, Dialect
-    from migration_cookbook.verify import command
-    from migration_cookbook.verify.process.checking import Settings
-    from migration_cookbook.verify.process.trust import decide, terminal
+    from migration_cookbook.verify import Settings, asker_at_terminal, decide_trust, verify_pages
 
     dialects = (Dialect(options.on),) if options.on else BOTH
     settings = Settings(open_workspace(), dialects, locks=options.locks)
-    trust = decide(settings.workspace, options.paths if options.trust else (), terminal())
-    return command.verify(
-        options.paths, settings, options.format, trust=trust, show_sql=options.show == "sql"
-    )
+    trust = decide_trust(settings.workspace, options.paths if options.trust else (), asker_at_terminal())
+    return verify_pages(options.paths, settings, options.format, trust=trust, show_sql=options.show == "sql")
 
 
 def _parser() -> argparse.ArgumentParser:
+    from migration_cookbook.verify import REPORT_FORMATS
+
     parser = _Parser(prog="cookbook", description="The Migration Cookbook.")
     parser.add_argument("--version", action="version", version=f"cookbook {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -364,9 +362,7 @@ def _parser() -> argparse.ArgumentParser:
         "paths", nargs="+", type=Path, metavar="PATH", help="Markdown, notebooks, Python, SQL; or a folder"
     )
     one.add_argument("--on", choices=["sqlite", "postgres"], help="one database only; both if none is named")
-    one.add_argument(
-        "--format", choices=["json", "markdown", "html", "junit"], help="a report to keep, on stdout"
-    )
+    one.add_argument("--format", choices=list(REPORT_FORMATS), help="a report to keep, on stdout")
     one.add_argument(
         "--locks", action="store_true", help="watch what each snippet locks on PostgreSQL, and who must wait"
     )

@@ -10,7 +10,7 @@ import pytest
 
 from migration_cookbook.databases.dialects import BOTH
 from migration_cookbook.verify.process.checking import Settings, check
-from migration_cookbook.verify.process.trust import trusted
+from migration_cookbook.verify.process.trust import mark_trusted
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.reading.info import VERDICT_WORDS
 from migration_cookbook.verify.values.snippet import Form
@@ -31,9 +31,11 @@ def test_nearly_all_verdicts_are_right_and_nothing_wrong_passes(
 ) -> None:
     with (HERE / folder / "truth.csv").open(encoding="utf-8", newline="") as file:
         truth = {row["name"]: row for row in csv.DictReader(file)}
-    read_here = [snippet for page in sorted((HERE / folder).glob("*.md")) for snippet in trusted(read(page))]
-    snippets = [one for one in read_here if one.form is not Form.FOREIGN and one.name in truth]
-    foreign = {one.name for one in read_here if one.form is Form.FOREIGN}
+    read_here = [
+        snippet for page in sorted((HERE / folder).glob("*.md")) for snippet in mark_trusted(read(page))
+    ]
+    snippets = [one for one in read_here if one.form is not Form.UNRELATED and one.name in truth]
+    foreign = {one.name for one in read_here if one.form is Form.UNRELATED}
     assert foreign == {name for name, row in truth.items() if row["sqlite"] == "foreign"}
     wrong: dict[str, list[str]] = {dialect: [] for dialect in BOTH}
     for checked in check(snippets, Settings(verify_workspace)):

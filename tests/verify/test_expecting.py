@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
-from migration_cookbook.verify.judging.expecting import complaint, complaints, held_to_declaration
+from migration_cookbook.verify.judging.expecting import add_complaints, complaint, complaints
 from migration_cookbook.verify.values.checked import Checked
 from migration_cookbook.verify.values.snippet import Expected, Form, Snippet
 from migration_cookbook.verify.values.verdict import Finding, Verdict
@@ -138,4 +138,4 @@ def test_nothing_seen_is_no_pass() -> None:
 
 def test_a_checked_snippet_bears_its_complaints() -> None:
     checked = Checked(PLAIN, {Dialect.SQLITE: seen(Verdict.FAILS, "x")})
-    assert held_to_declaration(checked, {}).complaints == ("SQLite: it fails: x",)
+    assert add_complaints(checked, {}).complaints == ("SQLite: it fails: x",)

@@ -19,12 +19,12 @@ from mutating import Mutated, mutated
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.locks import Lock
-from migration_cookbook.verify.judging.expecting import held_to_declaration
+from migration_cookbook.verify.judging.expecting import add_complaints
 from migration_cookbook.verify.judging.judge import judge, placeholder
 from migration_cookbook.verify.reading import read_text
 from migration_cookbook.verify.reading.page import PageMistake
-from migration_cookbook.verify.report import FORMATS, terminal
-from migration_cookbook.verify.report.run import Run
+from migration_cookbook.verify.report import REPORT_FORMATS, terminal
+from migration_cookbook.verify.report.run import VerificationRun
 from migration_cookbook.verify.values.checked import Checked
 from migration_cookbook.verify.values.outcome import Refusal, Trial
 from migration_cookbook.verify.values.snippet import Form, Snippet
@@ -126,16 +126,16 @@ def checked(snippet: Snippet, text: str) -> Checked:
         locks=(Lock(words[0], words[1], True, words),),
     )
     findings = {dialect: judge(snippet, dialect, trial) for dialect in BOTH}
-    return held_to_declaration(Checked(snippet, findings), VERSIONS)
+    return add_complaints(Checked(snippet, findings), VERSIONS)
 
 
 def check_reports(all_checked: tuple[Checked, ...], text: str) -> None:
     skipped = tuple(replace(one, snippet=replace(one.snippet, skip=text[:200])) for one in all_checked[:1])
-    run = Run((*all_checked, *skipped), VERSIONS, (text[:500],), show_sql=True)
+    run = VerificationRun((*all_checked, *skipped), VERSIONS, (text[:500],), show_sql=True)
     stream = io.StringIO()
     with redirect_stdout(stream):
-        terminal.tell(run)
-    told = {name: form(run) for name, form in FORMATS.items()} | {"terminal": stream.getvalue()}
+        terminal.print_report(run)
+    told = {name: form(run) for name, form in REPORT_FORMATS.items()} | {"terminal": stream.getvalue()}
     for name, report in told.items():
         found = OBEYED.search(report)
         assert found is None, f"{name}: {report[max(0, found.start() - 60) : found.end()]!r}"

@@ -16,15 +16,15 @@ from nasty import TEXTS
 
 from migration_cookbook.databases.dialects import BOTH
 from migration_cookbook.verify.judging import advice
-from migration_cookbook.verify.judging.expecting import held_to_declaration
+from migration_cookbook.verify.judging.expecting import add_complaints
 from migration_cookbook.verify.judging.judge import judge, missing_context, placeholder
 from migration_cookbook.verify.reading import read, read_text
 from migration_cookbook.verify.reading.files import decoded, files_of
 from migration_cookbook.verify.reading.info import InfoMistake, read_info
-from migration_cookbook.verify.reading.opened import longest
 from migration_cookbook.verify.reading.page import PageMistake
-from migration_cookbook.verify.report import FORMATS, terminal
-from migration_cookbook.verify.report.run import Run
+from migration_cookbook.verify.reading.page_file import longest
+from migration_cookbook.verify.report import REPORT_FORMATS, terminal
+from migration_cookbook.verify.report.run import VerificationRun
 from migration_cookbook.verify.report.titles import title
 from migration_cookbook.verify.trial import script
 from migration_cookbook.verify.values.checked import Checked
@@ -65,21 +65,21 @@ def in_info(text: str) -> object:
     return read_text("a.md", f"```python {text}\n1\n```\n".replace(text, text.replace("\n", " ")).encode())
 
 
-def run_of(text: str) -> Run:
+def run_of(text: str) -> VerificationRun:
     several = (text, text)
     findings = {
         dialect: Finding(dialect, Verdict.FAILS, text, several, (text,), (), several, (text,), (text,))
         for dialect in BOTH
     }
     snippet = Snippet(f"{text[:200]}.md", 1, "python", Form.OPERATIONS, text, name=text[:500], given=text)
-    checked = held_to_declaration(Checked(snippet, findings), VERSIONS)
-    return Run((checked,), VERSIONS, mistakes=(text,), show_sql=True)
+    checked = add_complaints(Checked(snippet, findings), VERSIONS)
+    return VerificationRun((checked,), VERSIONS, mistakes=(text,), show_sql=True)
 
 
-def on_terminal(run: Run) -> str:
+def on_terminal(run: VerificationRun) -> str:
     stream = io.StringIO()
     with redirect_stdout(stream):
-        terminal.tell(run)
+        terminal.print_report(run)
     return stream.getvalue()
 
 
@@ -125,7 +125,7 @@ JUDGING: dict[str, Callable[[str], object]] = {
     "parse": script.parse,
 }
 TELLING: dict[str, Callable[[str], object]] = {
-    **{name: lambda text, form=form: form(run_of(text)) for name, form in FORMATS.items()},
+    **{name: lambda text, form=form: form(run_of(text)) for name, form in REPORT_FORMATS.items()},
     "terminal": lambda text: on_terminal(run_of(text)),
 }
 #: Each of these took from 3 seconds to several minutes.
@@ -306,7 +306,7 @@ def test_python_that_is_too_deep_is_one_mistake(name: str) -> None:
 
 def test_deep_text_of_another_language_is_left_out() -> None:
     (found,) = read_text("a.md", f"```text\n{'(' * 5000}\n```\n".encode())
-    assert found.form is Form.FOREIGN
+    assert found.form is Form.UNRELATED
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_a_long_number_is_read(text: str) -> None:
 
 
 def test_a_page_with_a_mistake_leaves_the_others_be(tmp_path: Path) -> None:
-    from migration_cookbook.verify.command import find
+    from migration_cookbook.verify.command import collect
     from migration_cookbook.verify.process.checking import Settings
     from migration_cookbook.verify.process.pages import PageReader
     from migration_cookbook.verify.process.trust import Trust
@@ -327,7 +327,7 @@ def test_a_page_with_a_mistake_leaves_the_others_be(tmp_path: Path) -> None:
         (tmp_path / f"{number}{Path(file).suffix}").write_bytes(content)
     (tmp_path / "good.md").write_text("```python\nop.a()\n```\n")
     with PageReader(Trust(named=(tmp_path.resolve(),))) as reader:
-        found = find([tmp_path], Settings(None), reader)  # type: ignore[arg-type]  # reading needs no workspace
+        found = collect([tmp_path], Settings(None), reader)  # type: ignore[arg-type]  # reading needs no workspace
     assert [one.text for one in found.snippets] == ["op.a()"]
     assert len(found.mistakes) == len([one for one in BREAKING.values() if not one[0].endswith(".sql")])
 
@@ -380,7 +380,7 @@ OBEYED = re.compile(
 )
 
 
-def attacking_run() -> Run:
+def attacking_run() -> VerificationRun:
     text = f"first{ATTACK}\nsecond"
     several = (text, text)
     one = Snippet(
@@ -403,13 +403,13 @@ def attacking_run() -> Run:
     }
     skipped = Snippet("b.md", 1, "sql", Form.SQL, text, skip=text, depends_on=(one,))
     checked = (Checked(one, findings, several), Checked(skipped, {}, ()))
-    return Run(checked, dict.fromkeys(BOTH, text), several, show_sql=True)
+    return VerificationRun(checked, dict.fromkeys(BOTH, text), several, show_sql=True)
 
 
-@pytest.mark.parametrize("form", ["terminal", *FORMATS])
+@pytest.mark.parametrize("form", ["terminal", *REPORT_FORMATS])
 def test_control_characters_are_shown_in_every_report(form: str) -> None:
     run = attacking_run()
-    told = on_terminal(run) if form == "terminal" else FORMATS[form](run)
+    told = on_terminal(run) if form == "terminal" else REPORT_FORMATS[form](run)
     assert OBEYED.search(told) is None
     plain = told.replace("\\\\", "\\").replace("\\]", "]").replace("\\[", "[")
     assert SHOWN in plain
@@ -501,9 +501,9 @@ def test_markdown_of_a_stranger_stays_text(text: str) -> None:
         one = Snippet(f"{whole}.md", 1, whole, Form.OPERATIONS, whole, name=whole)
         skipped = Snippet("b.md", 2, "sql", Form.SQL, whole, skip=whole)
         complaining = Checked(Snippet(whole, 3, "", Form.SQL, whole), {}, (whole,))
-        checked = (held_to_declaration(Checked(one, findings), VERSIONS), Checked(skipped), complaining)
-        run = Run(checked, dict.fromkeys(BOTH, whole), (whole,))
-        told = FORMATS["markdown"](run)
+        checked = (add_complaints(Checked(one, findings), VERSIONS), Checked(skipped), complaining)
+        run = VerificationRun(checked, dict.fromkeys(BOTH, whole), (whole,))
+        told = REPORT_FORMATS["markdown"](run)
         assert list(strange_tokens(told)) == []
         rows = [line for line in told.splitlines() if line.startswith("| ")]
         assert len(rows) == 4
@@ -517,7 +517,9 @@ def test_markdown_of_a_stranger_stays_text(text: str) -> None:
 def test_the_language_of_a_fence_is_a_plain_word_or_none(language: str) -> None:
     one = Snippet("a.md", 1, language, Form.SQL, "SELECT 1;")
     findings = {dialect: Finding(dialect, Verdict.FAILS, "no") for dialect in BOTH}
-    told = FORMATS["markdown"](Run((held_to_declaration(Checked(one, findings), VERSIONS),), VERSIONS))
+    told = REPORT_FORMATS["markdown"](
+        VerificationRun((add_complaints(Checked(one, findings), VERSIONS),), VERSIONS)
+    )
     assert "\n```\nSELECT 1;\n```\n" in told or "\n```python\nSELECT 1;\n```\n" in told
 
 

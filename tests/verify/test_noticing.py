@@ -12,7 +12,7 @@ from migration_cookbook.bench.planted.mutants import Mutant
 from migration_cookbook.bench.planted.noticing import FORMS, Planted, good, noticed, planted
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.process.checking import Settings, check
-from migration_cookbook.verify.process.trust import trusted
+from migration_cookbook.verify.process.trust import mark_trusted
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.values.snippet import Form, Snippet
 
@@ -26,7 +26,7 @@ SEED, MUTANTS, CAUGHT = 1, 60, 0.85
 
 def test_most_mistakes_are_noticed(verify_workspace: Workspace, verify_server: Server) -> None:
     snippets = [
-        one for page in sorted(CORPUS.glob("*.md")) for one in trusted(read(page)) if one.form in FORMS
+        one for page in sorted(CORPUS.glob("*.md")) for one in mark_trusted(read(page)) if one.form in FORMS
     ]
     chance = random.Random(SEED)
     originals = good(list(check(chance.sample(snippets, MUTANTS), Settings(verify_workspace))))

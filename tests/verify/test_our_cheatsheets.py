@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from migration_cookbook.verify.tried import sent
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.editions.book import this_book
@@ -14,15 +15,14 @@ from migration_cookbook.editions.ledger import read_ledger
 from migration_cookbook.editions.marks import with_marks
 from migration_cookbook.editions.reference import differences
 from migration_cookbook.editions.sheet import read_sheet, sheet_paths
-from migration_cookbook.verify.command import find
-from migration_cookbook.verify.judging.expecting import held_to_declaration
-from migration_cookbook.verify.judging.versions import versions
+from migration_cookbook.verify.command import collect
+from migration_cookbook.verify.judging.expecting import add_complaints
+from migration_cookbook.verify.judging.versions import database_versions
 from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.process.pages import PageReader
-from migration_cookbook.verify.process.trust import decide
-from migration_cookbook.verify.report.run import Run
+from migration_cookbook.verify.process.trust import decide_trust
+from migration_cookbook.verify.report.run import VerificationRun
 from migration_cookbook.verify.report.terminal import detail
-from migration_cookbook.verify.tried import sent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,18 +40,18 @@ SHEETS = sheet_paths(BOOK.chapters)
 
 
 @pytest.fixture(scope="module")
-def run(verify_server: Server, verify_workspace: Workspace) -> Run:
+def run(verify_server: Server, verify_workspace: Workspace) -> VerificationRun:
     """What `cookbook verify --locks chapters/cheatsheets` has to tell."""
     settings = Settings(verify_workspace, BOTH, locks=True)
-    with PageReader(decide(verify_workspace)) as reader:
-        found = find([BOOK.chapters / "cheatsheets"], settings, reader)
-    asked = versions(verify_workspace, BOTH)
-    checked = [held_to_declaration(one, asked) for one in check(found.snippets, settings)]
-    return Run(tuple(checked), asked, found.mistakes, found.foreign)
+    with PageReader(decide_trust(verify_workspace)) as reader:
+        found = collect([BOOK.chapters / "cheatsheets"], settings, reader)
+    asked = database_versions(verify_workspace, BOTH)
+    checked = [add_complaints(one, asked) for one in check(found.snippets, settings)]
+    return VerificationRun(tuple(checked), asked, found.mistakes, found.unrelated_count)
 
 
 @pytest.fixture(scope="module")
-def by_sheet(run: Run) -> dict[str, list[Checked]]:
+def by_sheet(run: VerificationRun) -> dict[str, list[Checked]]:
     found = defaultdict(list)
     for one in run.checked:
         found[Path(one.snippet.file).stem].append(one)
@@ -64,7 +64,7 @@ def reference() -> None:
         pytest.skip(f"held to the reference environment only: {'; '.join(other)}")
 
 
-def test_each_snippet_is_as_declared(run: Run) -> None:
+def test_each_snippet_is_as_declared(run: VerificationRun) -> None:
     refused = "\n".join(
         line for one in run.refused for line in [one.snippet.place, *detail(run, one, sql=True)]
     )
@@ -82,7 +82,7 @@ def test_the_marks_are_up_to_date(
 
 @pytest.mark.parametrize("path", SHEETS, ids=lambda path: path.stem)
 def test_the_ledger_says_of_the_newest_pair_what_is_so(
-    path: Path, run: Run, by_sheet: dict[str, Sequence[Checked]], reference: None
+    path: Path, run: VerificationRun, by_sheet: dict[str, Sequence[Checked]], reference: None
 ) -> None:
     told = read_ledger(BOOK.ledger)
     assert told is not None

@@ -55,7 +55,7 @@ def test_a_notebook_is_read_cell_by_cell(tmp_path: Path) -> None:
         code("%alembic upgrade head"),
     )
     lines = path.read_text().splitlines()
-    found = [each for each in read(path) if each.form is not Form.FOREIGN]
+    found = [each for each in read(path) if each.form is not Form.UNRELATED]
     assert [(each.name, each.form, each.text) for each in found] == [
         ("cell 1", Form.OPERATIONS, ADD),
         ("cell 3", Form.OPERATIONS, "op.drop_table('ä')\nop.drop_table('b')"),
@@ -113,9 +113,9 @@ def test_the_books_own_notebook_is_read() -> None:
     path = ROOT / "notebooks" / "examples" / "07-add-a-column.ipynb"
     chapter = ROOT / "chapters" / "examples" / "07-add-a-column.md"
     lines = path.read_text().splitlines()
-    found = [each for each in read(path) if each.form is not Form.FOREIGN]
+    found = [each for each in read(path) if each.form is not Form.UNRELATED]
     assert [each.text for each in found] == [
-        each.text for each in read(chapter) if each.form is not Form.FOREIGN
+        each.text for each in read(chapter) if each.form is not Form.UNRELATED
     ]
     for snippet in found:
         first = snippet.text.splitlines()[0].removeprefix("alembic ").split(" ")[0]
@@ -200,7 +200,7 @@ def test_docstrings_are_read_and_lines_are_the_files(tmp_path: Path) -> None:
         'op.tested("d")',
         r'op.escaped("\d "q"")',
     ]
-    assert all(each.form is not Form.FOREIGN for each in found)
+    assert all(each.form is not Form.UNRELATED for each in found)
     for snippet, written in zip(found, (*found[:-1], None), strict=True):
         word = written.text.splitlines()[0] if written else r'op.escaped("\\d \"q\"")'
         assert word in lines[snippet.line - 1]
@@ -298,7 +298,7 @@ def test_a_folder_is_its_pages(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.md", "a.ipynb", "a.py", "a.sql", "a.ini"])
 def test_an_empty_file_has_no_snippet(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("")
-    assert [each for each in read(tmp_path / name) if each.form is not Form.FOREIGN] == []
+    assert [each for each in read(tmp_path / name) if each.form is not Form.UNRELATED] == []
 
 
 def test_what_can_not_be_read_is_said_in_one_line(tmp_path: Path) -> None:

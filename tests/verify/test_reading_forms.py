@@ -150,7 +150,7 @@ def test_what_the_language_decides(language: str, text: str, expected: Form) -> 
     ],
 )
 def test_what_nothing_here_can_run(language: str, text: str) -> None:
-    assert form(language, text) is Form.FOREIGN
+    assert form(language, text) is Form.UNRELATED
 
 
 @pytest.mark.parametrize(

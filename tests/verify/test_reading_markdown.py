@@ -93,7 +93,7 @@ def test_a_fence_is_found_at_its_line(page: Page, text: str, line: int, newline:
     ],
 )
 def test_what_is_only_text_is_no_snippet(page: Page, text: str) -> None:
-    assert [snippet for snippet in page(text) if snippet.form is not Form.FOREIGN] == []
+    assert [snippet for snippet in page(text) if snippet.form is not Form.UNRELATED] == []
 
 
 def test_snippets_come_in_the_order_of_the_page(page: Page) -> None:
@@ -203,7 +203,7 @@ def test_a_cell_may_say_what_stands_below_and_what_is_given(
     "text", ["%sandbox a --at 0003\n%schema", f"%%locks\n{ADD}", "%%file models.py\nx = 1", "%practice e07-1"]
 )
 def test_other_magics_are_foreign(page: Page, text: str) -> None:
-    assert cell(page, text).form is Form.FOREIGN
+    assert cell(page, text).form is Form.UNRELATED
 
 
 def test_fails_above_a_cell_declares(page: Page) -> None:
@@ -240,4 +240,4 @@ def test_a_large_page_is_read_in_a_time_that_grows_with_it(page: Page) -> None:
 )
 def test_a_fence_with_nothing_in_it_has_a_place(fence: str, page: Page) -> None:
     (found,) = page(f"# Page\n\n{fence}\n")
-    assert (found.line, found.form) == (4, Form.FOREIGN)
+    assert (found.line, found.form) == (4, Form.UNRELATED)

@@ -14,9 +14,9 @@ from processes import of_two_processes
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.locks import Lock
-from migration_cookbook.verify.judging.expecting import held_to_declaration
-from migration_cookbook.verify.report import FORMATS, terminal
-from migration_cookbook.verify.report.run import Mark, Run
+from migration_cookbook.verify.judging.expecting import add_complaints
+from migration_cookbook.verify.report import REPORT_FORMATS, terminal
+from migration_cookbook.verify.report.run import Mark, VerificationRun
 from migration_cookbook.verify.report.titles import shortened, title
 from migration_cookbook.verify.values.checked import Checked
 from migration_cookbook.verify.values.snippet import Expected, Form, Snippet
@@ -86,20 +86,20 @@ SKIPPED = Checked(snippet(60, "op.create_table('<name>')", skip="a placeholder")
 ALL = (HELPER, WORKING, REFUSED, DECLARED, WARNED, LOCKED, SKIPPED)
 
 
-def run_of(*checked: Checked, **more: object) -> Run:
-    return Run(tuple(held_to_declaration(one, VERSIONS) for one in checked), VERSIONS, **more)
+def run_of(*checked: Checked, **more: object) -> VerificationRun:
+    return VerificationRun(tuple(add_complaints(one, VERSIONS) for one in checked), VERSIONS, **more)
 
 
-RUN = run_of(*ALL, mistakes=("docs/bad.md:3: there is no `sqlight`",), foreign=2, show_sql=True)
+RUN = run_of(*ALL, mistakes=("docs/bad.md:3: there is no `sqlight`",), unrelated_count=2, show_sql=True)
 
 
-@pytest.mark.parametrize("form", ["terminal", *FORMATS])
+@pytest.mark.parametrize("form", ["terminal", *REPORT_FORMATS])
 def test_every_form_tells_the_whole_run(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     if form == "terminal":
-        terminal.tell(RUN)
+        terminal.print_report(RUN)
         told = capsys.readouterr().out
     else:
-        told = FORMATS[form](RUN)
+        told = REPORT_FORMATS[form](RUN)
     plain = {
         "html": lambda text: (
             re.sub(r"<[^>]+>", "", text).replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
@@ -134,19 +134,19 @@ def _attributes(text: str) -> list[str]:
 def test_a_report_is_the_same_in_another_process() -> None:
     """Python hashes texts otherwise there, so sets have another order."""
     said = of_two_processes(
-        "import json\nfrom test_report import FORMATS, RUN\n"
-        "print(json.dumps({form: told(RUN) for form, told in FORMATS.items()}))"
+        "import json\nfrom test_report import REPORT_FORMATS, RUN\n"
+        "print(json.dumps({form: told(RUN) for form, told in REPORT_FORMATS.items()}))"
     )
-    here = {form: told(RUN) for form, told in FORMATS.items()}
-    for form in FORMATS:
+    here = {form: told(RUN) for form, told in REPORT_FORMATS.items()}
+    for form in REPORT_FORMATS:
         assert [json.loads(one)[form] for one in said] == [here[form], here[form]], form
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", REPORT_FORMATS)
 def test_a_report_doesnt_depend_on_which_database_was_done_first(form: str) -> None:
     other = [replace(one, findings=dict(reversed(one.findings.items()))) for one in RUN.checked]
     assert [list(one.findings) for one in other] != [list(one.findings) for one in RUN.checked]
-    assert FORMATS[form](replace(RUN, checked=tuple(other))) == FORMATS[form](RUN)
+    assert REPORT_FORMATS[form](replace(RUN, checked=tuple(other))) == REPORT_FORMATS[form](RUN)
 
 
 def test_the_count_says_how_it_stands() -> None:
@@ -167,10 +167,10 @@ def test_the_count_says_how_it_stands() -> None:
         (run_of(WORKING, mistakes=("a.md:1: x",)), False),
     ],
 )
-def test_good_means_found_and_all_as_declared(run: Run, good: bool) -> None:
+def test_good_means_found_and_all_as_declared(run: VerificationRun, good: bool) -> None:
     assert run.good is good
-    assert json.loads(FORMATS["json"](run))["good"] is good
-    counted = xml.fromstring(FORMATS["junit"](run)).attrib
+    assert json.loads(REPORT_FORMATS["json"](run))["good"] is good
+    counted = xml.fromstring(REPORT_FORMATS["junit"](run)).attrib
     assert ((counted["failures"], counted["errors"]) == ("0", "0")) is good
 
 
@@ -202,7 +202,7 @@ def test_no_snippet_is_told_twice(show_sql: bool) -> None:
 
 
 def test_the_terminal_tells_the_worst_last(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.tell(replace(RUN, show_sql=False))
+    terminal.print_report(replace(RUN, show_sql=False))
     told = capsys.readouterr().out
     assert told == "\n".join(line.rstrip() for line in told.splitlines()) + "\n"
     assert told.splitlines()[0] == "Snippets on SQLite 3.40.1 and PostgreSQL 18.6"
@@ -244,13 +244,13 @@ def test_the_terminal_tells_the_worst_last(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_equal_findings_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.tell(run_of(WORKING, show_sql=True))
+    terminal.print_report(run_of(WORKING, show_sql=True))
     told = capsys.readouterr().out
     assert told.count("SQLite and PostgreSQL: works") == 1
     assert told.count("DROP TABLE a;") == 1
     assert told.count("SQL sent on the way down:\n      CREATE TABLE a (\n        id INTEGER\n      );") == 1
     differing = replace(WORKING.findings[Dialect.POSTGRES], assumed=("CREATE TABLE a (id SERIAL)",))
-    terminal.tell(
+    terminal.print_report(
         run_of(replace(WORKING, findings={**WORKING.findings, Dialect.POSTGRES: differing}), show_sql=True)
     )
     told = capsys.readouterr().out
@@ -263,15 +263,15 @@ def test_what_commands_print_stands_for_their_sql(capsys: pytest.CaptureFixture[
     printed = ("$ alembic current", "0003 (head)")
     findings = on_both(sent=("CREATE TABLE alembic_version",), printed=printed)
     run = run_of(Checked(replace(snippet(1, "alembic current"), form=Form.COMMANDS), findings), show_sql=True)
-    terminal.tell(run)
+    terminal.print_report(run)
     told = capsys.readouterr().out
     assert "    Printed:\n      $ alembic current\n      0003 (head)\n" in told
     assert "alembic_version" not in told
-    assert "```text\n$ alembic current\n0003 (head)\n```" in FORMATS["markdown"](run)
+    assert "```text\n$ alembic current\n0003 (head)\n```" in REPORT_FORMATS["markdown"](run)
 
 
 def test_locks_are_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.tell(run_of(LOCKED))
+    terminal.print_report(run_of(LOCKED))
     told = capsys.readouterr().out
     assert "    lock: ACCESS EXCLUSIVE on books, rewritten: SELECT, INSERT and UPDATE wait\n" in told
     assert "    lock: SHARE on authors: nobody waits\n" in told
@@ -279,7 +279,7 @@ def test_locks_are_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_holds_all_that_was_seen() -> None:
-    content = json.loads(FORMATS["json"](RUN))
+    content = json.loads(REPORT_FORMATS["json"](RUN))
     assert content["databases"] == {"sqlite": "3.40.1", "postgres": "18.6"}
     refused = content["snippets"][2]
     assert (refused["file"], refused["line"], refused["as_declared"]) == ("docs/a|b<c>.md", 20, False)
@@ -298,7 +298,7 @@ def test_json_holds_all_that_was_seen() -> None:
 
 
 def test_junit_counts_a_case_for_each_snippet_and_database() -> None:
-    whole = xml.fromstring(FORMATS["junit"](RUN))
+    whole = xml.fromstring(REPORT_FORMATS["junit"](RUN))
     assert whole.attrib | {} == {
         "name": "cookbook verify",
         "tests": "15",
@@ -316,13 +316,13 @@ def test_junit_counts_a_case_for_each_snippet_and_database() -> None:
 
 def test_junit_survives_what_xml_can_not_hold() -> None:
     odd = Checked(snippet(1, "op.x('\x00\x1b\ud800\uffff')"), on_both(Verdict.FAILS, "a\x00b\ufffe"))
-    (one, _) = xml.fromstring(FORMATS["junit"](run_of(odd))).iter("failure")
+    (one, _) = xml.fromstring(REPORT_FORMATS["junit"](run_of(odd))).iter("failure")
     assert one.attrib["message"] == "it fails: a\\x00b\N{REPLACEMENT CHARACTER}"
     assert "op.x('\\x00\\x1b\\ud800\N{REPLACEMENT CHARACTER}')" in (one.text or "")
 
 
 def test_markdown_is_shown_as_it_is_meant() -> None:
-    told = FORMATS["markdown"](RUN)
+    told = REPORT_FORMATS["markdown"](RUN)
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(told)
     rows = sum(token.type == "tr_open" for token in tokens)
     assert rows == 1 + len(ALL)
@@ -354,7 +354,7 @@ class _Page(HTMLParser):
 
 
 def test_html_is_one_page_that_all_can_read() -> None:
-    told = FORMATS["html"](RUN)
+    told = REPORT_FORMATS["html"](RUN)
     page = _Page()
     page.feed(told)
     assert page.open == []

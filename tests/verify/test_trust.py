@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.verify.process.trust import Trust, decide
-from migration_cookbook.verify.reading.opened import open_page
+from migration_cookbook.verify.process.trust import Trust, decide_trust
+from migration_cookbook.verify.reading.page_file import open_page
 from migration_cookbook.workspace import checkout
 from repositories import ADDRESS, git, known_author, made_here
 
@@ -32,7 +32,7 @@ def decided(verify_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.Mon
 
     def decided_in(folder: Path, *named: Path, ask: Callable[[str], bool] | None = None) -> Trust:
         monkeypatch.chdir(folder)
-        return decide(verify_workspace, named, ask)
+        return decide_trust(verify_workspace, named, ask)
 
     return decided_in
 

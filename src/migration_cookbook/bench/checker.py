@@ -13,8 +13,8 @@ from migration_cookbook.bench.figures import Measured
 from migration_cookbook.bench.planted.noticing import FORMS, good, noticed, planted
 from migration_cookbook.bench.waiting import temporary_workspace
 from migration_cookbook.databases import postgres, server
-from migration_cookbook.verify.process.checking import Settings, opened
-from migration_cookbook.verify.process.trust import trusted
+from migration_cookbook.verify.process.checking import Settings, open_checker
+from migration_cookbook.verify.process.trust import mark_trusted
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.trial.trial import ends_transactions
 from migration_cookbook.verify.values.verdict import Verdict
@@ -58,12 +58,12 @@ def corpus() -> list[Snippet]:
     if (book := checkout()) is None:
         raise CookbookError("The snippets to measure with are in the checkout of the cookbook; work in one.")
     pages = sorted((book / "tests" / "verify" / "corpus").glob("*.md"))
-    return [one for page in pages for one in trusted(read(page)) if one.form in FORMS]
+    return [one for page in pages for one in mark_trusted(read(page)) if one.form in FORMS]
 
 
 def _timed(snippets: Sequence[Snippet], settings: Settings, runs: int = _RUNS) -> tuple[list[Checked], float]:
     """What came of them, and the seconds that it took with warm workers."""
-    with opened(snippets, settings) as checker:
+    with open_checker(snippets, settings) as checker:
         # The workers have all imported when they have answered once.
         list(checker.check(snippets[:8]))
         found, seconds = [], []

@@ -11,7 +11,7 @@ from IPython.display import display
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.display.answers import Answer, combine
 from migration_cookbook.display.parts import Note, Part
-from migration_cookbook.verify.judging.versions import versions
+from migration_cookbook.verify import database_versions
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Notebook:
     def version(self, dialect: Dialect) -> str | None:
         """Of the database that a cell runs on, also where there is no sandbox; None if it is not to be had."""
         if self._sandbox is None:
-            return versions(self.workspace, (dialect,))[dialect] or None
+            return database_versions(self.workspace, (dialect,))[dialect] or None
         return self.sandbox.version(dialect) if self.database(dialect) is not None else None
 
     def not_run(self, dialect: Dialect) -> Answer:

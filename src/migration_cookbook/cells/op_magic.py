@@ -11,8 +11,7 @@ from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic
 from migration_cookbook.cells.options import read
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Code, Lines, Note, Part
-from migration_cookbook.verify.values.snippet import Form, Snippet
-from migration_cookbook.verify.values.verdict import Finding, Verdict
+from migration_cookbook.verify import Finding, Form, Snippet, Verdict
 from migration_cookbook.worker import Worker
 from migration_cookbook.workspace import CookbookError
 
@@ -40,7 +39,7 @@ _NO_COLUMN = ("PRIMARY", "FOREIGN", "UNIQUE", "CHECK", "CONSTRAINT", "EXCLUDE")
 def op(notebook: Notebook, line: str, cell: str) -> None:
     """Try the snippet, and show what came of it and what was sent."""
     # Not at the top: a notebook without such a cell would load twice as long.
-    from migration_cookbook.verify.process.checking import Settings, check_one
+    from migration_cookbook.verify import Settings, check_one
 
     options = read("%%op", line, named=("--on", "--as", "--given"), usage=_USAGE)
     language = options.named.get("--as")
@@ -58,14 +57,13 @@ def op(notebook: Notebook, line: str, cell: str) -> None:
 @cache
 def _worker() -> Worker:
     """Warm from the first cell on."""
-    from migration_cookbook.verify.process.checking import RUNNER
+    from migration_cookbook.verify import RUNNER
 
     return Worker(RUNNER)
 
 
 def _snippet(cell: str, language: str | None) -> Snippet:
-    from migration_cookbook.verify.reading.forms import classify
-    from migration_cookbook.verify.reading.page import Passage
+    from migration_cookbook.verify import Passage, classify
 
     if language is not None:
         if language not in _LANGUAGES:
@@ -144,7 +142,7 @@ def _raise_unless_it_worked(snippet: Snippet, findings: Sequence[Finding]) -> No
             raise CellError(f"{finding.dialect.title}: {_headline(finding)}.")
     failed = tuple(finding.dialect for finding in findings if finding.verdict.refused)
     if failed:
-        from migration_cookbook.verify.report.titles import title
+        from migration_cookbook.verify import title
 
         worked = tuple(finding.dialect for finding in findings if finding.verdict is Verdict.WORKS)
         raise CellFailed(title(snippet), failed, worked)

@@ -14,7 +14,7 @@ from migration_cookbook.databases.dialects import BOTH
 from migration_cookbook.editions.chapter import Cell, Chapter, Minutes
 from migration_cookbook.editions.ledger import LEDGER, read_ledger, table
 from migration_cookbook.editions.sheet import read_sheet
-from migration_cookbook.verify.values.snippet import Form, Snippet
+from migration_cookbook.verify import Form, Snippet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -71,7 +71,7 @@ class Ledger:
 
 
 def ledger(trials: Sequence[Sequence[Mapping[str, Any]]]) -> Ledger:
-    """Of what `verify.tried` said: the pairs from the oldest to the newest, of each pair one answer a server.
+    """Of what `verify.check_sheets` said: the pairs from the oldest to the newest, of each pair one answer a server.
 
     A server is named in `postgres`, by its version; one answer at least speaks of SQLite.
     """

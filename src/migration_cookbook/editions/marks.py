@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.locks import strongest_mode
-from migration_cookbook.verify.process.checking import Settings, check
-from migration_cookbook.verify.process.trust import trusted
-from migration_cookbook.verify.values.snippet import Form
-from migration_cookbook.verify.values.verdict import Verdict
+from migration_cookbook.verify import Form, Settings, Verdict, check, mark_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from migration_cookbook.editions.sheet import Sheet
     from migration_cookbook.locks import Lock
-    from migration_cookbook.verify.values.checked import Checked
-    from migration_cookbook.verify.values.snippet import Expected
-    from migration_cookbook.verify.values.verdict import Finding
+    from migration_cookbook.verify import Checked, Expected, Finding
     from migration_cookbook.workspace import Workspace
 
 WORKS, DIFFERS, FAILS, NOTHING = "✓", "≈", "✗", "–"
@@ -36,7 +31,7 @@ def marked(sheet: Sheet, workspace: Workspace) -> Sheet:
     """The sheet with marks as they are to be now."""
     snippets = [part.snippet for part in sheet.parts if part.snippet and part.snippet.form in _FORMS]
     dialects = tuple(Dialect(name) for name in sheet.databases)
-    return with_marks(sheet, check(trusted(snippets), Settings(workspace, dialects, locks=True)))
+    return with_marks(sheet, check(mark_trusted(snippets), Settings(workspace, dialects, locks=True)))
 
 
 def with_marks(sheet: Sheet, checked: Iterable[Checked]) -> Sheet:

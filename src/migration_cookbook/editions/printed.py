@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.editions.book import Book
     from migration_cookbook.editions.sheet import Part, Sheet
-    from migration_cookbook.verify.values.snippet import Snippet
+    from migration_cookbook.verify import Snippet
 
 #: Who waits for which lock is PostgreSQL's own table.
 _WAITING = {

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml  # type: ignore[import-untyped]
 
-from migration_cookbook.verify.reading import read
-from migration_cookbook.verify.values.snippet import Form, Snippet
+from migration_cookbook.verify import Form, Snippet, read
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def read_sheet(path: Path, root: Path) -> Sheet:
     snippets = {
         snippet.line - 1: snippet
         for snippet in read(path)
-        if snippet.form is not Form.FOREIGN and snippet.skip is None
+        if snippet.form is not Form.UNRELATED and snippet.skip is None
     }
     parts = tuple(_parts(lines, first, snippets))
     lost = set(snippets) - {part.number for part in parts if part.snippet}

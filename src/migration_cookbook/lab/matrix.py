@@ -135,7 +135,7 @@ def _shared() -> list[str]:
 def _ask(python: Path, home: Path, kinds: str, sheets: Sequence[Path]) -> dict[str, Any]:
     """What the snippets come to there."""
     source = Path(migration_cookbook.__file__).parents[1]
-    command = [str(python), "-P", "-m", "migration_cookbook.verify.tried", kinds, *map(str, sheets)]
+    command = [str(python), "-P", "-m", "migration_cookbook.verify.check_sheets", kinds, *map(str, sheets)]
     environment = os.environ | {HOME_VARIABLE: str(home), "PYTHONPATH": str(source)}
     ended = subprocess.run(
         command, env=environment, cwd=sheets[0].parent, stdout=subprocess.PIPE, text=True, check=False

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migration_cookbook.printable import printable
-from migration_cookbook.verify.judging.expecting import held_to_declaration
-from migration_cookbook.verify.judging.versions import versions
+from migration_cookbook.verify.judging.expecting import add_complaints
+from migration_cookbook.verify.judging.versions import database_versions
 from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.process.pages import PageReader
 from migration_cookbook.verify.reading.files import files_of
-from migration_cookbook.verify.report import FORMATS, terminal
-from migration_cookbook.verify.report.run import Run
+from migration_cookbook.verify.report import REPORT_FORMATS, terminal
+from migration_cookbook.verify.report.run import VerificationRun
 from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.workspace import CookbookError
 
@@ -26,37 +26,39 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Found:
+class Collection:
     """What stands in the pages."""
 
     #: Those that Alembic or a database can run.
     snippets: tuple[Snippet, ...]
     mistakes: tuple[str, ...]
-    foreign: int
+    unrelated_count: int
 
 
-def verify(
+def verify_pages(
     paths: Sequence[Path], settings: Settings, form: str | None, *, trust: Trust, show_sql: bool
 ) -> int:
-    """Check and tell; 0 if at least one snippet was found and each is as declared, else 1."""
+    """Check the pages and print the report; return 0 if at least one snippet was found and each is as declared, else 1."""
     with PageReader(trust) as reader:
-        found = find(paths, settings, reader)
+        found = collect(paths, settings, reader)
         if reader.untrusted:
             print(printable(_contained(reader.untrusted, trust)), file=sys.stderr)
-        with terminal.progress(len(found.snippets)) as tell:
-            checked = tuple(check(found.snippets, settings, tell, reader.cage)) if found.snippets else ()
-    asked = versions(settings.workspace, settings.dialects)
-    run = Run(
-        tuple(held_to_declaration(one, asked) for one in checked),
+        with terminal.progress(len(found.snippets)) as on_progress:
+            checked = (
+                tuple(check(found.snippets, settings, on_progress, reader.worker)) if found.snippets else ()
+            )
+    asked = database_versions(settings.workspace, settings.dialects)
+    run = VerificationRun(
+        tuple(add_complaints(one, asked) for one in checked),
         asked,
         found.mistakes,
-        found.foreign,
+        found.unrelated_count,
         show_sql=show_sql,
     )
     if form is None:
-        terminal.tell(run)
+        terminal.print_report(run)
     else:
-        sys.stdout.write(FORMATS[form](run) + "\n")
+        sys.stdout.write(REPORT_FORMATS[form](run) + "\n")
     return 0 if run.good else 1
 
 
@@ -72,7 +74,7 @@ def _contained(untrusted: Sequence[Path], trust: Trust) -> str:
     return " ".join(word for word in (said, reason, "Add --trust for what you wrote yourself.") if word)
 
 
-def find(paths: Sequence[Path], settings: Settings, reader: PageReader) -> Found:
+def collect(paths: Sequence[Path], settings: Settings, reader: PageReader) -> Collection:
     """The snippets of all files, each file once; a page with a mistake does not keep the others from being read."""
     files = dict.fromkeys(file for path in paths for file in files_of(path))
     snippets: list[Snippet] = []
@@ -82,6 +84,6 @@ def find(paths: Sequence[Path], settings: Settings, reader: PageReader) -> Found
             snippets += reader.read(file)
         except CookbookError as mistake:
             mistakes.append(str(mistake))
-    ours = [one for one in snippets if one.form is not Form.FOREIGN]
+    ours = [one for one in snippets if one.form is not Form.UNRELATED]
     asked = tuple(one for one in ours if set(one.on) & set(settings.dialects))
-    return Found(asked, tuple(mistakes), len(snippets) - len(ours))
+    return Collection(asked, tuple(mistakes), len(snippets) - len(ours))

@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from migration_cookbook.verify.process.pages import PageReader
-    from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.report.run import VerificationRun
     from migration_cookbook.verify.values.snippet import Snippet
 
 _OPTION = "--cookbook-verify"
-#: Read wherever they are met; other files only where they are named, not to take a test for a page.
-_PAGES = (".md", ".markdown", ".ipynb")
 _WIDTH_OF_A_NAME = 60
 
 
@@ -46,7 +44,7 @@ class Page(pytest.File):
             found = _reader(self.session).read(Path(os.path.relpath(self.path)))
         except CookbookError as error:
             raise self.CollectError(str(error)) from None
-        self.snippets = tuple(one for one in found if one.form is not Form.FOREIGN)
+        self.snippets = tuple(one for one in found if one.form is not Form.UNRELATED)
         for snippet in self.snippets:
             yield SnippetItem.from_parent(self, name=_name(snippet), snippet=snippet)
 
@@ -64,7 +62,7 @@ class SnippetItem(pytest.Item):
         if self.snippet.skip is not None:
             pytest.skip(self.snippet.skip)
         if checked.complaints:
-            raise NotAsDeclaredError(_told(run))
+            raise NotAsDeclaredError(_in_full(run))
         for finding in run.findings(checked):
             for warning in finding.warnings:
                 self.warn(SnippetWarning(f"{self.snippet.place}: on {finding.dialect.title}, {warning}"))
@@ -81,7 +79,7 @@ class SnippetItem(pytest.Item):
 
 
 #: By place of the snippet: what came of it.
-_RUNS = pytest.StashKey[dict[str, "Run"]]()
+_RUNS = pytest.StashKey[dict[str, "VerificationRun"]]()
 _READER = pytest.StashKey["PageReader"]()
 
 
@@ -89,10 +87,10 @@ def _reader(session: pytest.Session) -> PageReader:
     """One for all pages. Those that aren't yours are contained: pytest's own rights are for this project only."""
     if _READER not in session.stash:
         from migration_cookbook.verify.process.pages import PageReader
-        from migration_cookbook.verify.process.trust import decide
+        from migration_cookbook.verify.process.trust import decide_trust
         from migration_cookbook.workspace import open_workspace
 
-        session.stash[_READER] = PageReader(decide(open_workspace()))
+        session.stash[_READER] = PageReader(decide_trust(open_workspace()))
     return session.stash[_READER]
 
 
@@ -114,12 +112,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Page | Non
     """Take the file for a page, if the option is given and it may be one."""
     if not parent.config.getoption(_OPTION):
         return None
-    suffix = file_path.suffix.lower()
-    if suffix in _PAGES:
-        return Page.from_parent(parent, path=file_path)
-    from migration_cookbook.verify.reading.files import READABLE
+    from migration_cookbook.verify.reading.formats import format_of, is_readable
 
-    if suffix in READABLE and parent.session.isinitpath(file_path):
+    if not is_readable(file_path):
+        return None
+    if format_of(file_path).in_tests or parent.session.isinitpath(file_path):
         return Page.from_parent(parent, path=file_path)
     return None
 
@@ -132,12 +129,12 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         session.stash[_RUNS] = _checked(items)
 
 
-def _checked(items: list[SnippetItem]) -> dict[str, Run]:
+def _checked(items: list[SnippetItem]) -> dict[str, VerificationRun]:
     from migration_cookbook.databases.dialects import BOTH
-    from migration_cookbook.verify.judging.expecting import held_to_declaration
-    from migration_cookbook.verify.judging.versions import versions
+    from migration_cookbook.verify.judging.expecting import add_complaints
+    from migration_cookbook.verify.judging.versions import database_versions
     from migration_cookbook.verify.process.checking import Settings, check
-    from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.report.run import VerificationRun
     from migration_cookbook.workspace import open_workspace
 
     # Whole pages: whether a helper ran is seen at the snippets that use it.
@@ -146,8 +143,8 @@ def _checked(items: list[SnippetItem]) -> dict[str, Run]:
     with _clean_environment():
         settings = Settings(open_workspace(), BOTH)
         checked = list(check(snippets, settings))
-        asked = versions(settings.workspace, settings.dialects)
-    return {one.snippet.place: Run((held_to_declaration(one, asked),), asked) for one in checked}
+        asked = database_versions(settings.workspace, settings.dialects)
+    return {one.snippet.place: VerificationRun((add_complaints(one, asked),), asked) for one in checked}
 
 
 @contextmanager
@@ -163,7 +160,7 @@ def _clean_environment() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _told(run: Run) -> str:
+def _in_full(run: VerificationRun) -> str:
     from migration_cookbook.verify.report.terminal import detail
 
     (checked,) = run.checked

@@ -21,7 +21,7 @@ _DIGITS = 9
 _WORKS = Expected(Verdict.WORKS)
 
 
-def held_to_declaration(checked: Checked, versions: Mapping[Dialect, str]) -> Checked:
+def add_complaints(checked: Checked, versions: Mapping[Dialect, str]) -> Checked:
     """The same, with a sentence about each thing that is not as declared."""
     return replace(checked, complaints=complaints(checked.snippet, checked.findings, versions))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
 
 
-def versions(workspace: Workspace, dialects: Iterable[Dialect]) -> dict[Dialect, str]:
+def database_versions(workspace: Workspace, dialects: Iterable[Dialect]) -> dict[Dialect, str]:
     """By kind; empty where a database is not to be had."""
     return {
         dialect: sqlite3.sqlite_version if dialect is Dialect.SQLITE else _of_postgres(workspace)

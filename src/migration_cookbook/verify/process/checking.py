@@ -59,7 +59,7 @@ class Settings:
 
 
 @dataclass
-class _Bench:
+class _Slot:
     """One warm process with its own scratch database, and a place for somebody else's snippets."""
 
     worker: Worker
@@ -73,16 +73,16 @@ class _Bench:
 def check(
     snippets: Sequence[Snippet],
     settings: Settings,
-    tell: Callable[[int], None] | None = None,
-    cage: ContainedWorker | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    contained: ContainedWorker | None = None,
 ) -> Iterator[Checked]:
-    """Each snippet with its findings, in order; `tell` hears how many are done. `cage`: one that's warm."""
-    with opened(snippets, settings, cage) as checker:
-        yield from checker.check(snippets, tell)
+    """Each snippet with its findings, in order; `on_progress` hears how many are done. `contained`: one that's warm."""
+    with open_checker(snippets, settings, contained) as checker:
+        yield from checker.check(snippets, on_progress)
 
 
 class Checker:
-    """Warm processes, as many as may work at a time; made by `opened`."""
+    """Warm processes, as many as may work at a time; made by `open_checker`."""
 
     def __init__(
         self,
@@ -91,26 +91,28 @@ class Checker:
         host: Server | None,
         unavailable: str,
         size: int,
-        cage: ContainedWorker | None,
+        contained: ContainedWorker | None,
     ) -> None:
         self._settings, self._unavailable = settings, unavailable
         self._stack = stack
-        self._benches = SimpleQueue[_Bench]()
-        self._all = [_bench(stack, host, settings, None if number else cage) for number in range(size)]
-        for bench in self._all:
-            self._benches.put(bench)
+        self._slots = SimpleQueue[_Slot]()
+        self._all = [
+            _make_slot(stack, host, settings, None if number else contained) for number in range(size)
+        ]
+        for slot in self._all:
+            self._slots.put(slot)
         self._pool = stack.enter_context(ThreadPoolExecutor(size))
 
     def start(self, snippets: Sequence[Snippet]) -> None:
         """Let those warm up meanwhile that these snippets need."""
-        for bench in self._all:
+        for slot in self._all:
             if any(one.trusted for one in snippets):
-                bench.worker.start()
+                slot.worker.start()
             if not all(one.trusted for one in snippets):
-                bench.quarantine.start()
+                slot.quarantine.start()
 
     def check(
-        self, snippets: Sequence[Snippet], tell: Callable[[int], None] | None = None
+        self, snippets: Sequence[Snippet], on_progress: Callable[[int], None] | None = None
     ) -> Iterator[Checked]:
         """Each snippet with its findings, in order."""
         futures = [self._pool.submit(task) for task in self._tasks(snippets)]
@@ -119,8 +121,8 @@ class Checker:
         for future in futures:
             for checked in future.result():
                 done += 1
-                if tell is not None:
-                    tell(done)
+                if on_progress is not None:
+                    on_progress(done)
                 # Whether a definition was used shows at the end of its page.
                 if page and page[-1].snippet.file != checked.snippet.file:
                     yield from _with_use(page)
@@ -140,17 +142,17 @@ class Checker:
                 room = _SharedRoom(self._settings.workspace, len(page), len(chunks))
                 self._stack.callback(room.close)
                 for chunk in chunks:
-                    yield partial(self._strangers, chunk, room)
+                    yield partial(self._untrusted, chunk, room)
 
     def _own(self, chunk: Sequence[Snippet]) -> list[Checked]:
-        return _chunk(chunk, self._settings.dialects, self._benches, self._unavailable)
+        return _chunk(chunk, self._settings.dialects, self._slots, self._unavailable)
 
-    def _strangers(self, chunk: Sequence[Snippet], room: _SharedRoom) -> list[Checked]:
-        bench = self._benches.get()
+    def _untrusted(self, chunk: Sequence[Snippet], room: _SharedRoom) -> list[Checked]:
+        slot = self._slots.get()
         try:
-            return _contained(chunk, self._settings.dialects, bench, room, _no_throwaway())
+            return _contained(chunk, self._settings.dialects, slot, room, _no_throwaway())
         finally:
-            self._benches.put(bench)
+            self._slots.put(slot)
             room.leave()
 
 
@@ -183,8 +185,8 @@ class _SharedRoom:
 
 
 @contextmanager
-def opened(
-    snippets: Sequence[Snippet], settings: Settings, cage: ContainedWorker | None = None
+def open_checker(
+    snippets: Sequence[Snippet], settings: Settings, contained: ContainedWorker | None = None
 ) -> Iterator[Checker]:
     """A checker for at least these snippets; within, it stays warm."""
     with ExitStack() as stack:
@@ -194,7 +196,7 @@ def opened(
         if host is not None:
             postgres.sweep(host)
         size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
-        checker = Checker(stack, settings, host, unavailable, size, cage)
+        checker = Checker(stack, settings, host, unavailable, size, contained)
         checker.start(snippets)
         yield checker
 
@@ -203,10 +205,10 @@ def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
     """The same for one snippet of the user's own, in a process that the caller keeps warm."""
     with ExitStack() as stack:
         host, unavailable = _server(settings)
-        benches = SimpleQueue[_Bench]()
+        slots = SimpleQueue[_Slot]()
         shared = host is not None and not host.makes_roles
-        benches.put(_Bench(worker, _scratch(stack, host), _quarantine(stack), settings.locks, shared))
-        return _chunk([snippet], settings.dialects, benches, unavailable)[0]
+        slots.put(_Slot(worker, _scratch(stack, host), _quarantine(stack), settings.locks, shared))
+        return _chunk([snippet], settings.dialects, slots, unavailable)[0]
 
 
 def _server(settings: Settings) -> tuple[Server | None, str]:
@@ -218,16 +220,18 @@ def _server(settings: Settings) -> tuple[Server | None, str]:
         return None, str(error)
 
 
-def _bench(stack: ExitStack, host: Server | None, settings: Settings, cage: ContainedWorker | None) -> _Bench:
+def _make_slot(
+    stack: ExitStack, host: Server | None, settings: Settings, contained: ContainedWorker | None
+) -> _Slot:
     worker = Worker(_WARM)
     stack.callback(worker.close)
     shared = host is not None and not host.makes_roles
-    return _Bench(worker, _scratch(stack, host), _quarantine(stack, cage), settings.locks, shared)
+    return _Slot(worker, _scratch(stack, host), _quarantine(stack, contained), settings.locks, shared)
 
 
-def _quarantine(stack: ExitStack, cage: ContainedWorker | None = None) -> Quarantine:
+def _quarantine(stack: ExitStack, contained: ContainedWorker | None = None) -> Quarantine:
     """It costs nothing until somebody is put there."""
-    made = Quarantine(cage)
+    made = Quarantine(contained)
     stack.callback(made.close)
     return made
 
@@ -270,7 +274,7 @@ def _no_throwaway() -> str:
 def _contained(
     chunk: Sequence[Snippet],
     dialects: Sequence[Dialect],
-    bench: _Bench,
+    slot: _Slot,
     room: _SharedRoom,
     no_postgres: str,
 ) -> list[Checked]:
@@ -288,9 +292,9 @@ def _contained(
             elif no_postgres and dialect is Dialect.POSTGRES:
                 findings[number, dialect] = Finding(dialect, Verdict.NOT_RUN, no_postgres)
             else:
-                jobs[number, dialect] = Job(snippet, dialect, _arguments(bench, snippet, dialect))
+                jobs[number, dialect] = Job(snippet, dialect, _arguments(slot, snippet, dialect))
     if jobs:
-        found = bench.quarantine.try_out(list(jobs.values()), room.enter())
+        found = slot.quarantine.try_out(list(jobs.values()), room.enter())
         findings |= dict(zip(jobs, found, strict=True))
     return [
         Checked(snippet, {dialect: findings[number, dialect] for dialect in dialects})
@@ -299,7 +303,7 @@ def _contained(
 
 
 def _chunk(
-    chunk: Sequence[Snippet], dialects: Sequence[Dialect], benches: SimpleQueue[_Bench], unavailable: str
+    chunk: Sequence[Snippet], dialects: Sequence[Dialect], slots: SimpleQueue[_Slot], unavailable: str
 ) -> list[Checked]:
     """The findings of a few snippets of your own."""
     findings: dict[int, dict[Dialect, Finding]] = defaultdict(dict)
@@ -311,19 +315,19 @@ def _chunk(
                 findings[number][dialect] = known
             else:
                 jobs.append((number, dialect))
-    bench = benches.get()
+    slot = slots.get()
     try:
         together = [(number, dialect) for number, dialect in jobs if not chunk[number].needs_own_process]
-        tried = dict(zip(together, _trials(bench, chunk, together), strict=True))
+        tried = dict(zip(together, _trials(slot, chunk, together), strict=True))
         for number, dialect in jobs:
             if (number, dialect) not in tried:
-                tried[number, dialect] = _alone(bench, _arguments(bench, chunk[number], dialect), dialect)
+                tried[number, dialect] = _alone(slot, _arguments(slot, chunk[number], dialect), dialect)
             trial = tried[number, dialect]
             findings[number][dialect] = (
                 trial if isinstance(trial, Finding) else judge(chunk[number], dialect, trial)
             )
     finally:
-        benches.put(bench)
+        slots.put(slot)
     return [
         Checked(snippet, {dialect: findings[number][dialect] for dialect in dialects})
         for number, snippet in enumerate(chunk)
@@ -342,38 +346,38 @@ def _without_running(snippet: Snippet, dialect: Dialect, unavailable: str) -> Fi
 
 
 def _trials(
-    bench: _Bench, chunk: Sequence[Snippet], jobs: Sequence[tuple[int, Dialect]]
+    slot: _Slot, chunk: Sequence[Snippet], jobs: Sequence[tuple[int, Dialect]]
 ) -> list[Trial | Finding]:
     if not jobs:
         return []
-    arguments = [_arguments(bench, chunk[number], dialect) for number, dialect in jobs]
-    ended = bench.worker.run(_RUN, {"jobs": arguments}, Limits(_LIMITS.seconds + len(jobs), _LIMITS.memory))
+    arguments = [_arguments(slot, chunk[number], dialect) for number, dialect in jobs]
+    ended = slot.worker.run(_RUN, {"jobs": arguments}, Limits(_LIMITS.seconds + len(jobs), _LIMITS.memory))
     if ended.how == "returned":
         return [read_trial(one) for one in ended.value]
     # One of them took the others along: each for itself.
-    return [_alone(bench, one, dialect) for one, (_, dialect) in zip(arguments, jobs, strict=True)]
+    return [_alone(slot, one, dialect) for one, (_, dialect) in zip(arguments, jobs, strict=True)]
 
 
-def _alone(bench: _Bench, arguments: dict[str, Any], dialect: Dialect) -> Trial | Finding:
-    ended = bench.worker.run(_RUN, {"jobs": [arguments]}, _LIMITS)
+def _alone(slot: _Slot, arguments: dict[str, Any], dialect: Dialect) -> Trial | Finding:
+    ended = slot.worker.run(_RUN, {"jobs": [arguments]}, _LIMITS)
     if ended.how == "returned":
         return read_trial(ended.value[0])
     return Finding(dialect, Verdict.NOT_DECIDED, ended.error or ended.how)
 
 
-def _arguments(bench: _Bench, snippet: Snippet, dialect: Dialect) -> dict[str, Any]:
+def _arguments(slot: _Slot, snippet: Snippet, dialect: Dialect) -> dict[str, Any]:
     return {
         "kind": dialect.value,
-        "url": bench.url.render_as_string(hide_password=False)
-        if bench.url and dialect is Dialect.POSTGRES
+        "url": slot.url.render_as_string(hide_password=False)
+        if slot.url and dialect is Dialect.POSTGRES
         else None,
         "form": snippet.form.value,
         "text": snippet.text,
         "before": [[one.form.value, one.text] for one in snippet.depends_on],
         "given": snippet.given,
         "answers": list(snippet.answers),
-        "locks": bench.locks,
-        "shared": bench.shared,
+        "locks": slot.locks,
+        "shared": slot.shared,
     }
 
 

@@ -40,7 +40,7 @@ def run_all(jobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One after the other, over one connection."""
     with warnings.catch_warnings(), recording() as recorder:
         warnings.simplefilter("ignore")
-        return [asdict(found) for found in (_tried(job, recorder) for job in jobs)]
+        return [asdict(found) for found in (_try(job, recorder) for job in jobs)]
 
 
 def left_in(url: str) -> str:
@@ -52,7 +52,7 @@ def left_in(url: str) -> str:
 
 def judge_all(jobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What's said of trials that ran elsewhere: `snippet`, `kind`, `trial`; and what was left in `proof`."""
-    return [_judged(job) for job in jobs]
+    return [_judge(job) for job in jobs]
 
 
 def read_page(file: str, content: str) -> dict[str, Any]:
@@ -62,20 +62,22 @@ def read_page(file: str, content: str) -> dict[str, Any]:
     except CookbookError as mistake:
         return {"mistake": str(mistake), "snippets": []}
     places = {snippet.place: number for number, snippet in enumerate(found)}
-    told = [replace(one, placeholder=placeholder(one) or "", alone=one.needs_own_process) for one in found]
-    return {"mistake": "", "snippets": [snippet_as_json(one, places) for one in told]}
+    snippets = [
+        replace(one, placeholder=placeholder(one) or "", alone=one.needs_own_process) for one in found
+    ]
+    return {"mistake": "", "snippets": [snippet_as_json(one, places) for one in snippets]}
 
 
-def _judged(job: Mapping[str, Any]) -> dict[str, Any]:
+def _judge(job: Mapping[str, Any]) -> dict[str, Any]:
     snippet = read_snippet(job["snippet"])
     finding = judge(snippet, Dialect(job["kind"]), read_trial(job["trial"]))
     return {"finding": asdict(finding), "left": left_in(job["proof"]) if job["proof"] else ""}
 
 
-def _tried(job: Mapping[str, Any], recorder: Recorder) -> Trial:
+def _try(job: Mapping[str, Any], recorder: Recorder) -> Trial:
     dialect = Dialect(job["kind"])
     urls = {one: sa.make_url(job[one]) for one in ("url", "proof") if job.get(one)}
-    with shared_server.applied(shared=bool(job.get("shared"))) as refused:
+    with shared_server.apply_policy(shared=bool(job.get("shared"))) as refused:
         found = _trial(job, dialect, urls.get("url"), urls.get("proof"), recorder)
     if found.refusal is not None and refused.reason:
         return replace(found, refusal=None, not_run=refused.reason)

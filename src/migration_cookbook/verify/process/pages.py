@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.databases import throwaway
 from migration_cookbook.verify.containment import ContainedWorker, NotContained
-from migration_cookbook.verify.process.trust import Trust, trusted
+from migration_cookbook.verify.process.trust import Trust, mark_trusted
 from migration_cookbook.verify.process.untrusted import NoReportError, read_page
 from migration_cookbook.verify.reading import read_text
-from migration_cookbook.verify.reading.opened import open_page
 from migration_cookbook.verify.reading.page import PageMistake
+from migration_cookbook.verify.reading.page_file import open_page
 from migration_cookbook.worker import Limits
 from migration_cookbook.workspace import CookbookError
 
@@ -39,7 +39,7 @@ class PageReader:
         self._trust = trust
         self._stack = ExitStack()
         #: Warm, once a page was read in it: others may use it as long as this reader is open.
-        self.cage: ContainedWorker | None = None
+        self.worker: ContainedWorker | None = None
         #: The pages that are somebody else's, as they were named.
         self.untrusted: list[Path] = []
 
@@ -58,7 +58,7 @@ class PageReader:
         """All that's in a page, each snippet with its owner. What's wrong with the page is a CookbookError."""
         page = open_page(path)
         if self._trust.covers(page):
-            return trusted(read_text(path.as_posix(), page.content))
+            return mark_trusted(read_text(path.as_posix(), page.content))
         self.untrusted.append(path)
         return self._read_contained(path, page.content)
 
@@ -86,7 +86,7 @@ class PageReader:
         return snippets
 
     def _ready(self) -> ContainedWorker:
-        if self.cage is None:
-            self.cage = ContainedWorker("migration_cookbook.verify.process.jobs")
-            self._stack.callback(self.cage.close)
-        return self.cage
+        if self.worker is None:
+            self.worker = ContainedWorker("migration_cookbook.verify.process.jobs")
+            self._stack.callback(self.worker.close)
+        return self.worker

@@ -122,15 +122,15 @@ class PageRoom:
 class Quarantine:
     """Trials of somebody else's snippets; a warm process is ready for them."""
 
-    def __init__(self, cage: ContainedWorker | None = None) -> None:
-        self._cage = cage or ContainedWorker("migration_cookbook.verify.process.jobs")
+    def __init__(self, worker: ContainedWorker | None = None) -> None:
+        self._worker = worker or ContainedWorker("migration_cookbook.verify.process.jobs")
 
     def start(self) -> None:
         """Let the process warm up meanwhile."""
-        self._cage.start()
+        self._worker.start()
 
     def close(self) -> None:
-        self._cage.close()
+        self._worker.close()
 
     def try_out(self, jobs: Sequence[Job], room: PageRoom) -> list[Finding]:
         """A finding for each job, in order."""
@@ -151,7 +151,7 @@ class Quarantine:
             raise _Apart(room.time_is_up)
         limits = replace(_LIMITS, seconds=min(_LIMITS.seconds, left))
         try:
-            with _Scratch(jobs, room, self) as scratch, _disk_watched(scratch.folders, self._cage) as disk:
+            with _Scratch(jobs, room, self) as scratch, _disk_watched(scratch.folders, self._worker) as disk:
                 trials = self._trials(jobs, scratch, limits, disk)
                 scratch.terminate_clients_and_reset()
                 return self._judged(jobs, trials, scratch)
@@ -165,7 +165,7 @@ class Quarantine:
         self, jobs: Sequence[Job], scratch: _Scratch, limits: Limits, disk: _DiskUse
     ) -> list[Trial | Finding]:
         arguments = [{**job.arguments, **scratch.urls(number)} for number, job in enumerate(jobs)]
-        ended = self._cage.run(_TRY, {"jobs": arguments}, scratch.folder, scratch.socket, limits)
+        ended = self._worker.run(_TRY, {"jobs": arguments}, scratch.folder, scratch.socket, limits)
         if disk.exceeded:
             raise _Apart(f"it wrote more than {_DISK // 2**20} MB")
         found: list[Trial | Finding] = []
@@ -200,7 +200,7 @@ class Quarantine:
             for number in asked
         ]
         if asked:
-            ended = self._cage.run(_JUDGE, {"jobs": arguments}, scratch.folder, scratch.socket, _LIMITS)
+            ended = self._worker.run(_JUDGE, {"jobs": arguments}, scratch.folder, scratch.socket, _LIMITS)
             for number, value in zip(asked, _answers(ended, len(asked), _LIMITS), strict=True):
                 trial = trials[number]
                 assert not isinstance(trial, Finding)
@@ -313,8 +313,8 @@ class _DiskUse:
 
 
 @contextlib.contextmanager
-def _disk_watched(folders: Sequence[Path], cage: ContainedWorker) -> Iterator[_DiskUse]:
-    """Within, the cage is closed when more is written into the folders than may be."""
+def _disk_watched(folders: Sequence[Path], worker: ContainedWorker) -> Iterator[_DiskUse]:
+    """Within, the worker is closed when more is written into the folders than may be."""
     use, done = _DiskUse(), threading.Event()
     before = _size(folders)
 
@@ -328,7 +328,7 @@ def _disk_watched(folders: Sequence[Path], cage: ContainedWorker) -> Iterator[_D
             free = now
             if _size(folders) - before > _DISK:
                 use.exceeded = True
-                cage.kill()
+                worker.kill()
                 return
 
     thread = threading.Thread(target=watch, daemon=True)

@@ -22,7 +22,7 @@ from migration_cookbook.workspace import checkout, read_json, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from migration_cookbook.verify.reading.opened import OpenedPage
+    from migration_cookbook.verify.reading.page_file import OpenedPage
     from migration_cookbook.verify.values.snippet import Snippet
     from migration_cookbook.workspace import Workspace
 
@@ -36,7 +36,7 @@ _GIT_S = 20
 _YOUR_CONFIGURATION = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 
 
-def trusted(snippets: Iterable[Snippet]) -> tuple[Snippet, ...]:
+def mark_trusted(snippets: Iterable[Snippet]) -> tuple[Snippet, ...]:
     """The snippets, and those they depend on, as your own."""
     return tuple(
         replace(one, trusted=True, depends_on=tuple(replace(each, trusted=True) for each in one.depends_on))
@@ -78,7 +78,7 @@ class Trust:
         )
 
 
-def decide(
+def decide_trust(
     workspace: Workspace, named: Sequence[Path] = (), ask: Callable[[str], bool] | None = None
 ) -> Trust:
     """What's yours in the current folder. `named` comes from --trust; `ask` puts a question to a person."""
@@ -96,8 +96,8 @@ def decide(
     return replace(everything, repository=top, tracked=frozenset((listed or "").split("\0")) - {""})
 
 
-def terminal() -> Callable[[str], bool] | None:
-    """Asks whoever sits at the terminal; None where nobody does."""
+def asker_at_terminal() -> Callable[[str], bool] | None:
+    """Return what asks whoever sits at the terminal; None where nobody does."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return None
 

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.printable import one_line, shortened
-from migration_cookbook.verify.reading import markdown, notebook, python_file, python_text
+from migration_cookbook.verify.reading import python_text
+from migration_cookbook.verify.reading.dependencies import resolve_dependencies
 from migration_cookbook.verify.reading.files import check_characters, content_of, decoded, files_of
+from migration_cookbook.verify.reading.formats import format_of
 from migration_cookbook.verify.reading.forms import classify
-from migration_cookbook.verify.reading.info import Declared
-from migration_cookbook.verify.reading.leaning import resolve_dependencies
-from migration_cookbook.verify.reading.page import PageMistake, Passage, Piece
+from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.verify.values.snippet import Form, Snippet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: A page with more is made by a program; what leans on what would fill the memory.
+    from migration_cookbook.databases.dialects import Dialect
+    from migration_cookbook.verify.reading.page import Passage, Piece
+
+#: A page with more is made by a program; what depends on what would fill the memory.
 _MOST_SNIPPETS = 10_000
 #: Characters of earlier snippets that the snippets of a page may run after, all together.
 _MOST_BEFORE = 64_000_000
 _OF_PYTHON = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION, Form.PYTHON, Form.ENVIRONMENT)
 _LONGEST_NAME = 200
 _LONGEST_REASON = 400
-_NAMED = re.compile(r"\bpostgres\w*|\bsqlite\w*", re.IGNORECASE)
 
 
 def read(path: Path) -> tuple[Snippet, ...]:
-    """Every snippet of a file, or of the pages of a folder; what can't be run among them, as FOREIGN."""
+    """Every snippet of a file, or of the pages of a folder; what can't be run among them, as UNRELATED."""
     return tuple(
         snippet for file in files_of(path) for snippet in read_text(file.as_posix(), content_of(file))
     )
@@ -38,26 +38,17 @@ def read(path: Path) -> tuple[Snippet, ...]:
 
 def read_text(file: str, content: bytes) -> tuple[Snippet, ...]:
     """Every snippet of a page whose bytes are at hand; `file` says what kind of page it is."""
-    path = Path(file)
-    text = decoded(path, content)
+    text = decoded(Path(file), content)
     try:
-        return _snippets(file, path.suffix.lower(), text)
+        return _snippets(file, text)
     except (RecursionError, MemoryError):
         raise PageMistake(file, 1, "this page is nested too deeply to be read; split it.") from None
 
 
-def _snippets(file: str, suffix: str, text: str) -> tuple[Snippet, ...]:
-    passage = Passage.of(text)
-    on: tuple[Dialect, ...] = BOTH
-    if suffix in (".md", ".markdown"):
-        pieces = list(markdown.pieces(file, passage))
-        on = _databases(markdown.front_matter(passage))
-    elif suffix == ".ipynb":
-        pieces = list(notebook.pieces(file, text))
-    elif suffix == ".py":
-        pieces = list(python_file.pieces(file, passage))
-    else:
-        pieces = [Piece(passage, suffix[1:], Declared())]
+def _snippets(file: str, text: str) -> tuple[Snippet, ...]:
+    known = format_of(Path(file))
+    pieces = list(known.pieces(file, text))
+    on = known.databases(text)
     snippets = [_snippet(file, piece, on) for piece in pieces]
     _check_declared(file, pieces, snippets)
     _check_amount(file, snippets)
@@ -94,7 +85,7 @@ def _short(text: str | None, width: int) -> str | None:
 
 
 def _check_amount(file: str, snippets: Sequence[Snippet]) -> None:
-    ours = [one for one in snippets if one.form is not Form.FOREIGN]
+    ours = [one for one in snippets if one.form is not Form.UNRELATED]
     if len(ours) > _MOST_SNIPPETS:
         raise PageMistake(
             file, ours[_MOST_SNIPPETS].line, f"this page has more than {_MOST_SNIPPETS} snippets; split it."
@@ -103,7 +94,7 @@ def _check_amount(file: str, snippets: Sequence[Snippet]) -> None:
 
 def _check_text(file: str, form: Form, passage: Passage, given: str) -> None:
     """Refuse what can't be run, with the line it's on."""
-    if form is Form.FOREIGN:
+    if form is Form.UNRELATED:
         return
     check_characters(file, passage.line, given)
     for line, number in zip(passage.lines, passage.numbers, strict=True):
@@ -122,38 +113,16 @@ def _check_before(file: str, snippets: Sequence[Snippet]) -> None:
             )
 
 
-def _databases(top: Passage) -> tuple[Dialect, ...]:
-    """The databases that the page says it is for."""
-    for index, line in enumerate(top.lines):
-        if line.startswith("databases:"):
-            said = [line, *_items(top.lines[index + 1 :])]
-            words = _NAMED.findall(" ".join(said))
-            named = {
-                Dialect.SQLITE if word.lower().startswith("sqlite") else Dialect.POSTGRES for word in words
-            }
-            return tuple(dialect for dialect in BOTH if dialect in named) or BOTH
-    return BOTH
-
-
-def _items(lines: tuple[str, ...]) -> list[str]:
-    items = []
-    for line in lines:
-        if not line.lstrip().startswith("-"):
-            break
-        items.append(line)
-    return items
-
-
 def _check_declared(file: str, pieces: list[Piece], snippets: list[Snippet]) -> None:
     """What would say something and do nothing."""
     before = False
     for piece, snippet in zip(pieces, snippets, strict=True):
         if piece.declared.continues and not before:
             raise PageMistake(file, snippet.line, "`continue`, and no snippet stands before this one.")
-        if snippet.form is Form.FOREIGN and piece.declared.runs:
+        if snippet.form is Form.UNRELATED and piece.declared.runs:
             raise PageMistake(
                 file,
                 snippet.line,
                 "what is declared here can't be seen: nothing in it is for Alembic or a database.",
             )
-        before = before or snippet.form is not Form.FOREIGN
+        before = before or snippet.form is not Form.UNRELATED

@@ -52,7 +52,7 @@ def piece_of_cell(passage: Passage, language: str) -> Piece:
             language = _AS.get(options.get("--as", ""), _BELOW[magic["name"]])
             declared = replace(declared, given=options.get("--given"))
             return Piece(below, language, declared, on=_on(magic["line"]))
-        return Piece(rest, language, Declared(), form=Form.FOREIGN)
+        return Piece(rest, language, Declared(), form=Form.UNRELATED)
     if language != "python":
         return Piece(rest, language, declared)
     return _without_cell_magic(rest, declared)
@@ -84,7 +84,7 @@ def _without_cell_magic(passage: Passage, declared: Declared) -> Piece:
         if found:
             taken = Passage(tuple(text for _, text in found), tuple(n for n, _ in found))
             return Piece(taken, language, declared, on=_on(" ".join(filled)))
-    return Piece(passage, "python", Declared(), form=Form.FOREIGN)
+    return Piece(passage, "python", Declared(), form=Form.UNRELATED)
 
 
 def _placed(passage: Passage) -> list[tuple[str, int]]:

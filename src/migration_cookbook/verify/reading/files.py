@@ -1,4 +1,4 @@
-"""Which files does a path stand for, and what is their text?"""
+"""The files that a path stands for, and their text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import tokenize
 from pathlib import Path
 
 from migration_cookbook.printable import one_line
-from migration_cookbook.verify.reading.opened import check_size, open_page
+from migration_cookbook.verify.reading.formats import SUFFIXES, format_of, is_readable
 from migration_cookbook.verify.reading.page import PageMistake
+from migration_cookbook.verify.reading.page_file import check_size, open_page
 from migration_cookbook.workspace import CookbookError
-
-#: What is read when a file is named.
-READABLE = (".md", ".markdown", ".ipynb", ".py", ".sql", ".ini", ".cfg", ".toml")
-#: What is read when its folder is: the files in which an author can declare, or that are migrations.
-PAGES = (".md", ".markdown", ".ipynb", ".py")
 
 #: What no text has: NUL, which ends a string in C, and halves of surrogate pairs.
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -37,9 +33,9 @@ def files_of(path: Path) -> tuple[Path, ...]:
         raise CookbookError(f"There is no {one_line(str(path))}. Name a file or a folder that exists.")
     if not path.is_file():
         raise CookbookError(f"{one_line(str(path))} isn't a plain file. Name a page or a folder.")
-    if path.suffix.lower() not in READABLE:
+    if not is_readable(path):
         raise CookbookError(
-            f"{one_line(str(path))} can't be read for snippets. Name one of these: {', '.join(READABLE)}."
+            f"{one_line(str(path))} can't be read for snippets. Name one of these: {', '.join(SUFFIXES)}."
         )
     return (path,)
 
@@ -48,8 +44,8 @@ def _pages_below(folder: Path) -> list[Path]:
     found = []
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in _SKIPPED]
-        found += [Path(root, name) for name in names if Path(name).suffix.lower() in PAGES]
-    return [path for path in found if path.is_file()]
+        found += [Path(root, name) for name in names]
+    return [path for path in found if is_readable(path) and format_of(path).in_folders and path.is_file()]
 
 
 def content_of(path: Path) -> bytes:
@@ -58,11 +54,11 @@ def content_of(path: Path) -> bytes:
 
 
 def decoded(path: Path, content: bytes) -> str:
-    """The text of a file whose bytes are at hand; it must be UTF-8, unless it's Python and says otherwise."""
+    """The text of a file whose bytes are at hand; it must be UTF-8, unless its format lets it name another encoding."""
     check_size(path, len(content))
     file = path.as_posix()
     content = content.removeprefix(codecs.BOM_UTF8)
-    encoding = _encoding(file, content) if path.suffix.lower() == ".py" else "UTF-8"
+    encoding = _encoding(file, content) if format_of(path).names_encoding else "UTF-8"
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -83,7 +79,7 @@ def check_characters(file: str, line: int, text: str) -> None:
 
 
 def _encoding(file: str, content: bytes) -> str:
-    """The encoding that a Python file declares, if it's one for text."""
+    """The encoding that a file declares as Python does, if it's one for text."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
     except SyntaxError as error:

@@ -91,14 +91,14 @@ def classify(language: str, passage: Passage, form: Form | None = None) -> Class
     """
     passage = passage.trimmed().dedented()
     if passage.blank or language in _CHANGES:
-        return Classified(Form.FOREIGN, passage)
+        return Classified(Form.UNRELATED, passage)
     if transcripts.is_python(passage):
         passage, language = transcripts.python_lines(passage), "python"
         if passage.blank:
-            return Classified(Form.FOREIGN, passage)
+            return Classified(Form.UNRELATED, passage)
     elif transcripts.is_sql(passage):
         statements, answers = transcripts.statements(passage)
-        return Classified(Form.SQL if statements.lines else Form.FOREIGN, statements, answers)
+        return Classified(Form.SQL if statements.lines else Form.UNRELATED, statements, answers)
     commands, answers = transcripts.commands(passage, script=language in _CONSOLE - {"console"})
     if commands.lines and (language in _CONSOLE or transcripts.begins_with_command(passage)):
         return Classified(Form.COMMANDS, commands, answers)
@@ -120,9 +120,9 @@ def _form(language: str, text: str) -> Form:
         return Form.SQL
     if language in _PLAIN and not _FENCE.search(text):
         return python_text.form_by_words(text) or (
-            Form.PYTHON if python_text.is_program(text) else Form.FOREIGN
+            Form.PYTHON if python_text.is_program(text) else Form.UNRELATED
         )
-    return Form.FOREIGN
+    return Form.UNRELATED
 
 
 def _is_ini(language: str, text: str) -> bool:

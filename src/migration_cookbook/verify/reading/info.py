@@ -74,7 +74,7 @@ class Declared:
     name: str | None = None
     #: The only database that it is for.
     on: Dialect | None = None
-    #: It leans on the snippet before.
+    #: It depends on the snippet before.
     continues: bool = False
 
     @property

@@ -1,4 +1,4 @@
-"""Which fences stand in a Markdown text?
+"""The fences of a Markdown text.
 
 Also those in lists, quotes and the indented blocks of MkDocs (`!!! note`, `=== "Tab"`). What stands
 in a directive's fence (`{note}`), or in one whose language is Markdown, is Markdown itself, and its
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.reading.cells import piece_of_cell
+from migration_cookbook.verify.reading.format import PageFormat
 from migration_cookbook.verify.reading.forms import LANGUAGES
 from migration_cookbook.verify.reading.info import KEYS, InfoMistake, read_info
 from migration_cookbook.verify.reading.page import PageMistake, Passage, Piece
@@ -37,6 +39,7 @@ _DEEPEST_BLOCK = 24
 _DEEPEST = 16
 
 _LONGEST_RUN = 2_000
+_NAMED = re.compile(r"\bpostgres\w*|\bsqlite\w*", re.IGNORECASE)
 _NESTED = re.compile(r"[ \t]*(?:(?:[-+*>]|\d{1,9}[.)])[ \t]*){2}")
 
 _DIRECTIVE = re.compile(r"\{(?P<name>[A-Za-z][\w:-]*)\}(?P<argument>.*)")
@@ -58,6 +61,29 @@ def front_matter(passage: Passage) -> Passage:
             if passage.lines[index].rstrip() in ("---", "..."):
                 return passage.between(1, index)
     return Passage((), ())
+
+
+def databases(text: str) -> tuple[Dialect, ...]:
+    """Return the databases that the page says it's for."""
+    top = front_matter(Passage.of(text))
+    for index, line in enumerate(top.lines):
+        if line.startswith("databases:"):
+            said = [line, *_items(top.lines[index + 1 :])]
+            words = _NAMED.findall(" ".join(said))
+            named = {
+                Dialect.SQLITE if word.lower().startswith("sqlite") else Dialect.POSTGRES for word in words
+            }
+            return tuple(dialect for dialect in BOTH if dialect in named) or BOTH
+    return BOTH
+
+
+def _items(lines: tuple[str, ...]) -> list[str]:
+    items = []
+    for line in lines:
+        if not line.lstrip().startswith("-"):
+            break
+        items.append(line)
+    return items
 
 
 def _without_front_matter(passage: Passage) -> Passage:
@@ -180,3 +206,10 @@ def _without_options(inner: Passage) -> Passage:
     while start < len(lines) and _OPTION.match(lines[start]):
         start += 1
     return inner.between(start)
+
+
+def _pieces_of_page(file: str, text: str) -> Iterator[Piece]:
+    return pieces(file, Passage.of(text))
+
+
+FORMAT = PageFormat((".md", ".markdown"), _pieces_of_page, databases)

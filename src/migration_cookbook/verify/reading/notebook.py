@@ -1,4 +1,4 @@
-"""Which snippets stand in a notebook?
+"""The snippets of a notebook.
 
 It is read as JSON. The line of a snippet is the line of the .ipynb file, and its name the cell's
 number, unless it has one of its own.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.verify.reading import markdown
 from migration_cookbook.verify.reading.cells import piece_of_cell
+from migration_cookbook.verify.reading.format import PageFormat
 from migration_cookbook.verify.reading.info import InfoMistake
 from migration_cookbook.verify.reading.page import PageMistake, Passage, Piece
 
@@ -133,3 +134,7 @@ def _source(texts: list[str], places: list[int]) -> Passage:
         lines.append("".join(parts))
         numbers.append(started)
     return Passage(tuple(lines), tuple(numbers))
+
+
+#: It holds pictures, too.
+FORMAT = PageFormat((".ipynb",), pieces, megabytes=10)

@@ -1,4 +1,4 @@
-"""Which snippets stand in a Python file?
+"""The snippets of a Python file.
 
 The file itself, where it is a revision or an env.py or defines an `upgrade()`; and the code in its
 docstrings.
@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.reading import docstrings, python_text
+from migration_cookbook.verify.reading.format import PageFormat
 from migration_cookbook.verify.reading.info import Declared
 from migration_cookbook.verify.reading.page import PageMistake, Passage, Piece
 from migration_cookbook.verify.values.snippet import Form
@@ -24,8 +25,9 @@ _OPENING = re.compile(r"(?P<prefix>[rRuU]*)(?P<quote>\"\"\"|'''|\"|')")
 _WHOLE_FILES = (Form.REVISION, Form.FUNCTIONS, Form.ENVIRONMENT)
 
 
-def pieces(file: str, passage: Passage) -> Iterator[Piece]:
-    """The file as a snippet, where it is one, and those in its docstrings."""
+def pieces(file: str, text: str) -> Iterator[Piece]:
+    """Yield the file as a snippet, where it is one, and those in its docstrings."""
+    passage = Passage.of(text)
     if reason := python_text.unreadable(passage.text):
         raise PageMistake(file, 1, reason)
     form = python_text.form_of(passage.text) or python_text.form_by_words(passage.text)
@@ -121,3 +123,6 @@ def _without_margin(lines: list[str], numbers: tuple[int, ...], column: int) -> 
     else:
         rest = rest.dedented()
     return Passage((lines[0].lstrip(), *rest.lines), numbers)
+
+
+FORMAT = PageFormat((".py",), pieces, in_tests=False, names_encoding=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from migration_cookbook.verify.report.run import Mark
 
 if TYPE_CHECKING:
-    from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.report.run import VerificationRun
     from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Snippet
     from migration_cookbook.verify.values.verdict import Finding
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NOT_TOLD = ("kind", "fingerprint", "differences", "needs_batch")
 
 
-def told(run: Run) -> str:
+def render(run: VerificationRun) -> str:
     """The whole run as one object."""
     content = {
         "good": run.good,
@@ -30,7 +30,7 @@ def told(run: Run) -> str:
     return json.dumps(content, ensure_ascii=False, indent=2)
 
 
-def _snippet(run: Run, checked: Checked) -> dict[str, Any]:
+def _snippet(run: VerificationRun, checked: Checked) -> dict[str, Any]:
     snippet = checked.snippet
     return {
         "file": snippet.file,
@@ -60,7 +60,7 @@ def _declared(snippet: Snippet) -> dict[str, Any]:
     return said | ({"shows": list(snippet.shows)} if snippet.shows else {})
 
 
-def _finding(run: Run, checked: Checked, finding: Finding) -> dict[str, Any]:
+def _finding(run: VerificationRun, checked: Checked, finding: Finding) -> dict[str, Any]:
     mark = run.mark(checked, finding.dialect)
     return {
         "as_declared": mark is not Mark.NOT_AS_DECLARED,

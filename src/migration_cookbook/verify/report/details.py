@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.locks import Lock
-    from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.report.run import VerificationRun
     from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Snippet
     from migration_cookbook.verify.values.verdict import Finding
@@ -45,14 +45,16 @@ class Section:
     locks: tuple[str, ...]
 
 
-def sections(run: Run, checked: Checked, *, sql: bool, only: Dialect | None = None) -> tuple[Section, ...]:
+def sections(
+    run: VerificationRun, checked: Checked, *, sql: bool, only: Dialect | None = None
+) -> tuple[Section, ...]:
     """What was seen, with or without the SQL and the world it was sent to; on all databases, or on one."""
 
     def sentence(finding: Finding) -> str:
         version = run.versions.get(finding.dialect)
         return complaint(checked.snippet, finding, version) or _verdict(finding)
 
-    def told(finding: Finding) -> object:
+    def shown(finding: Finding) -> object:
         return sentence(finding), finding.warnings, finding.better, finding.locks
 
     return tuple(
@@ -64,12 +66,12 @@ def sections(run: Run, checked: Checked, *, sql: bool, only: Dialect | None = No
             tuple(_texts(group)) if sql else (),
             tuple(lock_line(lock) for lock in group[0].locks if not lock.made),
         )
-        for group in _alike([one for one in run.findings(checked) if only in (None, one.dialect)], told)
+        for group in _alike([one for one in run.findings(checked) if only in (None, one.dialect)], shown)
     )
 
 
-def grounds(snippet: Snippet) -> str:
-    """Which earlier snippets ran before it; empty if none did."""
+def runs_after(snippet: Snippet) -> str:
+    """Return a sentence about the earlier snippets that ran before it; empty if none did."""
     places = ", ".join(earlier.place for earlier in snippet.depends_on)
     return f"runs after {places}" if places else ""
 
@@ -108,9 +110,9 @@ def _ended(statements: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{one.rstrip().rstrip(';')};" for one in statements)
 
 
-def _alike(findings: Sequence[Finding], told: Callable[[Finding], object]) -> list[list[Finding]]:
-    """Findings of which the same is told, together."""
+def _alike(findings: Sequence[Finding], shown: Callable[[Finding], object]) -> list[list[Finding]]:
+    """Group the findings of which the same is shown."""
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(told(finding), []).append(finding)
+        groups.setdefault(shown(finding), []).append(finding)
     return list(groups.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from migration_cookbook.verify.report.details import grounds, sections
+from migration_cookbook.verify.report.details import runs_after, sections
 from migration_cookbook.verify.report.run import Mark
 from migration_cookbook.verify.report.titles import shortened, title
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from migration_cookbook.verify.report.details import Section
-    from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.report.run import VerificationRun
     from migration_cookbook.verify.values.checked import Checked
 
 #: The system's colors follow the reader's theme; the bars are told apart by color-blind readers too.
@@ -35,12 +35,12 @@ summary { cursor: pointer; }
 """.strip()
 
 
-def told(run: Run) -> str:
+def render(run: VerificationRun) -> str:
     """The whole run as one page."""
     return "\n".join(_lines(run))
 
 
-def _lines(run: Run) -> Iterator[str]:
+def _lines(run: VerificationRun) -> Iterator[str]:
     heading = f"Snippets on {escape(run.databases)}"
     yield "<!DOCTYPE html>"
     yield '<html lang="en">'
@@ -65,7 +65,7 @@ def _list(heading: str, lines: Sequence[str]) -> Iterator[str]:
         yield f"<h2>{heading}</h2>\n<ul>{items}</ul>"
 
 
-def _table(run: Run) -> Iterator[str]:
+def _table(run: VerificationRun) -> Iterator[str]:
     meanings = ", ".join(f"{mark.sign} {mark.meaning}" for mark in Mark)
     yield f"<table>\n<caption>Each snippet on each database: {meanings}.</caption>"
     heads = ["place", "snippet", *(dialect.title for dialect in run.dialects)]
@@ -85,11 +85,11 @@ def _table(run: Run) -> Iterator[str]:
     yield "</tbody>\n</table>"
 
 
-def _detail(run: Run, checked: Checked, *, sql: bool) -> Iterator[str]:
+def _detail(run: VerificationRun, checked: Checked, *, sql: bool) -> Iterator[str]:
     anchor, place = _anchor(checked), escape(checked.snippet.place)
     yield f'<section id="{anchor}" aria-label="{place}">\n<h3>{place}</h3>'
     yield f"<pre>{escape(checked.snippet.text)}</pre>"
-    if after := grounds(checked.snippet):
+    if after := runs_after(checked.snippet):
         yield f"<p>It {escape(after)}.</p>"
     found = sections(run, checked, sql=sql)
     for section in found:

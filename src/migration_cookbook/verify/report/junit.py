@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from migration_cookbook.databases.dialects import Dialect
-    from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.report.run import VerificationRun
     from migration_cookbook.verify.values.checked import Checked
 
 #: What XML 1.0 can't hold, not even escaped.
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def told(run: Run) -> str:
+def render(run: VerificationRun) -> str:
     """The whole run as one document."""
     suites = [
         _suite(file, [case for checked in group for case in _cases(run, checked)])
@@ -49,7 +49,7 @@ def _counts(suites: list[xml.Element]) -> dict[str, str]:
     return {key: str(sum(len(list(suite.iter(name))) for suite in suites)) for key, name in counted.items()}
 
 
-def _cases(run: Run, checked: Checked) -> Iterator[xml.Element]:
+def _cases(run: VerificationRun, checked: Checked) -> Iterator[xml.Element]:
     for dialect in run.dialects:
         yield _case(run, checked, dialect)
     if not run.findings(checked) and checked.complaints:
@@ -58,7 +58,7 @@ def _cases(run: Run, checked: Checked) -> Iterator[xml.Element]:
         yield case
 
 
-def _case(run: Run, checked: Checked, dialect: Dialect) -> xml.Element:
+def _case(run: VerificationRun, checked: Checked, dialect: Dialect) -> xml.Element:
     snippet = checked.snippet
     name = f"{_name(checked)} on {dialect.title}"
     case = xml.Element(
@@ -81,7 +81,7 @@ def _case(run: Run, checked: Checked, dialect: Dialect) -> xml.Element:
     return case
 
 
-def _lines(run: Run, checked: Checked, dialect: Dialect) -> Iterator[str]:
+def _lines(run: VerificationRun, checked: Checked, dialect: Dialect) -> Iterator[str]:
     """The sentence first, then all else that was seen on this database."""
     for section in sections(run, checked, sql=True, only=dialect):
         yield section.sentence

@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.reading.forms import LANGUAGES
-from migration_cookbook.verify.report.details import grounds, sections
+from migration_cookbook.verify.report.details import runs_after, sections
 from migration_cookbook.verify.report.run import Mark
 from migration_cookbook.verify.report.titles import shortened, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from migration_cookbook.verify.report.run import Run
+    from migration_cookbook.verify.report.run import VerificationRun
     from migration_cookbook.verify.values.checked import Checked
 
 #: Languages in which a fence is shown as code, and as nothing else.
@@ -28,12 +28,12 @@ _BEGINS_BLOCK = re.compile(r"^(\d*)([-+=.):])")
 _LINKS_BY_ITSELF = re.compile(r"@|//|www\.|(?:mailto|xmpp):|#\d|\bGH-\d|\b[0-9a-f]{7,}\b", re.IGNORECASE)
 
 
-def told(run: Run) -> str:
+def render(run: VerificationRun) -> str:
     """The whole run as one page."""
     return "\n".join(_lines(run)).rstrip("\n")
 
 
-def _lines(run: Run) -> Iterator[str]:
+def _lines(run: VerificationRun) -> Iterator[str]:
     yield from ("# Snippets on " + _escaped(run.databases), "", run.count_line(), "")
     if run.mistakes:
         yield from (
@@ -52,7 +52,7 @@ def _lines(run: Run) -> Iterator[str]:
         yield from ("## Skipped", "", *(f"- {_escaped(line)}" for line in run.skipped), "")
 
 
-def _table(run: Run) -> Iterator[str]:
+def _table(run: VerificationRun) -> Iterator[str]:
     yield "| place | snippet | " + " | ".join(dialect.title for dialect in run.dialects) + " |"
     yield "|---|---|" + "---|" * len(run.dialects)
     for checked in run.checked:
@@ -64,14 +64,14 @@ def _table(run: Run) -> Iterator[str]:
     yield from ("", ", ".join(f"{mark.sign} {mark.meaning}" for mark in Mark) + ".", "")
 
 
-def _detail(run: Run, checked: Checked, *, sql: bool) -> Iterator[str]:
+def _detail(run: VerificationRun, checked: Checked, *, sql: bool) -> Iterator[str]:
     snippet = checked.snippet
     yield from (f"### {_escaped(snippet.place)}", "")
     yield from (
         *_fence(snippet.text, "python" if snippet.language.startswith("py") else snippet.language),
         "",
     )
-    if after := grounds(snippet):
+    if after := runs_after(snippet):
         yield from (f"It {_escaped(after)}.", "")
     found = sections(run, checked, sql=sql)
     for section in found:

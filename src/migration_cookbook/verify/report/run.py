@@ -54,7 +54,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Run:
+class VerificationRun:
     """All that was checked, in the order of the pages. Whatever is in it can be printed as it is."""
 
     checked: tuple[Checked, ...]
@@ -63,7 +63,7 @@ class Run:
     #: What is wrong in pages that could not be read, with file and line.
     mistakes: tuple[str, ...] = ()
     #: How many fences and cells hold nothing for Alembic or a database.
-    foreign: int = 0
+    unrelated_count: int = 0
     #: Whether the SQL and the world of each snippet are told, not only where something is wrong.
     show_sql: bool = False
 
@@ -168,8 +168,8 @@ class Run:
         said = ""
         if self.mistakes:
             said += f" {_number(len(self.mistakes), 'page')} could not be read."
-        if self.foreign:
-            said += f" {_number(self.foreign, 'piece')} of other text left out."
+        if self.unrelated_count:
+            said += f" {_number(self.unrelated_count, 'piece')} of other text left out."
         return said
 
 

@@ -12,14 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from migration_cookbook.verify.report.details import grounds, sections
+from migration_cookbook.verify.report.details import runs_after, sections
 from migration_cookbook.verify.report.run import Mark
 from migration_cookbook.verify.report.titles import shortened, title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from migration_cookbook.verify.report.run import Part, Run
+    from migration_cookbook.verify.report.run import Part, VerificationRun
     from migration_cookbook.verify.values.checked import Checked
 
 #: How wide lines may be in a file or a pipe, where nothing cuts them.
@@ -37,7 +37,7 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def tell(run: Run) -> None:
+def print_report(run: VerificationRun) -> None:
     """Write the report to stdout."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
     if run.checked:
@@ -51,13 +51,13 @@ def tell(run: Run) -> None:
         console.print()
     # What needs the reader most stands last, above the count.
     for part in reversed(run.parts):
-        _tell_part(console, run, part)
+        _print_part(console, run, part)
     for mistake in run.mistakes:
         console.print(Text(mistake, "bold red"), soft_wrap=True)
     console.print(Text(run.count_line(), "bold green" if run.good else "bold red"))
 
 
-def _table(run: Run) -> Table:
+def _table(run: VerificationRun) -> Table:
     table = Table()
     table.add_column("place", overflow="fold")
     table.add_column("snippet", overflow="ellipsis", no_wrap=True)
@@ -76,12 +76,12 @@ def _table(run: Run) -> Table:
     return table
 
 
-def _marks(run: Run) -> list[Mark]:
+def _marks(run: VerificationRun) -> list[Mark]:
     seen = {run.mark(checked, dialect) for checked in run.checked for dialect in run.dialects}
     return [mark for mark in Mark if mark in seen]
 
 
-def _tell_part(console: Console, run: Run, part: Part) -> None:
+def _print_part(console: Console, run: VerificationRun, part: Part) -> None:
     console.print(Text(f"\n{part.heading}:", "bold"))
     for checked in part.checked:
         console.print(Text(f"\n{checked.snippet.place}", "bold"))
@@ -91,10 +91,10 @@ def _tell_part(console: Console, run: Run, part: Part) -> None:
     console.print()
 
 
-def detail(run: Run, checked: Checked, *, sql: bool) -> Iterator[str]:
+def detail(run: VerificationRun, checked: Checked, *, sql: bool) -> Iterator[str]:
     """The lines in which one snippet is told in full."""
     yield indent(checked.snippet.text, "    ")
-    if after := grounds(checked.snippet):
+    if after := runs_after(checked.snippet):
         yield f"  {after}"
     found = sections(run, checked, sql=sql)
     for section in found:

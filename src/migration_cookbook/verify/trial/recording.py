@@ -25,36 +25,36 @@ class OwnDatabaseNeeded(Exception):
 
 
 class Recording(Operations):
-    """Alembic's operations, each told before it is carried out."""
+    """Alembic's operations, each recorded before it is carried out."""
 
-    def __init__(self, context: MigrationContext, tell: Callable[[MigrateOperation], None]) -> None:
+    def __init__(self, context: MigrationContext, on_operation: Callable[[MigrateOperation], None]) -> None:
         super().__init__(context)
-        self._tell = tell
+        self._on_operation = on_operation
 
     def invoke(self, operation: MigrateOperation) -> Any:
-        self._tell(operation)
+        self._on_operation(operation)
         return super().invoke(operation)
 
     @contextlib.contextmanager
     def batch_alter_table(self, table_name: str, schema: str | None = None, **given: Any) -> Iterator[Any]:  # type: ignore[override]
         with super().batch_alter_table(table_name, schema, **given) as batch:
-            yield _TellingBatch(self.migration_context, batch.impl, self._tell)
+            yield _RecordingBatch(self.migration_context, batch.impl, self._on_operation)
 
 
-class _TellingBatch(BatchOperations):
+class _RecordingBatch(BatchOperations):
     def __init__(
         self,
         context: MigrationContext,
         impl: BatchOperationsImpl,
-        tell: Callable[[MigrateOperation], None],
+        on_operation: Callable[[MigrateOperation], None],
         *,
         carry_out: bool = True,
     ) -> None:
         super().__init__(context, impl=impl)
-        self._tell, self._carry_out = tell, carry_out
+        self._on_operation, self._carry_out = on_operation, carry_out
 
     def invoke(self, operation: MigrateOperation) -> Any:
-        self._tell(operation)
+        self._on_operation(operation)
         return super().invoke(operation) if self._carry_out else None
 
 
@@ -64,21 +64,21 @@ class Guessing(Recording):
     def __init__(
         self,
         context: MigrationContext,
-        tell: Callable[[MigrateOperation], None],
+        on_operation: Callable[[MigrateOperation], None],
         tell_statement: Callable[[Any], None],
     ) -> None:
-        super().__init__(context, tell)
+        super().__init__(context, on_operation)
         self._bind = NoConnection(context.dialect, tell_statement)
 
     def invoke(self, operation: MigrateOperation) -> Any:
-        self._tell(operation)
+        self._on_operation(operation)
         return operation.to_table(self.migration_context) if isinstance(operation, CreateTableOp) else None
 
     @contextlib.contextmanager
     def batch_alter_table(self, table_name: str, schema: str | None = None, **given: Any) -> Iterator[Any]:  # type: ignore[override]
         # Read in Alembic 1.20.1: nothing is reflected before it is flushed, and this one never is.
         impl = BatchOperationsImpl(self, table_name, schema, "never", None, (), {}, (), {}, None, ())  # type: ignore[no-untyped-call]
-        yield _TellingBatch(self.migration_context, impl, self._tell, carry_out=False)
+        yield _RecordingBatch(self.migration_context, impl, self._on_operation, carry_out=False)
 
     def get_bind(self) -> Any:
         return self._bind
@@ -87,19 +87,19 @@ class Guessing(Recording):
 class NoConnection:
     """Takes statements and answers nothing; what needs an answer ends the guess."""
 
-    def __init__(self, dialect: sa.Dialect, tell: Callable[[Any], None]) -> None:
+    def __init__(self, dialect: sa.Dialect, on_operation: Callable[[Any], None]) -> None:
         self.dialect = dialect
-        self._tell = tell
+        self._on_operation = on_operation
 
     def execute(self, statement: Any, *parameters: Any, **given: Any) -> _NoResult:
-        self._tell(statement)
+        self._on_operation(statement)
         return _NoResult()
 
     scalars = scalar = exec_driver_sql = execute
 
     def _run_ddl_visitor(self, visitor: Any, element: Any, **given: Any) -> None:
         # What `Enum.create` and `Enum.drop` call, and those of a table. Read in SQLAlchemy 2.1.9.
-        self._tell(Dropped(element) if "Drop" in visitor.__name__ else element)
+        self._on_operation(Dropped(element) if "Drop" in visitor.__name__ else element)
 
     def __getattr__(self, name: str) -> Any:
         raise GuessEnds(name)
@@ -124,7 +124,7 @@ class _NoResult:
 
 
 @contextlib.contextmanager
-def installed(operations: Operations) -> Iterator[None]:
+def install_operations(operations: Operations) -> Iterator[None]:
     """Within: `from alembic import op` leads to these operations."""
     # `Operations.context` would install its own class only. Read in Alembic 1.20.1.
     module = vars(alembic.op)

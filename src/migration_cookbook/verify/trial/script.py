@@ -52,7 +52,7 @@ class NotPython(Exception):
 class Script:
     """A snippet that can be run."""
 
-    #: Defines what it leans on; comes first, if there is anything.
+    #: Defines what it depends on; comes first, if there is anything.
     before: Callable[[], None] | None
     up: Callable[[], None]
     down: Callable[[], None] | None
@@ -104,7 +104,7 @@ def parse(text: str) -> ast.Module:
     if has_too_many_fields(text):
         raise NotPython("its f-strings have too many fields")
     with _one_thread, warnings.catch_warnings():
-        # They'd be printed, with the stranger's characters in them.
+        # They'd be printed, with its author's characters in them.
         warnings.simplefilter("ignore")
         try:
             return ast.parse(textwrap.dedent(text))

@@ -185,7 +185,7 @@ class Refusals:
 
 
 @contextmanager
-def applied(*, shared: bool) -> Iterator[Refusals]:
+def apply_policy(*, shared: bool) -> Iterator[Refusals]:
     """Within, all this holds if the server is `shared`; the first refusal is remembered."""
     before = _Policy.shared, _Policy.refusals
     _Policy.shared, _Policy.refusals = shared, Refusals()

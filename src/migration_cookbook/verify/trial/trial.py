@@ -25,7 +25,12 @@ from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.locks import Lock, watching
 from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.verify.trial import lenient, offline, places, shared_server, typos
-from migration_cookbook.verify.trial.recording import Guessing, OwnDatabaseNeeded, Recording, installed
+from migration_cookbook.verify.trial.recording import (
+    Guessing,
+    OwnDatabaseNeeded,
+    Recording,
+    install_operations,
+)
 from migration_cookbook.verify.trial.script import NotPython, Script, parse, script
 from migration_cookbook.verify.values.outcome import Refusal, Text, Trial
 from migration_cookbook.verify.values.snippet import Form, extensions_made
@@ -96,12 +101,12 @@ def _trial(
         return Trial("text", Refusal("SyntaxError", str(error)))
     draft, made = _guess(text, dialect)
     attempt = functools.partial(_attempt, text, dialect, url, recorder=recorder)
-    found, told = _grow(text, dialect, draft, made, attempt)
+    found, recorded = _grow(text, dialect, draft, made, attempt)
     if found.ended == "done" and not found.ran and text.given is None and text.form is not Form.SQL:
         # A condition on what is there may have been false: try it where it is true.
         _suppose(text, dialect, draft)
-        again, told_again = _grow(text, dialect, draft, made, attempt)
-        found, told = (again, told_again) if again.ran else (found, told)
+        again, recorded_again = _grow(text, dialect, draft, made, attempt)
+        found, recorded = (again, recorded_again) if again.ran else (found, recorded)
     if found.refusal is not None and found.refusal.sqlstate == _NO_FUNCTION and url is not None:
         known = places.has_function_like(url, _function_named(found.refusal.message))
         found = _with(found, refusal=replace(found.refusal, known_function=known))
@@ -122,7 +127,7 @@ def _trial(
         found = _with(found, locks=watched.trial.locks)
     return _with(
         found,
-        doubtful=tuple(typos.find_typos(draft, told)),
+        doubtful=tuple(typos.find_typos(draft, recorded)),
         offline=tuple(offline.offline_warnings(text.form, text.text, text.before, dialect)),
         fingerprint=_left(text, dialect, proof, draft, recorder, found),
     )
@@ -171,20 +176,20 @@ def _grow(
             break
         before = draft.signature()
         tracker = SchemaTracker(draft, made=set(made), hints=_hints(text, dialect))
-        for operation in attempt.told:
+        for operation in attempt.recorded:
             with ignoring_odd_operations():
                 _learn(operation, tracker)
         errors.repair(attempt.trial.refusal, draft, tracker, going_down=attempt.trial.ended == "down")
         if draft.signature() == before:
             break
-    return attempt.trial, attempt.told
+    return attempt.trial, attempt.recorded
 
 
 @dataclass
 class _Attempt:
     trial: Trial
     #: Operations and statements in the order in which they came.
-    told: list[Any] = field(default_factory=list)
+    recorded: list[Any] = field(default_factory=list)
 
 
 def _learn(operation: Any, tracker: SchemaTracker) -> None:
@@ -207,8 +212,8 @@ def _guess(text: Text, dialect: Dialect) -> tuple[Draft, set[str]]:
     draft.extensions += [name for _, earlier in text.before for name in extensions_made(earlier)]
     hints = _hints(text, dialect)
     tracker = SchemaTracker(draft, hints=hints)
-    tell = functools.partial(_learn_quietly, tracker=tracker)
-    with _guessing(text, dialect, tell) as made:
+    on_operation = functools.partial(_learn_quietly, tracker=tracker)
+    with _guessing(text, dialect, on_operation) as made:
         with ignoring_the_snippets_end():
             if made.before is not None:
                 made.before()
@@ -227,9 +232,9 @@ def _learn_quietly(operation: Any, tracker: SchemaTracker) -> None:
 
 
 @contextlib.contextmanager
-def _guessing(text: Text, dialect: Dialect, tell: Callable[[Any], None]) -> Iterator[Script]:
-    with installed(Guessing(_offline(dialect), tell, tell)):
-        yield script(text.form, text.text, text.before, tell)
+def _guessing(text: Text, dialect: Dialect, on_operation: Callable[[Any], None]) -> Iterator[Script]:
+    with install_operations(Guessing(_offline(dialect), on_operation, on_operation)):
+        yield script(text.form, text.text, text.before, on_operation)
 
 
 @functools.lru_cache(maxsize=2)
@@ -243,20 +248,20 @@ def _offline(dialect: Dialect) -> MigrationContext:
 @functools.lru_cache(maxsize=8)
 def _hints(text: Text, dialect: Dialect) -> Hints:
     """What the way down says."""
-    told: list[Any] = []
+    recorded: list[Any] = []
     if text.form is Form.SQL or "def downgrade" not in text.text:
         return Hints()
-    with _guessing(text, dialect, told.append) as made, ignoring_the_snippets_end():
+    with _guessing(text, dialect, recorded.append) as made, ignoring_the_snippets_end():
         if made.down is not None:
             if made.before is not None:
                 made.before()
-            told.clear()
+            recorded.clear()
             made.down()
     tracker = SchemaTracker(Draft(), down=True)
-    for operation in told:
+    for operation in recorded:
         if isinstance(operation, ExecuteSQLOp):
             _learn_quietly(operation, tracker)
-    return hints_of(told, enums=tracker.labels)
+    return hints_of(recorded, enums=tracker.labels)
 
 
 def _suppose(text: Text, dialect: Dialect, draft: Draft) -> None:
@@ -370,7 +375,7 @@ class _Run:
         self.locks: tuple[Lock, ...] = ()
 
     def send(self, statement: str) -> None:
-        self.found.told.append(statement)
+        self.found.recorded.append(statement)
         places.raw(self.connection, statement)
 
     def way_up(self, function: Callable[[], None]) -> tuple[str, ...]:
@@ -390,7 +395,7 @@ class _Run:
         context.impl.memo.clear()
         environment = EnvironmentContext(Config(), None)  # type: ignore[arg-type]
         mark = self.recorder.mark()
-        with environment, installed(Recording(context, self._told)):
+        with environment, install_operations(Recording(context, self._record)):
             # What `context.get_context()` and `is_offline_mode()` answer from. Read in Alembic 1.20.1.
             environment._migration_context = context
             try:
@@ -408,8 +413,8 @@ class _Run:
                 self.statements = [one for one in self.recorder.since(mark) if not _OURS.match(one)]
         return tuple(self.statements)
 
-    def _told(self, operation: MigrateOperation) -> None:
-        self.found.told.append(operation)
+    def _record(self, operation: MigrateOperation) -> None:
+        self.found.recorded.append(operation)
 
     def look(self) -> schema.Schema:
         found = schema.read(self.connection)
@@ -441,14 +446,14 @@ def _run(one: _Run, found: _Attempt) -> None:
         after = one.look()
         changes = _words(before, after)
         # An operation that sends nothing did nothing: a misspelled option is passed over in silence.
-        ran = len(sent) + sum(isinstance(one, str) for one in found.told) + len(changes)
+        ran = len(sent) + sum(isinstance(one, str) for one in found.recorded) + len(changes)
         idle = made.idle
         sqlite = one.dialect is Dialect.SQLITE
         unusable = tuple(lenient.unusable_defaults(one.connection, before, after)) if sqlite else ()
         untyped = tuple(lenient.unknown_types(before, after)) if sqlite else ()
         if made.down is not None:
             stage = "down"
-            found.told.append("down")
+            found.recorded.append("down")
             sent_down = one.way(made.down)
             left = _words(before, one.look())
             if not left:
@@ -481,7 +486,7 @@ def _run(one: _Run, found: _Attempt) -> None:
             sent_down = statements
         found.trial = Trial(
             stage, refusal(error, statements[-1] if statements else None), sent, sent_down, world,
-            ran=len(found.told), changes=changes,
+            ran=len(found.recorded), changes=changes,
         )  # fmt: skip
 
 

@@ -37,10 +37,10 @@ _OPTION = re.compile(
 _NO_SUCH_DATABASE = r"Can't validate argument '(\w+)'"
 
 
-def find_typos(draft: Draft, told: Sequence[Any]) -> Iterator[str]:
+def find_typos(draft: Draft, operations: Sequence[Any]) -> Iterator[str]:
     """A sentence for each name that is one letter away from its neighbor, and for each misspelled key."""
     tables = {name: set(table.columns) for name, table in draft.tables.items()}
-    for operation in told:
+    for operation in operations:
         if isinstance(operation, MigrateOperation) and is_odd(operation):
             continue
         if isinstance(operation, CreateTableOp):

@@ -39,7 +39,7 @@ class Form(StrEnum):
     #: Python that is neither migration nor environment: models, a test.
     PYTHON = "Python"
     #: Nothing that Alembic or a database could run.
-    FOREIGN = "foreign"
+    UNRELATED = "unrelated"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Snippet:
     shows: tuple[str, ...] = ()
     #: The databases that its page, or the magic above it, is about.
     on: tuple[Dialect, ...] = BOTH
-    #: Earlier snippets of the same page that it leans on, also by way of others, oldest first.
+    #: Earlier snippets of the same page that it depends on, also by way of others, oldest first.
     #: These hold none of their own.
     depends_on: tuple[Snippet, ...] = ()
     #: For a transcript: what the page says each command prints, in order.

@@ -1,4 +1,4 @@
-"""A snippet finds the earlier ones that it leans on."""
+"""A snippet finds the earlier ones that it depends on."""
 
 from __future__ import annotations
 

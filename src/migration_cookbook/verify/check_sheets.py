@@ -1,6 +1,6 @@
-"""How do the snippets of these files stand with the libraries that are installed here?
+"""What comes of the snippets of some files with the libraries that are installed here, as JSON.
 
-As JSON: who asks may live in an environment with other versions, and start this as a process.
+Whoever asks may live in an environment with other versions, and start this as a process.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.environment import clean_environment
-from migration_cookbook.verify.judging.versions import versions
+from migration_cookbook.verify.judging.versions import database_versions
 from migration_cookbook.verify.process.checking import Settings, check
-from migration_cookbook.verify.process.trust import trusted
+from migration_cookbook.verify.process.trust import mark_trusted
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.workspace import open_workspace
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 _FOR_DATABASES = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION, Form.PYTHON, Form.SQL)
 
 
-def tried(paths: Sequence[Path], dialects: Sequence[Dialect], workspace: Workspace) -> dict[str, Any]:
-    """The versions, and by file what came of each snippet."""
+def check_sheets(paths: Sequence[Path], dialects: Sequence[Dialect], workspace: Workspace) -> dict[str, Any]:
+    """Return the versions, and by file what came of each snippet."""
     snippets = {
-        path.stem: [one for one in read(path) if one.form is not Form.FOREIGN and one.skip is None]
+        path.stem: [one for one in read(path) if one.form is not Form.UNRELATED and one.skip is None]
         for path in paths
     }
     found = _checked([one for of_file in snippets.values() for one in of_file], dialects, workspace)
@@ -44,7 +44,7 @@ def tried(paths: Sequence[Path], dialects: Sequence[Dialect], workspace: Workspa
         "alembic": version("alembic"),
         "sqlalchemy": version("sqlalchemy"),
         "sqlite": sqlite3.sqlite_version,
-        "postgres": versions(workspace, dialects).get(Dialect.POSTGRES, ""),
+        "postgres": database_versions(workspace, dialects).get(Dialect.POSTGRES, ""),
         "files": {
             name: [
                 {"text": one.text, "findings": _findings(found[one.place])}
@@ -63,8 +63,8 @@ def _checked(
     for_databases = [one for one in snippets if one.form in _FOR_DATABASES]
     others = [one for one in snippets if one.form not in _FOR_DATABASES] if Dialect.SQLITE in dialects else []
     checked = [
-        *(check(trusted(for_databases), Settings(workspace, tuple(dialects))) if for_databases else ()),
-        *(check(trusted(others), Settings(workspace, (Dialect.SQLITE,))) if others else ()),
+        *(check(mark_trusted(for_databases), Settings(workspace, tuple(dialects))) if for_databases else ()),
+        *(check(mark_trusted(others), Settings(workspace, (Dialect.SQLITE,))) if others else ()),
     ]
     return {one.snippet.place: one for one in checked}
 
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str]) -> None:
     """`sqlite,postgres a.md b.md`: the answer goes to standard output."""
     clean_environment()
     dialects = [Dialect(name) for name in arguments[0].split(",")]
-    answer = tried([Path(name) for name in arguments[1:]], dialects, open_workspace())
+    answer = check_sheets([Path(name) for name in arguments[1:]], dialects, open_workspace())
     json.dump(answer, sys.stdout)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migration_cookbook.printable import one_line
+from migration_cookbook.verify.reading.formats import format_of
 from migration_cookbook.verify.reading.page import PageMistake
 from migration_cookbook.workspace import CookbookError
 
@@ -52,8 +53,8 @@ def open_page(path: Path) -> OpenedPage:
 
 
 def longest(path: Path) -> int:
-    """How many bytes a page may have: a notebook holds pictures, too."""
-    return (10 if path.suffix.lower() == ".ipynb" else 2) * _MEGABYTE
+    """Return how many bytes a page may have."""
+    return format_of(path).megabytes * _MEGABYTE
 
 
 def check_size(path: Path, size: int) -> None:

@@ -1,9 +1,9 @@
-"""Which earlier snippets of its page does a snippet lean on?
+"""The earlier snippets of its page that a snippet depends on.
 
-On the one before, where it says `continue`. Else, and also, on the fence that last defined a name
-that it uses: a helper, a table object, an import, or an operation registered with Alembic; and on the
-fence that makes an extension of PostgreSQL, where it may need it. A fence that is declared to fail is
-no ground to stand on.
+It depends on the one before, where it says `continue`. Else, and also, on the fence that last defined a
+name that it uses: a helper, a table object, an import, or an operation registered with Alembic; and on the
+fence that makes an extension of PostgreSQL, where it may need it. A fence that's declared to fail defines
+nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 #: Names that every snippet may use.
 ALWAYS_THERE = frozenset({"op", "sa", "postgresql", *dir(builtins)})
 
-_LEANING = (Form.OPERATIONS, Form.FUNCTIONS, Form.PYTHON, Form.ENVIRONMENT)
-_GROUND = (Form.OPERATIONS, Form.FUNCTIONS, Form.PYTHON)
+_DEPENDENT = (Form.OPERATIONS, Form.FUNCTIONS, Form.PYTHON, Form.ENVIRONMENT)
+_DEFINING = (Form.OPERATIONS, Form.FUNCTIONS, Form.PYTHON)
 
 #: What only an extension makes possible, where it has another name than the extension.
 _OF_EXTENSIONS = {"btree_gist": "gist", "btree_gin": "gin", "pg_trgm": "trgm|similarity|word_similarity"}
@@ -55,22 +55,22 @@ class _DefinitionIndex:
 
 
 def resolve_dependencies(snippets: Sequence[Snippet], continues: Sequence[bool]) -> tuple[Snippet, ...]:
-    """The snippets of one page, each with those that it leans on."""
-    ground = _DefinitionIndex()
-    #: By snippet: the places of those that it leans on, as bits, which are quick to unite.
-    leans: list[int] = []
+    """Return the snippets of one page, each with those that it depends on."""
+    index = _DefinitionIndex()
+    #: By snippet: the places of those that it depends on, as bits, which are quick to unite.
+    needed: list[int] = []
     before: int | None = None
     for place, (snippet, goes_on) in enumerate(zip(snippets, continues, strict=True)):
-        direct = set(_grounds(snippet, ground))
+        direct = set(_direct_dependencies(snippet, index))
         if goes_on and before is not None:
             direct.add(before)
-        leans.append(functools.reduce(lambda bits, one: bits | leans[one] | 1 << one, direct, 0))
-        _add(snippet, place, ground)
-        if snippet.form is not Form.FOREIGN:
+        needed.append(functools.reduce(lambda bits, one: bits | needed[one] | 1 << one, direct, 0))
+        _add(snippet, place, index)
+        if snippet.form is not Form.UNRELATED:
             before = place
     return tuple(
-        _leaning(snippet, tuple(snippets[place] for place in _places(bits))) if bits else snippet
-        for snippet, bits in zip(snippets, leans, strict=True)
+        _with_dependencies(snippet, tuple(snippets[place] for place in _places(bits))) if bits else snippet
+        for snippet, bits in zip(snippets, needed, strict=True)
     )
 
 
@@ -79,26 +79,26 @@ def _places(bits: int) -> list[int]:
     return [place for place, bit in enumerate(reversed(f"{bits:b}")) if bit == "1"]
 
 
-def _leaning(snippet: Snippet, grounds: tuple[Snippet, ...]) -> Snippet:
+def _with_dependencies(snippet: Snippet, earlier: tuple[Snippet, ...]) -> Snippet:
     """What only calls helpers that operate does operate."""
-    operates = any(ground.form in (Form.OPERATIONS, Form.FUNCTIONS) for ground in grounds)
+    operates = any(one.form in (Form.OPERATIONS, Form.FUNCTIONS) for one in earlier)
     form = Form.OPERATIONS if operates and snippet.form is Form.PYTHON else snippet.form
-    return replace(snippet, form=form, depends_on=grounds)
+    return replace(snippet, form=form, depends_on=earlier)
 
 
-def _grounds(snippet: Snippet, ground: _DefinitionIndex) -> Iterator[int]:
-    for extension, place in ground.extensions.items():
+def _direct_dependencies(snippet: Snippet, index: _DefinitionIndex) -> Iterator[int]:
+    for extension, place in index.extensions.items():
         if _of_extension(extension).search(snippet.text):
             yield place
-    code = python_text.read_code(snippet.text) if snippet.form in _LEANING else None
+    code = python_text.read_code(snippet.text) if snippet.form in _DEPENDENT else None
     if code is None:
         return
     for name in _used(snippet.text, code):
-        if name in ground.names:
-            yield ground.names[name]
+        if name in index.names:
+            yield index.names[name]
     for owner, operation in code.attributes:
         if owner == "op":
-            yield from ground.operations.get(operation, ())
+            yield from index.operations.get(operation, ())
 
 
 @functools.lru_cache(maxsize=_MOST_EXTENSIONS)
@@ -107,25 +107,25 @@ def _of_extension(extension: str) -> re.Pattern[str]:
     return re.compile(_OF_EXTENSIONS.get(extension, re.escape(extension)), re.IGNORECASE)
 
 
-def _add(snippet: Snippet, place: int, ground: _DefinitionIndex) -> None:
+def _add(snippet: Snippet, place: int, index: _DefinitionIndex) -> None:
     if any(not one.verdict.defines for one in snippet.expected.values()):
         return
     for extension in extensions_made(snippet.text):
-        if extension in ground.extensions or len(ground.extensions) < _MOST_EXTENSIONS:
-            ground.extensions[extension] = place
-    if snippet.form not in _GROUND:
+        if extension in index.extensions or len(index.extensions) < _MOST_EXTENSIONS:
+            index.extensions[extension] = place
+    if snippet.form not in _DEFINING:
         return
     code = python_text.read_code(snippet.text)
     if code is None:
         return
     for name in set(_defined(code.module)) - ALWAYS_THERE:
-        ground.names[name] = place
+        index.names[name] = place
     for node in code.definitions:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            _add_operations(node, place, ground)
+            _add_operations(node, place, index)
 
 
-def _add_operations(node: ast.ClassDef | ast.FunctionDef, place: int, ground: _DefinitionIndex) -> None:
+def _add_operations(node: ast.ClassDef | ast.FunctionDef, place: int, index: _DefinitionIndex) -> None:
     for decorator in node.decorator_list:
         if not (
             isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute) and decorator.args
@@ -134,11 +134,11 @@ def _add_operations(node: ast.ClassDef | ast.FunctionDef, place: int, ground: _D
         subject = decorator.args[0]
         name = subject.value if isinstance(subject, ast.Constant) else None
         if decorator.func.attr == "register_operation" and isinstance(name, str):
-            ground.operations[name].append(place)
-            ground.classes[node.name].append(name)
+            index.operations[name].append(place)
+            index.classes[node.name].append(name)
         elif decorator.func.attr == "implementation_for" and isinstance(subject, ast.Name):
-            for operation in ground.classes.get(subject.id, ()):
-                ground.operations[operation].append(place)
+            for operation in index.classes.get(subject.id, ()):
+                index.operations[operation].append(place)
 
 
 def _defined(module: ast.Module) -> Iterator[str]:

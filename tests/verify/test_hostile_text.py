@@ -524,8 +524,8 @@ def test_the_language_of_a_fence_is_a_plain_word_or_none(language: str) -> None:
 
 
 def test_names_of_many_tables_are_compared_soon() -> None:
+    from migration_cookbook.verify.required_schema.draft import Draft, TableDraft
     from migration_cookbook.verify.trial.typos import find_typos
-    from migration_cookbook.verify.world.draft import Draft, TableDraft
 
     names = [f"table_{chr(97 + n % 26) * (n // 26 % 40 + 1)}_{chr(97 + n // 1040)}" for n in range(20_000)]
     draft = Draft(tables={name: TableDraft(name) for name in [*names, "a" * 200_000]})

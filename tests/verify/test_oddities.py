@@ -9,15 +9,15 @@ import pytest
 from alembic.operations import ops
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
+from migration_cookbook.verify.required_schema import downgrade as hints
+from migration_cookbook.verify.required_schema import operations as needs
+from migration_cookbook.verify.required_schema import sql as sql_needs
+from migration_cookbook.verify.required_schema.draft import Draft
+from migration_cookbook.verify.required_schema.oddities import STRICT_VARIABLE, CheckerError
+from migration_cookbook.verify.required_schema.tracker import SchemaTracker
 from migration_cookbook.verify.trial import recording, script, trial
 from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.verify.values.verdict import Verdict
-from migration_cookbook.verify.world import downgrade as hints
-from migration_cookbook.verify.world import operations as needs
-from migration_cookbook.verify.world import sql as sql_needs
-from migration_cookbook.verify.world.draft import Draft
-from migration_cookbook.verify.world.oddities import STRICT_VARIABLE, CheckerError
-from migration_cookbook.verify.world.tracker import SchemaTracker
 
 if TYPE_CHECKING:
     from trying import Desk

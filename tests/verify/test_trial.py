@@ -16,7 +16,7 @@ from migration_cookbook.verify.values.verdict import Difference, Verdict
 if TYPE_CHECKING:
     from trying import Desk
 
-    from migration_cookbook.verify.world.tracker import SchemaTracker
+    from migration_cookbook.verify.required_schema.tracker import SchemaTracker
 
 WORKS, FAILS, OUTSIDE = Verdict.WORKS, Verdict.FAILS, Verdict.OUTSIDE
 BATCH = 'with op.batch_alter_table("books") as batch:\n    '
@@ -233,7 +233,7 @@ def test_nothing_stays_in_the_database(desk: Desk) -> None:
 def test_an_operation_of_somebody_elses_can_say_what_it_needs(desk: Desk) -> None:
     from alembic.operations import MigrateOperation, Operations
 
-    from migration_cookbook.verify.world import operations
+    from migration_cookbook.verify.required_schema import operations
 
     @Operations.register_operation("empty_table")
     class EmptyTable(MigrateOperation):

@@ -1,4 +1,4 @@
-"""What does `cookbook verify` do? It reads the pages, checks their snippets and tells how they stand."""
+"""`cookbook verify`: read the pages, check their snippets and report on them."""
 
 from __future__ import annotations
 

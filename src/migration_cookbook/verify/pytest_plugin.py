@@ -1,4 +1,4 @@
-"""How does a project hold the snippets of its pages to working? `pytest --cookbook-verify docs/`.
+"""Run the snippets of a project's pages as its tests: `pytest --cookbook-verify docs/`.
 
 Each snippet is a test. Without the option this does nothing, and imports nothing of the kit.
 """

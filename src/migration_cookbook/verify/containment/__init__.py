@@ -1,4 +1,4 @@
-"""How does somebody else's Python run so that it can reach nothing but its scratch database?
+"""Run somebody else's Python so that it can reach nothing but its scratch database.
 
 The boundary is a process of its own, shut in by the kernel: a fresh environment, one
 folder, one socket, few system calls, limits on time, memory and output. What it answers

@@ -1,4 +1,4 @@
-"""Which system calls may a contained process make, and what are their numbers?
+"""The system calls that a contained process may make, with their numbers.
 
 All others are refused, those too that a newer kernel may bring. A number of None: the
 machine has no such call. The numbers are those of asm/unistd_64.h and asm-generic/unistd.h.

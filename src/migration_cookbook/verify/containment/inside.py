@@ -1,4 +1,4 @@
-"""How does a function run where it can reach nothing but one folder and one PostgreSQL server?
+"""Run a function where it can reach nothing but one folder and one PostgreSQL server.
 
 This stands between a warm process and somebody else's code: it forks once more. The child
 shuts itself in and calls the function; the parent hands it its connections and reads its

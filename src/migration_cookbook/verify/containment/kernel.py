@@ -1,4 +1,4 @@
-"""How are Linux's system calls made that Python has no function for?"""
+"""Linux's system calls that Python has no function for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files may this process still read and write? Linux's Landlock holds it to that for good.
+"""Restrict the files that this process may read and write, for good, with Linux's Landlock.
 
 Where the kernel knows more than files, it also takes TCP away, and signals to others and
 the sockets that have no file. Its versions are told apart by a number, the ABI.

@@ -1,4 +1,4 @@
-"""Which system calls may this process still make? A filter in the kernel holds it to them for good.
+"""A filter in the kernel for the system calls that this process may still make, for good.
 
 A call to `connect` is answered by somebody outside, who hands in a connection of his
 own: whatever the process asks for, that is the only one it gets.

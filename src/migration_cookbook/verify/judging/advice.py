@@ -1,4 +1,4 @@
-"""What is there a better way for? A small table of popular lines, and what to write instead."""
+"""Better ways to write popular lines: a small table of what to write instead."""
 
 from __future__ import annotations
 

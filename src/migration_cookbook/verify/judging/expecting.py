@@ -1,4 +1,4 @@
-"""Is it as its author declared? Where nothing is declared, it is expected to work."""
+"""Compare a finding with what its author declared; what nobody declared is expected to work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be said of a snippet, given what came of its trial?"""
+"""The finding on a snippet, given what came of its trial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of which version are the databases that are asked?"""
+"""The versions of the databases that a run asks."""
 
 from __future__ import annotations
 

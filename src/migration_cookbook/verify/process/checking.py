@@ -1,4 +1,4 @@
-"""What came of each snippet on each database? In warm processes, as many as there are cores."""
+"""Check snippets on each database, in as many warm processes as there are cores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done once in a warm process, so that no child that it forks has to? To be imported.
+"""Do once in a warm process what each child that it forks would have to do. To be imported.
 
 Alembic and SQLAlchemy work a lot out with their first table and their first statement.
 """

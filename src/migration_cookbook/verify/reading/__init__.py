@@ -1,4 +1,4 @@
-"""Which snippets stand in this file, and what kind is each?"""
+"""The snippets of a file, each with its kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which snippet stands in a notebook's cell?
+"""The snippet in a notebook's cell.
 
 `%%op`, `%%revision`, `%%sql` and `%alembic` only say where the text below runs: it is the snippet.
 `%%fails` above them declares. Other magics are the notebook's own business.

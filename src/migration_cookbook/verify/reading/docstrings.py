@@ -1,4 +1,4 @@
-"""Which code stands in a docstring?
+"""The code in a docstring.
 
 Markdown fences; the literal block after a `::` and the one of `.. code-block::`; and doctests.
 """

@@ -1,7 +1,7 @@
-"""Of what kind is this text?
+"""Classify a text by its kind.
 
-The text is asked first and the fence's language second: a fence may name no language, or the wrong
-one. What a prompt stands before is a transcript, and is taken apart.
+The text decides first and the fence's language second: a fence may name no language, or the wrong
+one. What comes after a prompt is a transcript, and is taken apart.
 """
 
 from __future__ import annotations

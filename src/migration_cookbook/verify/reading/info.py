@@ -1,4 +1,4 @@
-"""What does an author declare behind the language of a fence?
+"""What an author declares after the language of a fence.
 
     python {sqlite="fails: near \\"ALTER\\"" sqlite_until=3.53 continue shows="X-E18"}
 

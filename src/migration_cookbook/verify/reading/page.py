@@ -1,4 +1,4 @@
-"""What is a page, and a piece of it that knows its place?"""
+"""Passages and pieces of a page, whose lines know their places in the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was typed into this session, and what did it answer?
+"""What was typed into a session, and what it answered.
 
 A terminal, a Python prompt, psql or sqlite3. Lines keep their places.
 """

@@ -1,4 +1,4 @@
-"""How is a run told to a program? As JSON, in the order of the pages."""
+"""Render a report as JSON, in the order of the pages."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What is told of one snippet beyond its line in the table?
+"""What a report shows of one snippet beyond its line in the table.
 
-What is the same on both databases is told once, under both names.
+What is the same on both databases is shown once, under both names.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Section:
 def sections(
     run: VerificationRun, checked: Checked, *, sql: bool, only: Dialect | None = None
 ) -> tuple[Section, ...]:
-    """What was seen, with or without the SQL and the world it was sent to; on all databases, or on one."""
+    """What was seen, with or without the SQL and the schema it was sent to; on all databases, or on one."""
 
     def sentence(finding: Finding) -> str:
         version = run.versions.get(finding.dialect)

@@ -1,4 +1,4 @@
-"""How is a run told in a browser? As one page that needs nothing beside it."""
+"""Render a report as one HTML page that needs no other file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is a run told to a build server? As JUnit's XML: a suite a file, a case a snippet and database."""
+"""Render a report as JUnit's XML for a build server: a suite a file, a case a snippet and database."""
 
 from __future__ import annotations
 

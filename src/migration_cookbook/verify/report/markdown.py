@@ -1,4 +1,4 @@
-"""How is a run told in a pull request? As Markdown, as GitHub shows it."""
+"""Render a report as Markdown, as GitHub shows it in a pull request."""
 
 from __future__ import annotations
 

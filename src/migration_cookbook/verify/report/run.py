@@ -1,4 +1,4 @@
-"""What is there to tell of a run?"""
+"""A run of the checker, as reports show it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Part:
 
     heading: str
     checked: tuple[Checked, ...]
-    #: With the SQL that was sent, and the world that was assumed.
+    #: With the SQL that was sent, and the schema that was assumed.
     sql: bool
 
 
@@ -64,7 +64,7 @@ class VerificationRun:
     mistakes: tuple[str, ...] = ()
     #: How many fences and cells hold nothing for Alembic or a database.
     unrelated_count: int = 0
-    #: Whether the SQL and the world of each snippet are told, not only where something is wrong.
+    #: Whether the SQL and the assumed schema of each snippet are shown, not only where something is wrong.
     show_sql: bool = False
 
     def __post_init__(self) -> None:

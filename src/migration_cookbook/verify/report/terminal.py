@@ -1,4 +1,4 @@
-"""How is a run told in a terminal? A table, and in full what is not as declared."""
+"""Print a report in the terminal: a table, and in full what isn't as declared."""
 
 from __future__ import annotations
 

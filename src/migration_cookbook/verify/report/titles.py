@@ -1,4 +1,4 @@
-"""Which words tell a reader which snippet this is?"""
+"""The words by which a reader recognizes a snippet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes of `alembic …` lines? They run for real, in an ordinary project that has revisions.
+"""Run `alembic …` lines for real, in an ordinary project that has revisions.
 
 The project has the revision ids that the lines and their shown answers speak of. What a
 page shows as an answer must be among the lines that were printed.

@@ -1,4 +1,4 @@
-"""Does this piece of alembic.ini, pyproject.toml or env.py work? It is put to work in a real project."""
+"""Try a piece of alembic.ini, pyproject.toml or env.py in a real project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does SQLite take that can't be meant? A default that no INSERT survives, a type that is none."""
+"""What SQLite accepts that can't be meant: a default that no INSERT survives, a type that isn't one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would become of the snippet with `--sql`, where no database answers? Asked where it speaks to one."""
+"""What the snippet would do with `--sql`, where no database answers. Only asked where it speaks to one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
+from migration_cookbook.verify.required_schema.columns import COMPILERS
 from migration_cookbook.verify.trial.recording import install_operations
 from migration_cookbook.verify.trial.script import script
-from migration_cookbook.verify.world.columns import COMPILERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Where is a snippet tried out? In a database that is as it was before afterwards."""
+"""The database in which a snippet is tried; afterwards it's as it was before."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ END $$
 
 
 class SetupError(Exception):
-    """A statement that should build the world is refused."""
+    """A statement that should build the required schema is refused."""
 
     def __init__(self, statement: str, error: sa.exc.SQLAlchemyError) -> None:
         super().__init__(str(error))
@@ -43,7 +43,7 @@ class SetupError(Exception):
 
 @dataclass(frozen=True)
 class TrialDatabase:
-    """A connection to a database with the world in it."""
+    """A connection to a database with the required schema in it."""
 
     connection: sa.Connection
     #: Whether all of it is one transaction of ours, to be rolled back.
@@ -51,22 +51,22 @@ class TrialDatabase:
 
 
 @contextlib.contextmanager
-def in_memory(world: Sequence[str]) -> Iterator[TrialDatabase]:
+def in_memory(assumed: Sequence[str]) -> Iterator[TrialDatabase]:
     """SQLite's, gone with the connection."""
     # Without a pool each connection is a database of its own.
     with engine(sa.make_url("sqlite://")).connect() as connection:
-        _build(connection, world, Dialect.SQLITE)
+        _build(connection, assumed, Dialect.SQLITE)
         connection.commit()
         yield TrialDatabase(connection, in_transaction=False)
 
 
 @contextlib.contextmanager
-def in_transaction(url: sa.URL, world: Sequence[str]) -> Iterator[TrialDatabase]:
+def in_transaction(url: sa.URL, assumed: Sequence[str]) -> Iterator[TrialDatabase]:
     """PostgreSQL's, rolled back."""
     connection = kept(url)
     with connection.begin() as transaction:
         try:
-            _build(connection, world, Dialect.POSTGRES)
+            _build(connection, assumed, Dialect.POSTGRES)
             yield TrialDatabase(connection, in_transaction=True)
         finally:
             if connection.in_transaction():
@@ -87,13 +87,15 @@ def _unlock(connection: sa.Connection) -> None:
 
 
 @contextlib.contextmanager
-def in_database(url: sa.URL, world: Sequence[str], *, keep: bool) -> Iterator[TrialDatabase]:
+def in_database(url: sa.URL, assumed: Sequence[str], *, keep: bool) -> Iterator[TrialDatabase]:
     """A database that the snippet has for itself. With `keep` it's empty before, and its work is left in it."""
     try:
         # A connection of its own: what it sets for its session ends with it.
         with engine(url).connect() as connection:
             _build(
-                connection, world, Dialect.SQLITE if connection.dialect.name == "sqlite" else Dialect.POSTGRES
+                connection,
+                assumed,
+                Dialect.SQLITE if connection.dialect.name == "sqlite" else Dialect.POSTGRES,
             )
             connection.commit()
             yield TrialDatabase(connection, in_transaction=False)
@@ -163,21 +165,21 @@ def _connected(url: sa.URL, *, ours: bool) -> sa.Connection:
     return connection
 
 
-def _build(connection: sa.Connection, world: Sequence[str], dialect: Dialect) -> None:
+def _build(connection: sa.Connection, assumed: Sequence[str], dialect: Dialect) -> None:
     """All at once; if that is refused, one by one, to see which of them it is."""
     # A comment at the end of one must not hide the next.
-    together = ";\n".join((*world, "RELEASE SAVEPOINT world"))
+    together = ";\n".join((*assumed, "RELEASE SAVEPOINT required_schema"))
     if dialect is Dialect.POSTGRES:
         # By itself: of a text with a syntax error in it, PostgreSQL runs no statement.
-        raw(connection, "SAVEPOINT world")
+        raw(connection, "SAVEPOINT required_schema")
     try:
         if dialect is Dialect.POSTGRES:
             raw(connection, together)
         else:
-            _driver(connection).executescript(f"SAVEPOINT world;\n{together}")
+            _driver(connection).executescript(f"SAVEPOINT required_schema;\n{together}")
     except (sa.exc.SQLAlchemyError, sqlite3.Error):
-        raw(connection, "ROLLBACK TO SAVEPOINT world")
-        _one_by_one(connection, world)
+        raw(connection, "ROLLBACK TO SAVEPOINT required_schema")
+        _one_by_one(connection, assumed)
 
 
 def _driver(connection: sa.Connection) -> sqlite3.Connection:
@@ -186,8 +188,8 @@ def _driver(connection: sa.Connection) -> sqlite3.Connection:
     return driver
 
 
-def _one_by_one(connection: sa.Connection, world: Sequence[str]) -> None:
-    for statement in world:
+def _one_by_one(connection: sa.Connection, assumed: Sequence[str]) -> None:
+    for statement in assumed:
         try:
             raw(connection, statement)
         except sa.exc.SQLAlchemyError as error:

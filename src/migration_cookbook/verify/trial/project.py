@@ -1,4 +1,4 @@
-"""In which project do command lines and configuration make sense? In an ordinary one, made here."""
+"""The ordinary project in which command lines and configuration are tried."""
 
 from __future__ import annotations
 

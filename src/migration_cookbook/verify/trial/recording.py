@@ -1,4 +1,4 @@
-"""Which operations does a snippet invoke? Told while they are carried out, or instead of it."""
+"""Record a snippet's operations while they're carried out, or instead of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alembic.operations import BatchOperations, Operations
 from alembic.operations.batch import BatchOperationsImpl
 from alembic.operations.ops import CreateTableOp
 
-from migration_cookbook.verify.world.tracker import Dropped
+from migration_cookbook.verify.required_schema.tracker import Dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

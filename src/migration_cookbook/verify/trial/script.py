@@ -1,4 +1,4 @@
-"""What does a snippet do on the way up, and what on the way down? From text to functions."""
+"""From the text of a snippet to functions for the upgrade and the downgrade."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What came of one snippet on one database, in the smallest world in which it makes sense?
+"""Try one snippet on one database, in the smallest schema in which it makes sense.
 
-Tried, and tried again in a larger world while the database says what it misses.
+It is tried again in a larger one while the database says what is missing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,17 @@ from migration_cookbook.databases import guard
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.locks import Lock, watching
 from migration_cookbook.sandbox.commandline import without_addresses
+from migration_cookbook.verify.required_schema import errors, operations
+from migration_cookbook.verify.required_schema.columns import COMPILERS
+from migration_cookbook.verify.required_schema.downgrade import hints_of
+from migration_cookbook.verify.required_schema.draft import Draft
+from migration_cookbook.verify.required_schema.oddities import (
+    ignoring_odd_operations,
+    ignoring_the_snippets_end,
+    report_if_ours,
+)
+from migration_cookbook.verify.required_schema.statements import statements
+from migration_cookbook.verify.required_schema.tracker import Hints, SchemaTracker
 from migration_cookbook.verify.trial import lenient, offline, places, shared_server, typos
 from migration_cookbook.verify.trial.recording import (
     Guessing,
@@ -34,17 +45,6 @@ from migration_cookbook.verify.trial.recording import (
 from migration_cookbook.verify.trial.script import NotPython, Script, parse, script
 from migration_cookbook.verify.values.outcome import Refusal, Text, Trial
 from migration_cookbook.verify.values.snippet import Form, extensions_made
-from migration_cookbook.verify.world import errors, operations
-from migration_cookbook.verify.world.columns import COMPILERS
-from migration_cookbook.verify.world.downgrade import hints_of
-from migration_cookbook.verify.world.draft import Draft
-from migration_cookbook.verify.world.oddities import (
-    ignoring_odd_operations,
-    ignoring_the_snippets_end,
-    report_if_ours,
-)
-from migration_cookbook.verify.world.statements import statements
-from migration_cookbook.verify.world.tracker import Hints, SchemaTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -122,7 +122,7 @@ def _trial(
         if outside.not_run:
             return _with(found, refusal=None, not_run=outside.not_run)
     if locks and found.ended == "done" and dialect is Dialect.POSTGRES:
-        # Once more, because nobody else saw the world before.
+        # Once more, because nobody else saw the schema before.
         watched = attempt(draft, watched=True)
         found = _with(found, locks=watched.trial.locks)
     return _with(
@@ -169,7 +169,7 @@ def _wants_no_transaction(refusal: Refusal) -> bool:
 def _grow(
     text: Text, dialect: Dialect, draft: Draft, made: set[str], try_once: Callable[[Draft], _Attempt]
 ) -> tuple[Trial, list[Any]]:
-    """Try, learn from what fails, and try in a larger world."""
+    """Try, learn from what fails, and try in a larger schema."""
     for _ in range(_ATTEMPTS):
         attempt = try_once(draft)
         if attempt.trial.refusal is None or attempt.trial.not_run or text.given is not None:
@@ -205,7 +205,7 @@ def _learn(operation: Any, tracker: SchemaTracker) -> None:
 
 
 def _guess(text: Text, dialect: Dialect) -> tuple[Draft, set[str]]:
-    """A first world, from a run in which nothing is carried out; and the types that the snippet makes."""
+    """A first draft, from a run in which nothing is carried out; and the types that the snippet makes."""
     draft = Draft(given=text.given)
     if text.given is not None:
         return draft, set()
@@ -299,21 +299,21 @@ def _attempt(
     apart: bool = False,
     watched: bool = False,
 ) -> _Attempt:
-    world = statements(draft, dialect)
-    found = _Attempt(Trial("up", assumed=world))
+    assumed = statements(draft, dialect)
+    found = _Attempt(Trial("up", assumed=assumed))
     committed = own or autocommit or apart or watched
     try:
-        with _place(text, dialect, url, world, own=own, committed=committed) as ground:
-            run = _Run(text, dialect, ground, found, recorder, autocommit=autocommit, watched=watched)
+        with _place(text, dialect, url, assumed, own=own, committed=committed) as database:
+            run = _Execution(text, dialect, database, found, recorder, autocommit=autocommit, watched=watched)
             if own:
                 _leave(run, found)
             else:
                 _run(run, found)
     except places.SetupError as fails:
-        found.trial = Trial("up", refusal(fails.error, fails.statement), assumed=world)
+        found.trial = Trial("up", refusal(fails.error, fails.statement), assumed=assumed)
     except shared_server.NotSent as reason:
-        # A world that its author states may hold anything.
-        found.trial = Trial("up", not_run=str(reason), assumed=world)
+        # A schema that its author states may hold anything.
+        found.trial = Trial("up", not_run=str(reason), assumed=assumed)
     except OwnDatabaseNeeded:
         return _attempt(text, dialect, url, draft, recorder=recorder, own=own, apart=True)
     return found
@@ -326,45 +326,45 @@ def ends_transactions(text: str) -> bool:
 
 @contextlib.contextmanager
 def _place(
-    text: Text, dialect: Dialect, url: sa.URL | None, world: Sequence[str], *, own: bool, committed: bool
+    text: Text, dialect: Dialect, url: sa.URL | None, assumed: Sequence[str], *, own: bool, committed: bool
 ) -> Iterator[TrialDatabase]:
     if url is None:
-        with places.in_memory(world) as ground:
-            yield ground
+        with places.in_memory(assumed) as database:
+            yield database
     elif committed or dialect is Dialect.SQLITE or ends_transactions(text.text):
-        with places.in_database(url, world, keep=own) as ground:
-            yield ground
+        with places.in_database(url, assumed, keep=own) as database:
+            yield database
     else:
-        with shared_server.in_transaction(), places.in_transaction(url, world) as ground:
-            yield ground
+        with shared_server.in_transaction(), places.in_transaction(url, assumed) as database:
+            yield database
 
 
-class _Run:
+class _Execution:
     """One snippet going up and down over one connection."""
 
     def __init__(
         self,
         text: Text,
         dialect: Dialect,
-        ground: TrialDatabase,
+        database: TrialDatabase,
         found: _Attempt,
         recorder: Recorder,
         *,
         autocommit: bool,
         watched: bool,
     ) -> None:
-        self.text, self.dialect, self.ground, self.found, self.recorder = (
+        self.text, self.dialect, self.database, self.found, self.recorder = (
             text,
             dialect,
-            ground,
+            database,
             found,
             recorder,
         )
-        self.connection = ground.connection
+        self.connection = database.connection
         if autocommit:
-            self.connection = ground.connection.execution_options(isolation_level="AUTOCOMMIT")
+            self.connection = database.connection.execution_options(isolation_level="AUTOCOMMIT")
         self.context = MigrationContext.configure(self.connection)
-        if ground.in_transaction:
+        if database.in_transaction:
             self.context.autocommit_block = _needs_own_database  # type: ignore[method-assign]
         self.autocommit = autocommit
         texts = (text.text, *(earlier for _, earlier in text.before), *found.trial.assumed)
@@ -404,7 +404,7 @@ class _Run:
                 else:
                     with context.begin_transaction():
                         function()
-                if self.ground.in_transaction:
+                if self.database.in_transaction:
                     if self.defers:
                         self.connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
                 elif self.connection.in_transaction():
@@ -418,7 +418,7 @@ class _Run:
 
     def look(self) -> schema.Schema:
         found = schema.read(self.connection)
-        if not self.ground.in_transaction:
+        if not self.database.in_transaction:
             self.connection.rollback()
         return found
 
@@ -429,14 +429,14 @@ def _needs_own_database() -> Iterator[None]:
     yield
 
 
-def _run(one: _Run, found: _Attempt) -> None:
+def _run(one: _Execution, found: _Attempt) -> None:
     stage: Literal["up", "down", "up again"]
     sent: tuple[str, ...]
     sent_down: tuple[str, ...]
     stage, sent, sent_down = "up", (), ()
     changes: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
-    world = found.trial.assumed
+    assumed = found.trial.assumed
     try:
         made = script(one.text.form, one.text.text, one.text.before, one.send)
         if made.before is not None:
@@ -463,7 +463,7 @@ def _run(one: _Run, found: _Attempt) -> None:
             "done",
             sent=sent,
             sent_down=sent_down,
-            assumed=world,
+            assumed=assumed,
             ran=ran,
             idle=idle,
             changes=changes,
@@ -476,7 +476,7 @@ def _run(one: _Run, found: _Attempt) -> None:
     except OwnDatabaseNeeded:
         raise
     except shared_server.NotSent as reason:
-        found.trial = Trial("up", not_run=str(reason), assumed=world)
+        found.trial = Trial("up", not_run=str(reason), assumed=assumed)
     except Exception as error:
         report_if_ours(error)
         statements = tuple(one.statements)
@@ -485,12 +485,12 @@ def _run(one: _Run, found: _Attempt) -> None:
         elif stage == "down":
             sent_down = statements
         found.trial = Trial(
-            stage, refusal(error, statements[-1] if statements else None), sent, sent_down, world,
+            stage, refusal(error, statements[-1] if statements else None), sent, sent_down, assumed,
             ran=len(found.recorded), changes=changes,
         )  # fmt: skip
 
 
-def _leave(one: _Run, found: _Attempt) -> None:
+def _leave(one: _Execution, found: _Attempt) -> None:
     """Only the way up, whose work stays."""
     with ignoring_the_snippets_end():
         made = script(one.text.form, one.text.text, one.text.before, one.send)

@@ -1,4 +1,4 @@
-"""Which names look like slips of the pen? The world is made to fit them, so no database complains."""
+"""Names that look like typos. The required schema is made to fit them, so no database complains."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from alembic.operations.ops import (
     MigrateOperation,
 )
 
-from migration_cookbook.verify.world.downgrade import full_name
-from migration_cookbook.verify.world.oddities import is_odd
+from migration_cookbook.verify.required_schema.downgrade import full_name
+from migration_cookbook.verify.required_schema.oddities import is_odd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from migration_cookbook.verify.world.draft import Draft
+    from migration_cookbook.verify.required_schema.draft import Draft
 
 #: Shorter names are often alike and meant.
 _LONG_ENOUGH = 5

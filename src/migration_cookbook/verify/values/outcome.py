@@ -50,7 +50,7 @@ class Trial:
     untyped: tuple[str, ...] = ()
     #: What `--sql` would do otherwise.
     offline: tuple[str, ...] = ()
-    #: Names that look like slips of the pen, as sentences.
+    #: Names that look like typos, as sentences.
     doubtful: tuple[str, ...] = ()
     #: Of the schema after the way up, to be compared with what others read.
     fingerprint: str = ""

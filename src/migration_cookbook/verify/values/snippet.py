@@ -1,6 +1,6 @@
-"""What is a snippet, as a value?
+"""A snippet as a value.
 
-A reader makes it from a file; everything behind the reader sees only this.
+A reader makes it from a file; everything after the reader sees only this.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Snippet:
     expected: Mapping[Dialect, Expected] = field(default_factory=dict)
     #: Why it is not run.
     skip: str | None = None
-    #: The world as its author states it: SQL, `;` between the statements.
+    #: The required schema as its author states it: SQL, `;` between the statements.
     given: str | None = None
     #: Facts that it shows.
     shows: tuple[str, ...] = ()

@@ -128,7 +128,7 @@ class Finding:
     warnings: tuple[str, ...] = ()
     #: A better way, in one line.
     better: tuple[str, ...] = ()
-    #: The world that was assumed: statements that build it.
+    #: The required schema that was assumed: statements that build it.
     assumed: tuple[str, ...] = ()
     locks: tuple[Lock, ...] = ()
     #: Of the schema after the way up; for comparing, not for reading.

@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.verify.world.columns import COMPILERS, is_text, is_whole, quoted, sample, spelled
-from migration_cookbook.verify.world.draft import FIRST_ID, ROWS, TEXT, ColumnDraft, Confidence
+from migration_cookbook.verify.required_schema.columns import (
+    COMPILERS,
+    is_text,
+    is_whole,
+    quoted,
+    sample,
+    spelled,
+)
+from migration_cookbook.verify.required_schema.draft import FIRST_ID, ROWS, TEXT, ColumnDraft, Confidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from migration_cookbook.verify.world.draft import Draft, ForeignKey, TableDraft
+    from migration_cookbook.verify.required_schema.draft import Draft, ForeignKey, TableDraft
 
 
 def statements(draft: Draft, dialect: Dialect) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What must be there before an operation of Alembic makes sense?
+"""What an operation of Alembic needs in the database.
 
 One registered function an operation class. Other people's operations register theirs with
 `needs_of`; one that nobody registered needs what the database then says is missing.
@@ -14,26 +14,26 @@ from alembic.operations import ops
 from sqlalchemy.sql import visitors
 
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.verify.world import sql as sql_needs
-from migration_cookbook.verify.world.by_name import (
+from migration_cookbook.verify.required_schema import sql as sql_needs
+from migration_cookbook.verify.required_schema.by_name import (
     extension_of_opclass,
     indexed_column,
     need_constraint,
     need_index,
 )
-from migration_cookbook.verify.world.columns import TEXT, spelled, type_by_name
-from migration_cookbook.verify.world.downgrade import default_text, full_name, name_of
-from migration_cookbook.verify.world.draft import ColumnDraft, Confidence
-from migration_cookbook.verify.world.expressions import learn_expression, satisfy, suggest
-from migration_cookbook.verify.world.oddities import is_odd
-from migration_cookbook.verify.world.tracker import Dropped
+from migration_cookbook.verify.required_schema.columns import TEXT, spelled, type_by_name
+from migration_cookbook.verify.required_schema.downgrade import default_text, full_name, name_of
+from migration_cookbook.verify.required_schema.draft import ColumnDraft, Confidence
+from migration_cookbook.verify.required_schema.expressions import learn_expression, satisfy, suggest
+from migration_cookbook.verify.required_schema.oddities import is_odd
+from migration_cookbook.verify.required_schema.tracker import Dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from alembic.operations.ops import MigrateOperation
 
-    from migration_cookbook.verify.world.tracker import SchemaTracker
+    from migration_cookbook.verify.required_schema.tracker import SchemaTracker
 
 
 _REGISTRY: dict[type[MigrateOperation], Callable[[Any, SchemaTracker], None]] = {}

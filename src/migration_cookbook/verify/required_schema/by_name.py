@@ -1,19 +1,19 @@
-"""How is a thing drafted that a snippet only names? An index, a constraint, a trigger: by its name, and by the way down."""
+"""Draft an index, a constraint or a trigger that a snippet only names, by its name and by the downgrade."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from migration_cookbook.verify.world.columns import TEXT
-from migration_cookbook.verify.world.draft import Confidence, ForeignKey
-from migration_cookbook.verify.world.expressions import learn_expression, satisfy
+from migration_cookbook.verify.required_schema.columns import TEXT
+from migration_cookbook.verify.required_schema.draft import Confidence, ForeignKey
+from migration_cookbook.verify.required_schema.expressions import learn_expression, satisfy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from migration_cookbook.verify.world.draft import TableDraft
-    from migration_cookbook.verify.world.tracker import SchemaTracker
+    from migration_cookbook.verify.required_schema.draft import TableDraft
+    from migration_cookbook.verify.required_schema.tracker import SchemaTracker
 
 
 #: What opclasses and methods need of PostgreSQL's extensions.
@@ -65,7 +65,7 @@ def need_extension(name: str, tracker: SchemaTracker) -> None:
 
 def need_index(name: str, table: str | None, tracker: SchemaTracker) -> None:
     """An index of this name, on the table that it seems to be on."""
-    # Arguments the wrong way round are a mistake, and none that a world could mend.
+    # Arguments the wrong way round are a mistake, and none that a schema could fix.
     if any(name in one.indexes for one in tracker.draft.tables.values()) or tracker.has_made(
         f"index {table}"
     ):

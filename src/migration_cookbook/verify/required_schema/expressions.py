@@ -1,4 +1,4 @@
-"""Which columns does an expression speak of, and what are they? Told from the tree that PostgreSQL's parser makes."""
+"""The columns that an expression uses, and their types, by the tree that PostgreSQL's parser makes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import postgast
 from google.protobuf.json_format import MessageToDict
 
-from migration_cookbook.verify.world.columns import INSTANT, TEXT, quoted
-from migration_cookbook.verify.world.draft import Confidence
+from migration_cookbook.verify.required_schema.columns import INSTANT, TEXT, quoted
+from migration_cookbook.verify.required_schema.draft import Confidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from migration_cookbook.verify.world.draft import ColumnDraft
-    from migration_cookbook.verify.world.tracker import SchemaTracker
+    from migration_cookbook.verify.required_schema.draft import ColumnDraft
+    from migration_cookbook.verify.required_schema.tracker import SchemaTracker
 
 
 BIND = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
@@ -60,7 +60,7 @@ def learn_expression(text: str, table: str, tracker: SchemaTracker) -> None:
 
 
 def satisfy(condition: str, table: str, tracker: SchemaTracker) -> None:
-    """Let the rows of the world be such that the condition holds for each, as far as it is a plain one."""
+    """Let the assumed rows be such that the condition holds for each, as far as it is a plain one."""
     for tree in trees(f"SELECT {BIND.sub('NULL', condition)}"):
         for target in tree.get("select_stmt", {}).get("target_list", ()):
             satisfy_tree(target.get("res_target", {}).get("val", {}), table, tracker)

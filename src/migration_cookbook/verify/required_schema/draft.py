@@ -1,4 +1,4 @@
-"""What must be there before a snippet makes sense, and how is it built?
+"""A draft of the schema that a snippet requires.
 
 A draft grows while somebody finds out what the snippet needs; what it needs is never
 taken away again, save for what turns out to be the snippet's own. Three rows stand in
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from migration_cookbook.verify.world import columns as typing_
-from migration_cookbook.verify.world.columns import (
+from migration_cookbook.verify.required_schema import columns as typing_
+from migration_cookbook.verify.required_schema.columns import (
     type_by_name,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
-#: Rows of the world begin here, so that a snippet's own `id = 1` stays free.
+#: The assumed rows begin here, so that a snippet's own `id = 1` stays free.
 FIRST_ID = 101
 ROWS = 3
 TEXT = typing_.TEXT

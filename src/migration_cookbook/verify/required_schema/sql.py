@@ -1,6 +1,6 @@
-"""What must be there before a statement of SQL makes sense?
+"""What a statement of SQL needs in the database.
 
-PostgreSQL's own parser reads it; what it can't read (SQLite's own words) is told by the
+PostgreSQL's own parser reads it; what it can't read (SQLite's own words) is known from the
 database when it misses something.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook.verify.world.by_name import (
+from migration_cookbook.verify.required_schema.by_name import (
     column_in_name,
     extension_of_opclass,
     indexed_column,
@@ -19,9 +19,9 @@ from migration_cookbook.verify.world.by_name import (
     need_trigger,
     need_trigger_function,
 )
-from migration_cookbook.verify.world.columns import quoted
-from migration_cookbook.verify.world.draft import Confidence
-from migration_cookbook.verify.world.expressions import (
+from migration_cookbook.verify.required_schema.columns import quoted
+from migration_cookbook.verify.required_schema.draft import Confidence
+from migration_cookbook.verify.required_schema.expressions import (
     BIND,
     Scope,
     counts,
@@ -38,7 +38,7 @@ from migration_cookbook.verify.world.expressions import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from migration_cookbook.verify.world.tracker import SchemaTracker
+    from migration_cookbook.verify.required_schema.tracker import SchemaTracker
 
 
 def learn(sql: str, tracker: SchemaTracker) -> None:

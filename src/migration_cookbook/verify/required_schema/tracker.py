@@ -1,4 +1,4 @@
-"""What has the snippet made by itself so far? That need not be there before."""
+"""Track what the snippet has made by itself so far, which the required schema needn't have."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook.verify.world.draft import Confidence
+from migration_cookbook.verify.required_schema.draft import Confidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy.types import TypeEngine
 
-    from migration_cookbook.verify.world.draft import ColumnDraft, Draft, TableDraft
+    from migration_cookbook.verify.required_schema.draft import ColumnDraft, Draft, TableDraft
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class SchemaTracker:
         self.made.add(f"column {self.original(table)}.{name}")
 
     def rename_column(self, table: str, old: str, new: str) -> None:
-        """From here on `new` is what the world calls `old`."""
+        """From here on `new` is what the schema calls `old`."""
         name = self.original(table)
         if f"column {name}.{old}" in self.made:
             self.made.add(f"column {name}.{new}")

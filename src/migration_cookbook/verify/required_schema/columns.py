@@ -1,4 +1,4 @@
-"""Which type has a column of this name, and which values may stand in it?"""
+"""The type that a column of some name has, and values for it."""
 
 from __future__ import annotations
 

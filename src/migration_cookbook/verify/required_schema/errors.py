@@ -1,11 +1,11 @@
-"""What does the world lack, by what the database says? And what is in it that the snippet makes itself?"""
+"""Correct the draft by what the database says: what it lacks, and what the snippet makes itself."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from migration_cookbook.verify.world.by_name import (
+from migration_cookbook.verify.required_schema.by_name import (
     extension_of_opclass,
     need_constraint,
     need_extension,
@@ -15,14 +15,14 @@ from migration_cookbook.verify.world.by_name import (
     need_trigger_function,
     table_in_name,
 )
-from migration_cookbook.verify.world.draft import Confidence
+from migration_cookbook.verify.required_schema.draft import Confidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from migration_cookbook.verify.required_schema.draft import Draft
+    from migration_cookbook.verify.required_schema.tracker import SchemaTracker
     from migration_cookbook.verify.values.outcome import Refusal
-    from migration_cookbook.verify.world.draft import Draft
-    from migration_cookbook.verify.world.tracker import SchemaTracker
 
 _IDENTIFIER = r"[\"'`]?([\w.]+?)[\"'`]?"
 _TABLE_OF_STATEMENT = re.compile(
@@ -150,7 +150,7 @@ def _opclass(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: Sche
 
 
 def _exists(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
-    """The world has what the snippet wants to make."""
+    """The schema has what the snippet wants to make."""
     name = match[1]
     if name in draft.tables and not tracker.down:
         del draft.tables[name]
@@ -180,7 +180,7 @@ def _missing_row(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: 
 
 
 def _violated_check(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
-    """Only where the world itself broke it: rows that nobody can invent are left out."""
+    """Only where the assumed rows broke it: rows that nobody can invent are left out."""
     statement = refusal.statement or ""
     table = next((one for one in _TABLE_OF_STATEMENT.findall(statement) if one in draft.tables), None)
     if table and statement.startswith("INSERT INTO") and " VALUES (" in statement and "101" in statement:
@@ -188,7 +188,7 @@ def _violated_check(match: re.Match[str], refusal: Refusal, draft: Draft, tracke
 
 
 def _bad_numbers(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
-    """The same where a generated column comes to nothing with the world's own values."""
+    """The same where a generated column comes to nothing with the assumed values."""
     statement = refusal.statement or ""
     if "GENERATED ALWAYS AS" in statement.upper():
         for name in _TABLE_OF_STATEMENT.findall(statement):
@@ -197,7 +197,7 @@ def _bad_numbers(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: 
 
 
 def _bad_text(match: re.Match[str], refusal: Refusal, draft: Draft, tracker: SchemaTracker) -> None:
-    """A text of the world that should become something else: let it look like that."""
+    """A text of the assumed rows that should become something else: let it look like that."""
     type_, value = match[1], match[2]
     for table in draft.tables.values():
         for column in table.columns.values():

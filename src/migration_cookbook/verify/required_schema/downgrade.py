@@ -1,4 +1,4 @@
-"""What does a way down say of the things that it brings back?"""
+"""What a downgrade says of the objects that it brings back."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from alembic.operations.ops import MigrateOperation
 
-from migration_cookbook.verify.world.draft import ColumnDraft, Confidence, ForeignKey, TableDraft
-from migration_cookbook.verify.world.oddities import ignoring_odd_operations, is_odd
-from migration_cookbook.verify.world.tracker import Hints
+from migration_cookbook.verify.required_schema.draft import ColumnDraft, Confidence, ForeignKey, TableDraft
+from migration_cookbook.verify.required_schema.oddities import ignoring_odd_operations, is_odd
+from migration_cookbook.verify.required_schema.tracker import Hints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -1,1 +1,0 @@
-"""What must exist before a snippet makes sense."""

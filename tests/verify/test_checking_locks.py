@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cages import cage_or_skip
+from contained import contained_or_skip
 
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.locks import Lock
@@ -61,14 +61,14 @@ def test_own_snippets(verify_server: Server) -> None:
 
 
 def test_somebody_elses_snippets(verify_server: Server, tmp_path: Path) -> None:
-    cage_or_skip(tmp_path).close()
+    contained_or_skip(tmp_path).close()
     findings = found(verify_server, trusted=False, locks=True)
     assert tuple(finding.locks for finding in findings) == LOCKS
     assert findings[0].verdict is Verdict.WORKS
 
 
 def test_it_is_read_as_any_report(verify_server: Server, tmp_path: Path) -> None:
-    cage_or_skip(tmp_path).close()
+    contained_or_skip(tmp_path).close()
     text = (
         "from migration_cookbook.verify.process import jobs\nhonest = jobs.asdict\n"
         "jobs.asdict = lambda found: honest(found) | {'locks': [{'relation': 'books'}]}\n"

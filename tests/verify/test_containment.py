@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cages import cage_or_skip
+from contained import contained_or_skip
 
 from migration_cookbook.verify.containment import ContainedWorker, NotContained
 from migration_cookbook.worker import Limits
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def cage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainedWorker]:
-    one = cage_or_skip(tmp_path_factory.mktemp("cage"), "json")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainedWorker]:
+    one = contained_or_skip(tmp_path_factory.mktemp("worker"), "json")
     yield one
     one.close()
 
@@ -43,31 +43,31 @@ def outside(tmp_path: Path) -> Path:
 
 
 def run(
-    cage: ContainedWorker, folder: Path, code: str, limits: Limits | None = None, server: Path | None = None
+    worker: ContainedWorker, folder: Path, code: str, limits: Limits | None = None, server: Path | None = None
 ) -> Ended:
     """Run statements, by a function of the standard library that does."""
-    return cage.run("timeit:timeit", {"stmt": code, "number": 1}, folder, server, limits)
+    return worker.run("timeit:timeit", {"stmt": code, "number": 1}, folder, server, limits)
 
 
 def test_it_returns_what_the_function_returns_and_what_was_printed(
-    cage: ContainedWorker, folder: Path
+    worker: ContainedWorker, folder: Path
 ) -> None:
-    ended = cage.run("os:getcwd", {}, folder)
+    ended = worker.run("os:getcwd", {}, folder)
     assert (ended.how, ended.value) == ("returned", str(folder))
-    assert run(cage, folder, "print('one', flush=True)").output == "one\n"
-    ended = run(cage, folder, "raise ValueError('no such thing')")
+    assert run(worker, folder, "print('one', flush=True)").output == "one\n"
+    ended = run(worker, folder, "raise ValueError('no such thing')")
     assert (ended.how, ended.error) == ("raised", "ValueError: no such thing")
 
 
-def test_its_folder_is_its_own(cage: ContainedWorker, folder: Path) -> None:
+def test_its_folder_is_its_own(worker: ContainedWorker, folder: Path) -> None:
     code = (
         "import os; open('a', 'w').write('x' * 9); os.rename('a', 'b'); os.mkdir('c'); os.rename('b', 'c/d')"
     )
-    assert run(cage, folder, f"{code}; assert open('c/d').read(3) == 'xxx'").how == "returned"
+    assert run(worker, folder, f"{code}; assert open('c/d').read(3) == 'xxx'").how == "returned"
     assert (folder / "c" / "d").read_text() == "x" * 9
 
 
-def test_libraries_can_be_used(cage: ContainedWorker, folder: Path) -> None:
+def test_libraries_can_be_used(worker: ContainedWorker, folder: Path) -> None:
     for code in (
         "import sqlalchemy.orm, alembic.autogenerate, psycopg; psycopg.pq.version()",
         "import zoneinfo; zoneinfo.ZoneInfo('Europe/Berlin')",
@@ -76,7 +76,7 @@ def test_libraries_can_be_used(cage: ContainedWorker, folder: Path) -> None:
         "import tempfile; tempfile.TemporaryFile().write(b'x')",
         "import sqlite3; sqlite3.connect('x.db').execute('CREATE TABLE x (id int)').connection.commit()",
     ):
-        assert run(cage, folder, code).how == "returned", code
+        assert run(worker, folder, code).how == "returned", code
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_libraries_can_be_used(cage: ContainedWorker, folder: Path) -> None:
         "open('/dev/tty', 'w')",
     ],
 )
-def test_a_file_outside(cage: ContainedWorker, folder: Path, outside: Path, code: str) -> None:
+def test_a_file_outside(worker: ContainedWorker, folder: Path, outside: Path, code: str) -> None:
     before = outside.stat()
-    ended = run(cage, folder, f"import os, sqlite3; PATH = {str(outside)!r}; {code}")
+    ended = run(worker, folder, f"import os, sqlite3; PATH = {str(outside)!r}; {code}")
     assert ended.how == "raised"
     # Where the kernel allows it, what's outside isn't even there.
     refusals = (
@@ -123,21 +123,21 @@ def test_a_file_outside(cage: ContainedWorker, folder: Path, outside: Path, code
 
 
 def test_copying_a_file_changes_no_mode_and_no_time_elsewhere(
-    cage: ContainedWorker, folder: Path, outside: Path
+    worker: ContainedWorker, folder: Path, outside: Path
 ) -> None:
     before = outside.stat()
     code = f"import os; os.utime({str(outside)!r}); os.chmod({str(outside)!r}, 0)"
-    assert run(cage, folder, code).how == "returned"
+    assert run(worker, folder, code).how == "returned"
     assert outside.stat() == before
-    assert run(cage, folder, "import shutil; open('a', 'w'); shutil.copy2('a', 'b')").how == "returned"
+    assert run(worker, folder, "import shutil; open('a', 'w'); shutil.copy2('a', 'b')").how == "returned"
 
 
-def test_what_it_may_read_it_may_not_write(cage: ContainedWorker, folder: Path) -> None:
+def test_what_it_may_read_it_may_not_write(worker: ContainedWorker, folder: Path) -> None:
     for module in ("os", "sqlalchemy", "migration_cookbook.worker"):
         code = f"import os, {module}; os.open({module}.__file__, os.O_RDONLY"
-        assert run(cage, folder, f"{code})").how == "returned"
+        assert run(worker, folder, f"{code})").how == "returned"
         for flag in ("os.O_TRUNC", "os.O_WRONLY"):
-            assert "ermi" in run(cage, folder, f"{code} | {flag})").error
+            assert "ermi" in run(worker, folder, f"{code} | {flag})").error
 
 
 @pytest.mark.parametrize(
@@ -179,11 +179,11 @@ def test_what_it_may_read_it_may_not_write(cage: ContainedWorker, folder: Path) 
         "refused(600, 0)  # what a kernel to come may bring",
     ],
 )
-def test_what_it_may_not_ask_of_the_system(cage: ContainedWorker, folder: Path, code: str) -> None:
+def test_what_it_may_not_ask_of_the_system(worker: ContainedWorker, folder: Path, code: str) -> None:
     if code.startswith("refused") and os.uname().machine != "x86_64":
         pytest.skip("these numbers of system calls are x86_64's")
     ended = run(
-        cage,
+        worker,
         folder,
         "import ctypes, fcntl, os, resource, signal, socket, subprocess, sys, urllib.request\n"
         "def refused(*given):\n"
@@ -195,13 +195,13 @@ def test_what_it_may_not_ask_of_the_system(cage: ContainedWorker, folder: Path, 
     refusals = ("not permitted", "ermission", "not allowed to raise")
     assert any(words in ended.error for words in refusals), ended.error
     # The warm process is still the one it was.
-    assert run(cage, folder, "pass").how == "returned"
+    assert run(worker, folder, "pass").how == "returned"
 
 
-def test_the_environment_is_empty(cage: ContainedWorker, folder: Path) -> None:
-    ended = cage.run("os:getenv", {"key": "PATH"}, folder)
+def test_the_environment_is_empty(worker: ContainedWorker, folder: Path) -> None:
+    ended = worker.run("os:getenv", {"key": "PATH"}, folder)
     assert (ended.how, ended.value) == ("returned", None)
-    ended = run(cage, folder, "import os; print({**os.environ})")
+    ended = run(worker, folder, "import os; print({**os.environ})")
     assert ended.output == f"{ {'HOME': str(folder), 'TMPDIR': str(folder)} }\n"
 
 
@@ -239,7 +239,7 @@ def servers(tmp_path: Path) -> Iterator[tuple[Listening, Listening]]:
 
 
 def test_every_connection_leads_to_its_server(
-    cage: ContainedWorker, folder: Path, servers: tuple[Listening, Listening]
+    worker: ContainedWorker, folder: Path, servers: tuple[Listening, Listening]
 ) -> None:
     first, second = servers
     code = f"""
@@ -250,9 +250,9 @@ for path in ({str(first.path)!r}, {str(second.path)!r}, "/run/docker.sock", "\\0
     select.select([one], [], [])
     print(one.recv(99).decode())
 """
-    assert run(cage, folder, code, server=first.path).output == "first\n" * 4
+    assert run(worker, folder, code, server=first.path).output == "first\n" * 4
     assert (first.heard, second.heard) == (4, 0)
-    ended = run(cage, folder, code)
+    ended = run(worker, folder, code)
     assert (ended.how, ended.output) == ("raised", "")
     assert "Permission" in ended.error
     assert (first.heard, second.heard) == (4, 0)
@@ -272,7 +272,7 @@ for path in ({str(first.path)!r}, {str(second.path)!r}, "/run/docker.sock", "\\0
         ("[os.write(fd, b'x' * 60_000) for _ in range(100)]", "its answer has no end"),
     ],
 )
-def test_an_answer_that_is_none(cage: ContainedWorker, folder: Path, said: str, error: str) -> None:
+def test_an_answer_that_is_none(worker: ContainedWorker, folder: Path, said: str, error: str) -> None:
     # The answer's pipe is the only one that is open.
     code = f"""
 import os, stat
@@ -283,9 +283,9 @@ for fd in range(3, 128):
     {said}
     os._exit(0)
 """
-    ended = run(cage, folder, code, Limits(seconds=3))
+    ended = run(worker, folder, code, Limits(seconds=3))
     assert (ended.how, ended.error) == ("died", error)
-    assert run(cage, folder, "pass").how == "returned"
+    assert run(worker, folder, "pass").how == "returned"
 
 
 @pytest.mark.parametrize(
@@ -296,8 +296,8 @@ for fd in range(3, 128):
         ("import ctypes; ctypes.string_at(0)", "it was ended by SIGSEGV"),
     ],
 )
-def test_a_process_that_dies_is_told(cage: ContainedWorker, folder: Path, code: str, error: str) -> None:
-    ended = run(cage, folder, code)
+def test_a_process_that_dies_is_told(worker: ContainedWorker, folder: Path, code: str, error: str) -> None:
+    ended = run(worker, folder, code)
     assert (ended.how, ended.error) == ("died", error)
 
 
@@ -310,9 +310,9 @@ def test_a_process_that_dies_is_told(cage: ContainedWorker, folder: Path, code: 
         "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); time.sleep(60)",
     ],
 )
-def test_what_never_ends_is_ended(cage: ContainedWorker, folder: Path, code: str) -> None:
+def test_what_never_ends_is_ended(worker: ContainedWorker, folder: Path, code: str) -> None:
     start = time.monotonic()
-    ended = run(cage, folder, code, Limits(seconds=0.5))
+    ended = run(worker, folder, code, Limits(seconds=0.5))
     assert (ended.how, ended.error) == ("too long", "it ran for more than 0.5 seconds")
     assert time.monotonic() - start < 10
 
@@ -326,34 +326,34 @@ def test_what_never_ends_is_ended(cage: ContainedWorker, folder: Path, code: str
         "held = ['x' * 2**20 for _ in range(900)]",
     ],
 )
-def test_memory_has_an_end(cage: ContainedWorker, folder: Path, code: str) -> None:
-    ended = run(cage, folder, code, Limits(seconds=5, memory=200 * 2**20))
+def test_memory_has_an_end(worker: ContainedWorker, folder: Path, code: str) -> None:
+    ended = run(worker, folder, code, Limits(seconds=5, memory=200 * 2**20))
     assert ended.how in ("too much memory", "raised"), ended
     assert ended.how == "too much memory" or "allocate memory" in ended.error or "new thread" in ended.error
 
 
-def test_output_and_files_have_an_end(cage: ContainedWorker, folder: Path) -> None:
-    ended = run(cage, folder, "while True: print('x' * 10_000)")
+def test_output_and_files_have_an_end(worker: ContainedWorker, folder: Path) -> None:
+    ended = run(worker, folder, "while True: print('x' * 10_000)")
     assert ended.how in ("raised", "died", "too long")
     assert len(ended.output) <= 20_000
-    ended = run(cage, folder, "file = open('x', 'wb')\nwhile True: file.write(b'x' * 1_000_000)")
+    ended = run(worker, folder, "file = open('x', 'wb')\nwhile True: file.write(b'x' * 1_000_000)")
     assert "File too large" in ended.error
     assert (folder / "x").stat().st_size <= 64_000_000
 
 
-def test_the_next_one_is_clean(cage: ContainedWorker, folder: Path) -> None:
+def test_the_next_one_is_clean(worker: ContainedWorker, folder: Path) -> None:
     code = "import json, sys; json.loads = sys.exit; sys.modules['os'] = None; open('left', 'w').close()"
-    assert run(cage, folder, code).how in ("returned", "raised", "died")
+    assert run(worker, folder, code).how in ("returned", "raised", "died")
     assert (
-        run(cage, folder, "import json; assert json.loads('[1]') == [1]; import os; os.getcwd()").how
+        run(worker, folder, "import json; assert json.loads('[1]') == [1]; import os; os.getcwd()").how
         == "returned"
     )
 
 
 def test_where_the_kernel_can_not_do_it_nothing_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    cage = ContainedWorker("without_landlock")
+    worker = ContainedWorker("without_landlock")
     with pytest.raises(NotContained, match="no Landlock"):
-        run(cage, folder, "open('it ran', 'w')")
-    cage.close()
+        run(worker, folder, "open('it ran', 'w')")
+    worker.close()
     assert not (folder / "it ran").exists()

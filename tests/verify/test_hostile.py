@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cages import cage_or_skip
+from contained import contained_or_skip
 
 from migration_cookbook.databases import cluster, throwaway
 from migration_cookbook.databases.connections import connect
@@ -70,7 +70,7 @@ os._exit(0)
 OUT_OF_REACH = (Verdict.FAILS, Verdict.NEEDS_CONTEXT)
 UNREACHABLE = "Permission denied|No such file or directory|Read-only file system"
 
-#: The guard prevents accidents. Whoever means harm takes it away, and meets the cage.
+#: The guard prevents accidents. Whoever means harm takes it away, and meets the containment.
 PAST_THE_GUARD = "from migration_cookbook.databases import guard\nguard._blocks = ()\n"
 
 #: Words in capitals between § stand for what the test knows of the outside.
@@ -407,7 +407,7 @@ class Outside:
 
 @pytest.fixture(scope="module")
 def outside(verify_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
-    cage_or_skip(tmp_path_factory.mktemp("cage")).close()
+    contained_or_skip(tmp_path_factory.mktemp("worker")).close()
     folder = tmp_path_factory.mktemp("outside")
     secret = folder / "secret"
     secret.write_text("*:*:*:postgres:precious\n")

@@ -84,11 +84,11 @@ def _near(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     compared = [name for name in names if _LONG_ENOUGH <= len(name) <= _LONGEST][:_MOST_COMPARED]
     for position, one in enumerate(compared):
         for other in compared[position + 1 :]:
-            if abs(len(one) - len(other)) <= 1 and _one_slip(one, other):
+            if abs(len(one) - len(other)) <= 1 and _is_one_edit(one, other):
                 yield one, other
 
 
-def _one_slip(one: str, other: str) -> bool:
+def _is_one_edit(one: str, other: str) -> bool:
     """One letter more, less, another, or two swapped; no plural, no number."""
     if one[:-1] == other or other[:-1] == one or any(map(str.isdigit, one + other)):
         return False

@@ -1,4 +1,4 @@
-"""What tests of contained code need: a cage, or a skip where the system can't make one."""
+"""What tests of contained code need: a contained worker, or a skip where the system can't make one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def cage_or_skip(folder: Path, *preload: str) -> ContainedWorker:
-    cage = ContainedWorker(*preload)
+def contained_or_skip(folder: Path, *preload: str) -> ContainedWorker:
+    worker = ContainedWorker(*preload)
     try:
-        cage.run("os:getcwd", {}, folder)
+        worker.run("os:getcwd", {}, folder)
     except NotContained as reason:
-        cage.close()
+        worker.close()
         pytest.skip(f"this system can't contain a process: {reason}")
-    return cage
+    return worker

@@ -287,6 +287,9 @@ def test_json_holds_all_that_was_seen() -> None:
     assert refused["depends_on"] == ["docs/a|b<c>.md:3"]
     assert list(refused["findings"]) == ["sqlite", "postgres"]
     assert refused["findings"]["sqlite"]["as_declared"] is False
+    assert " ".join(refused["findings"]["sqlite"]) == (
+        "as_declared verdict message sent sent_down printed warnings better assumed locks"
+    )
     assert refused["findings"]["sqlite"]["assumed"] == list(WORLD)
     assert content["snippets"][3]["declared"]["sqlite"] == {
         "verdict": "fails",

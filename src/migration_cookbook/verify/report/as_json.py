@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from migration_cookbook.verify.values.snippet import Snippet
     from migration_cookbook.verify.values.verdict import Finding
 
-#: The kind is the key, and the others are for programs of this project.
-_NOT_TOLD = ("kind", "fingerprint", "differences", "needs_batch")
+#: The database is the key, and the others are for programs of this project.
+_INTERNAL = ("dialect", "fingerprint", "differences", "needs_batch")
 
 
 def render(run: VerificationRun) -> str:
@@ -64,5 +64,5 @@ def _finding(run: VerificationRun, checked: Checked, finding: Finding) -> dict[s
     mark = run.mark(checked, finding.dialect)
     return {
         "as_declared": mark is not Mark.NOT_AS_DECLARED,
-        **{name: value for name, value in asdict(finding).items() if name not in _NOT_TOLD},
+        **{name: value for name, value in asdict(finding).items() if name not in _INTERNAL},
     }

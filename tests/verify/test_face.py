@@ -20,6 +20,8 @@ USERS = sorted(
     for path in PACKAGE.rglob("*.py")
     if path.relative_to(PACKAGE).parts[0] not in ("verify", MEASURES_THE_CHECKER)
 )
+#: Pytest loads it in other people's projects, so it uses the checker as other packages do.
+USERS.append(PACKAGE / "verify" / "pytest_plugin.py")
 
 
 def imports(path: Path) -> set[tuple[str, str]]:

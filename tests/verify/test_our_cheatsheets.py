@@ -22,7 +22,7 @@ from migration_cookbook.verify.process.checking import Settings, check
 from migration_cookbook.verify.process.pages import PageReader
 from migration_cookbook.verify.process.trust import decide_trust
 from migration_cookbook.verify.report.run import VerificationRun
-from migration_cookbook.verify.report.terminal import detail
+from migration_cookbook.verify.report.terminal import detail_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def reference() -> None:
 
 def test_each_snippet_is_as_declared(run: VerificationRun) -> None:
     refused = "\n".join(
-        line for one in run.refused for line in [one.snippet.place, *detail(run, one, sql=True)]
+        line for one in run.refused for line in [one.snippet.place, *detail_lines(run, one, sql=True)]
     )
     assert run.good, f"{refused}\n{run.mistakes}"
     assert len(run.checked) >= FEWEST

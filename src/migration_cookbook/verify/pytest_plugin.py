@@ -15,9 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from migration_cookbook.verify.process.pages import PageReader
-    from migration_cookbook.verify.report.run import VerificationRun
-    from migration_cookbook.verify.values.snippet import Snippet
+    from migration_cookbook.verify import PageReader, Snippet, VerificationRun
 
 _OPTION = "--cookbook-verify"
 _WIDTH_OF_A_NAME = 60
@@ -37,7 +35,7 @@ class Page(pytest.File):
     snippets: tuple[Snippet, ...] = ()
 
     def collect(self) -> Iterator[SnippetItem]:
-        from migration_cookbook.verify.values.snippet import Form
+        from migration_cookbook.verify import Form
         from migration_cookbook.workspace import CookbookError
 
         try:
@@ -86,8 +84,7 @@ _READER = pytest.StashKey["PageReader"]()
 def _reader(session: pytest.Session) -> PageReader:
     """One for all pages. Those that aren't yours are contained: pytest's own rights are for this project only."""
     if _READER not in session.stash:
-        from migration_cookbook.verify.process.pages import PageReader
-        from migration_cookbook.verify.process.trust import decide_trust
+        from migration_cookbook.verify import PageReader, decide_trust
         from migration_cookbook.workspace import open_workspace
 
         session.stash[_READER] = PageReader(decide_trust(open_workspace()))
@@ -112,7 +109,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Page | Non
     """Take the file for a page, if the option is given and it may be one."""
     if not parent.config.getoption(_OPTION):
         return None
-    from migration_cookbook.verify.reading.formats import format_of, is_readable
+    from migration_cookbook.verify import format_of, is_readable
 
     if not is_readable(file_path):
         return None
@@ -131,10 +128,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 def _checked(items: list[SnippetItem]) -> dict[str, VerificationRun]:
     from migration_cookbook.databases.dialects import BOTH
-    from migration_cookbook.verify.judging.expecting import add_complaints
-    from migration_cookbook.verify.judging.versions import database_versions
-    from migration_cookbook.verify.process.checking import Settings, check
-    from migration_cookbook.verify.report.run import VerificationRun
+    from migration_cookbook.verify import Settings, VerificationRun, add_complaints, check, database_versions
     from migration_cookbook.workspace import open_workspace
 
     # Whole pages: whether a helper ran is seen at the snippets that use it.
@@ -161,14 +155,15 @@ def _clean_environment() -> Iterator[None]:
 
 
 def _in_full(run: VerificationRun) -> str:
-    from migration_cookbook.verify.report.terminal import detail
+    from migration_cookbook.verify import detail_lines
 
     (checked,) = run.checked
-    return "\n".join([checked.snippet.place, *detail(run, checked, sql=True)])
+    return "\n".join([checked.snippet.place, *detail_lines(run, checked, sql=True)])
 
 
 def _name(snippet: Snippet) -> str:
-    from migration_cookbook.verify.report.titles import shortened, title
+    from migration_cookbook.printable import shortened
+    from migration_cookbook.verify import title
 
     words = shortened(title(snippet), _WIDTH_OF_A_NAME)
     # `::` parts the names of a test's address, and what stands in brackets is shown as it is.

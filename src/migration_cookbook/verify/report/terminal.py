@@ -85,14 +85,14 @@ def _print_part(console: Console, run: VerificationRun, part: Part) -> None:
     console.print(Text(f"\n{part.heading}:", "bold"))
     for checked in part.checked:
         console.print(Text(f"\n{checked.snippet.place}", "bold"))
-        for line in detail(run, checked, sql=part.sql):
+        for line in detail_lines(run, checked, sql=part.sql):
             # What is copied from here must not have line ends of ours in it, and may be very long.
             console.file.write(f"{line}\n")
     console.print()
 
 
-def detail(run: VerificationRun, checked: Checked, *, sql: bool) -> Iterator[str]:
-    """The lines in which one snippet is told in full."""
+def detail_lines(run: VerificationRun, checked: Checked, *, sql: bool) -> Iterator[str]:
+    """Yield the lines that show one snippet in full."""
     yield indent(checked.snippet.text, "    ")
     if after := runs_after(checked.snippet):
         yield f"  {after}"

@@ -16,7 +16,7 @@ RENAME = "op.rename_table(\n    'a', 'b'\n)"
 
 
 def answer(alembic: str, postgres: str = "18.6", sqlalchemy: str = "2.0.58", **found: Any) -> dict[str, Any]:
-    """What `verify.tried` says; of each text, by database, a verdict and SQL."""
+    """What `verify.check_sheets` says; of each text, by database, a verdict and SQL."""
     texts = {ADD: found.get("add", {}), RENAME: found.get("rename", {})}
     snippets = [
         {

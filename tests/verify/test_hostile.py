@@ -551,7 +551,7 @@ def test_an_honest_snippet_gets_the_verdict_that_it_would_get_anywhere(
 
 def test_the_server_may_go_down_with_it(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
     kill = "UPDATE books SET title = 'kill'"
-    judged = quarantine.Quarantine._judged
+    judged = quarantine.Quarantine._judge_apart
 
     def fall_and_judge(self: Any, jobs: Any, trials: Any, scratch: Any) -> Any:
         if any(kill in getattr(trial, "sent", ()) for trial in trials) and scratch.socket:
@@ -559,7 +559,7 @@ def test_the_server_may_go_down_with_it(outside: Outside, monkeypatch: pytest.Mo
             os.kill(int(pid), signal.SIGKILL)
         return judged(self, jobs, trials, scratch)
 
-    monkeypatch.setattr(quarantine.Quarantine, "_judged", fall_and_judge)
+    monkeypatch.setattr(quarantine.Quarantine, "_judge_apart", fall_and_judge)
     found, next_one = tried(outside, (kill, Form.SQL), (GOOD, Form.OPERATIONS))
     assert found[POSTGRES].verdict is Verdict.NOT_DECIDED
     assert next_one[POSTGRES].verdict is Verdict.WORKS

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from migration_cookbook.verify.tried import sent
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.editions.book import this_book
@@ -15,6 +14,7 @@ from migration_cookbook.editions.ledger import read_ledger
 from migration_cookbook.editions.marks import with_marks
 from migration_cookbook.editions.reference import differences
 from migration_cookbook.editions.sheet import read_sheet, sheet_paths
+from migration_cookbook.verify.check_sheets import sent
 from migration_cookbook.verify.command import collect
 from migration_cookbook.verify.judging.expecting import add_complaints
 from migration_cookbook.verify.judging.versions import database_versions

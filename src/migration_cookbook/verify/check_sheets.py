@@ -39,7 +39,7 @@ def check_sheets(paths: Sequence[Path], dialects: Sequence[Dialect], workspace: 
         path.stem: [one for one in read(path) if one.form is not Form.UNRELATED and one.skip is None]
         for path in paths
     }
-    found = _checked([one for of_file in snippets.values() for one in of_file], dialects, workspace)
+    found = _check_together([one for of_file in snippets.values() for one in of_file], dialects, workspace)
     return {
         "alembic": version("alembic"),
         "sqlalchemy": version("sqlalchemy"),
@@ -56,7 +56,7 @@ def check_sheets(paths: Sequence[Path], dialects: Sequence[Dialect], workspace: 
     }
 
 
-def _checked(
+def _check_together(
     snippets: Sequence[Snippet], dialects: Sequence[Dialect], workspace: Workspace
 ) -> dict[str, Checked]:
     """By place; all together, because what takes time is the start."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Collection:
-    """What stands in the pages."""
+    """What's in the pages."""
 
     #: Those that Alembic or a database can run.
     snippets: tuple[Snippet, ...]
@@ -42,7 +42,7 @@ def verify_pages(
     with PageReader(trust) as reader:
         found = collect(paths, settings, reader)
         if reader.untrusted:
-            print(printable(_contained(reader.untrusted, trust)), file=sys.stderr)
+            print(printable(_notice(reader.untrusted, trust)), file=sys.stderr)
         with terminal.progress(len(found.snippets)) as on_progress:
             checked = (
                 tuple(check(found.snippets, settings, on_progress, reader.worker)) if found.snippets else ()
@@ -62,7 +62,7 @@ def verify_pages(
     return 0 if run.good else 1
 
 
-def _contained(untrusted: Sequence[Path], trust: Trust) -> str:
+def _notice(untrusted: Sequence[Path], trust: Trust) -> str:
     """One line about the pages that aren't yours."""
     if len(untrusted) == 1:
         said = f"{untrusted[0]} isn't taken for yours, so it runs contained."

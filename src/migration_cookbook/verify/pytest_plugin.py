@@ -123,10 +123,10 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Check all snippets together before the first test: warm processes do it many times faster."""
     items = [item for item in session.items if isinstance(item, SnippetItem)]
     if items and not session.config.option.collectonly:
-        session.stash[_RUNS] = _checked(items)
+        session.stash[_RUNS] = _check_together(items)
 
 
-def _checked(items: list[SnippetItem]) -> dict[str, VerificationRun]:
+def _check_together(items: list[SnippetItem]) -> dict[str, VerificationRun]:
     from migration_cookbook.databases.dialects import BOTH
     from migration_cookbook.verify import Settings, VerificationRun, add_complaints, check, database_versions
     from migration_cookbook.workspace import open_workspace
@@ -166,5 +166,5 @@ def _name(snippet: Snippet) -> str:
     from migration_cookbook.verify import title
 
     words = shortened(title(snippet), _WIDTH_OF_A_NAME)
-    # `::` parts the names of a test's address, and what stands in brackets is shown as it is.
+    # `::` parts the names of a test's address, and what's in brackets is shown as it is.
     return f"line {snippet.line}[{words.replace('::', ':')}]"

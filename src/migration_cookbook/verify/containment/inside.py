@@ -1,6 +1,6 @@
 """Run a function where it can reach nothing but one folder and one PostgreSQL server.
 
-This stands between a warm process and somebody else's code: it forks once more. The child
+This is between a warm process and somebody else's code: it forks once more. The child
 shuts itself in and calls the function; the parent hands it its connections and reads its
 answer, and believes neither.
 """
@@ -159,7 +159,7 @@ def _limit(memory: int) -> None:
 
 
 def _readable() -> list[Path]:
-    """The interpreter and its libraries, and this package, wherever it lies."""
+    """The interpreter and its libraries, and this package, wherever it is."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     own = [sysconfig.get_path(name) for name in names]
     prefixes = [Path(prefix, "lib") for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)]

@@ -1,7 +1,7 @@
 """Restrict the files that this process may read and write, for good, with Linux's Landlock.
 
 Where the kernel knows more than files, it also takes TCP away, and signals to others and
-the sockets that have no file. Its versions are told apart by a number, the ABI.
+the sockets that have no file. Its versions are distinguished by a number, the ABI.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Rule(ctypes.Structure):
 
 
 def restrict(readable: Iterable[Path], writable: Iterable[Path]) -> None:
-    """From now on only these files and folders, and what lies in them. Those that don't exist are left out."""
+    """From now on only these files and folders, and what's in them. Those that don't exist are left out."""
     files, network, scopes = ((1 << count) - 1 for count in _KNOWN[min(_version(), max(_KNOWN))])
     attributes = (ctypes.c_uint64 * 3)(files, network, scopes)
     size = 8 if not network else 16 if not scopes else 24

@@ -125,32 +125,32 @@ class Checker:
                     on_progress(done)
                 # Whether a definition was used shows at the end of its page.
                 if page and page[-1].snippet.file != checked.snippet.file:
-                    yield from _with_use(page)
+                    yield from _pass_used_definitions(page)
                     page = []
                 page.append(checked)
-        yield from _with_use(page)
+        yield from _pass_used_definitions(page)
 
     def _tasks(self, snippets: Sequence[Snippet]) -> Iterator[Callable[[], list[Checked]]]:
         """Your own in large chunks; anybody else's page by page, in small ones."""
-        for trusted, some in _runs(snippets, lambda one: one.trusted):
+        for trusted, some in _neighbors(snippets, lambda one: one.trusted):
             if trusted:
                 for chunk in _chunks(some, len(self._all)):
-                    yield partial(self._own, chunk)
+                    yield partial(self._check_own, chunk)
                 continue
-            for _, page in _runs(some, lambda one: one.file):
+            for _, page in _neighbors(some, lambda one: one.file):
                 chunks = _small_chunks(page)
                 room = _SharedRoom(self._settings.workspace, len(page), len(chunks))
                 self._stack.callback(room.close)
                 for chunk in chunks:
-                    yield partial(self._untrusted, chunk, room)
+                    yield partial(self._check_untrusted, chunk, room)
 
-    def _own(self, chunk: Sequence[Snippet]) -> list[Checked]:
-        return _chunk(chunk, self._settings.dialects, self._slots, self._unavailable)
+    def _check_own(self, chunk: Sequence[Snippet]) -> list[Checked]:
+        return _check_chunk(chunk, self._settings.dialects, self._slots, self._unavailable)
 
-    def _untrusted(self, chunk: Sequence[Snippet], room: _SharedRoom) -> list[Checked]:
+    def _check_untrusted(self, chunk: Sequence[Snippet], room: _SharedRoom) -> list[Checked]:
         slot = self._slots.get()
         try:
-            return _contained(chunk, self._settings.dialects, slot, room, _no_throwaway())
+            return _check_contained(chunk, self._settings.dialects, slot, room, _no_throwaway())
         finally:
             self._slots.put(slot)
             room.leave()
@@ -208,7 +208,7 @@ def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
         slots = SimpleQueue[_Slot]()
         shared = host is not None and not host.makes_roles
         slots.put(_Slot(worker, _scratch(stack, host), _quarantine(stack), settings.locks, shared))
-        return _chunk([snippet], settings.dialects, slots, unavailable)[0]
+        return _check_chunk([snippet], settings.dialects, slots, unavailable)[0]
 
 
 def _server(settings: Settings) -> tuple[Server | None, str]:
@@ -241,7 +241,9 @@ def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
     return None if host is None else stack.enter_context(postgres.temporary_database(host)).url
 
 
-def _runs(snippets: Sequence[Snippet], key: Callable[[Snippet], Any]) -> Iterator[tuple[Any, list[Snippet]]]:
+def _neighbors(
+    snippets: Sequence[Snippet], key: Callable[[Snippet], Any]
+) -> Iterator[tuple[Any, list[Snippet]]]:
     """Neighbors with the same key."""
     for value, some in itertools.groupby(snippets, key):
         yield value, list(some)
@@ -271,7 +273,7 @@ def _no_throwaway() -> str:
     return "" if find_binaries() is not None else server.NO_BINARIES
 
 
-def _contained(
+def _check_contained(
     chunk: Sequence[Snippet],
     dialects: Sequence[Dialect],
     slot: _Slot,
@@ -302,7 +304,7 @@ def _contained(
     ]
 
 
-def _chunk(
+def _check_chunk(
     chunk: Sequence[Snippet], dialects: Sequence[Dialect], slots: SimpleQueue[_Slot], unavailable: str
 ) -> list[Checked]:
     """The findings of a few snippets of your own."""
@@ -310,7 +312,7 @@ def _chunk(
     jobs: list[tuple[int, Dialect]] = []
     for number, snippet in enumerate(chunk):
         for dialect in dialects:
-            known = _without_running(snippet, dialect, unavailable)
+            known = _judge_without_trial(snippet, dialect, unavailable)
             if known is not None:
                 findings[number][dialect] = known
             else:
@@ -318,10 +320,10 @@ def _chunk(
     slot = slots.get()
     try:
         together = [(number, dialect) for number, dialect in jobs if not chunk[number].needs_own_process]
-        tried = dict(zip(together, _trials(slot, chunk, together), strict=True))
+        tried = dict(zip(together, _try_together(slot, chunk, together), strict=True))
         for number, dialect in jobs:
             if (number, dialect) not in tried:
-                tried[number, dialect] = _alone(slot, _arguments(slot, chunk[number], dialect), dialect)
+                tried[number, dialect] = _try_alone(slot, _arguments(slot, chunk[number], dialect), dialect)
             trial = tried[number, dialect]
             findings[number][dialect] = (
                 trial if isinstance(trial, Finding) else judge(chunk[number], dialect, trial)
@@ -334,7 +336,7 @@ def _chunk(
     ]
 
 
-def _without_running(snippet: Snippet, dialect: Dialect, unavailable: str) -> Finding | None:
+def _judge_without_trial(snippet: Snippet, dialect: Dialect, unavailable: str) -> Finding | None:
     if snippet.skip is not None:
         return Finding(dialect, Verdict.NOT_RUN, f"skipped: {snippet.skip}")
     found = placeholder(snippet)
@@ -345,7 +347,7 @@ def _without_running(snippet: Snippet, dialect: Dialect, unavailable: str) -> Fi
     return None
 
 
-def _trials(
+def _try_together(
     slot: _Slot, chunk: Sequence[Snippet], jobs: Sequence[tuple[int, Dialect]]
 ) -> list[Trial | Finding]:
     if not jobs:
@@ -355,10 +357,10 @@ def _trials(
     if ended.how == "returned":
         return [read_trial(one) for one in ended.value]
     # One of them took the others along: each for itself.
-    return [_alone(slot, one, dialect) for one, (_, dialect) in zip(arguments, jobs, strict=True)]
+    return [_try_alone(slot, one, dialect) for one, (_, dialect) in zip(arguments, jobs, strict=True)]
 
 
-def _alone(slot: _Slot, arguments: dict[str, Any], dialect: Dialect) -> Trial | Finding:
+def _try_alone(slot: _Slot, arguments: dict[str, Any], dialect: Dialect) -> Trial | Finding:
     ended = slot.worker.run(_RUN, {"jobs": [arguments]}, _LIMITS)
     if ended.how == "returned":
         return read_trial(ended.value[0])
@@ -381,7 +383,7 @@ def _arguments(slot: _Slot, snippet: Snippet, dialect: Dialect) -> dict[str, Any
     }
 
 
-def _with_use(page: Sequence[Checked]) -> Iterator[Checked]:
+def _pass_used_definitions(page: Sequence[Checked]) -> Iterator[Checked]:
     """A definition that a later snippet of the page uses did run, there."""
     for checked in page:
         yield Checked(

@@ -151,10 +151,10 @@ class Quarantine:
             raise _Apart(room.time_is_up)
         limits = replace(_LIMITS, seconds=min(_LIMITS.seconds, left))
         try:
-            with _Scratch(jobs, room, self) as scratch, _disk_watched(scratch.folders, self._worker) as disk:
+            with _Scratch(jobs, room, self) as scratch, _watch_disk(scratch.folders, self._worker) as disk:
                 trials = self._trials(jobs, scratch, limits, disk)
                 scratch.terminate_clients_and_reset()
-                return self._judged(jobs, trials, scratch)
+                return self._judge_apart(jobs, trials, scratch)
         except CookbookError as error:
             if isinstance(error, NotContained | _Apart):
                 raise
@@ -184,7 +184,7 @@ class Quarantine:
                 found.append(trial)
         return found
 
-    def _judged(
+    def _judge_apart(
         self, jobs: Sequence[Job], trials: Sequence[Trial | Finding], scratch: _Scratch
     ) -> list[Finding]:
         """The verdicts; of what passes only if its schema is in the database."""
@@ -204,7 +204,7 @@ class Quarantine:
             for number, value in zip(asked, _answers(ended, len(asked), _LIMITS), strict=True):
                 trial = trials[number]
                 assert not isinstance(trial, Finding)
-                found[number] = _believed(value, jobs[number].dialect, trial)
+                found[number] = _confirm(value, jobs[number].dialect, trial)
         return [found[number] for number in range(len(jobs))]
 
 
@@ -226,7 +226,7 @@ def _answers(ended: Ended, count: int, limits: Limits) -> list[Any]:
     return ended.value
 
 
-def _believed(value: Any, dialect: Dialect, trial: Trial) -> Finding:
+def _confirm(value: Any, dialect: Dialect, trial: Trial) -> Finding:
     if not isinstance(value, dict) or set(value) != {"finding", "left"}:
         return Finding(dialect, Verdict.NOT_DECIDED, "what it left can't be judged")
     try:
@@ -313,7 +313,7 @@ class _DiskUse:
 
 
 @contextlib.contextmanager
-def _disk_watched(folders: Sequence[Path], worker: ContainedWorker) -> Iterator[_DiskUse]:
+def _watch_disk(folders: Sequence[Path], worker: ContainedWorker) -> Iterator[_DiskUse]:
     """Within, the worker is closed when more is written into the folders than may be."""
     use, done = _DiskUse(), threading.Event()
     before = _size(folders)

@@ -19,7 +19,7 @@ from migration_cookbook.verify.values.snippet import Expected, Form
 from migration_cookbook.verify.values.verdict import Verdict
 
 _PYTHON = frozenset({"python", "python3", "ipython", "ipython3"})
-#: What stands below these, by the language it is written in.
+#: What's below these, by the language it is written in.
 _BELOW = {"op": "python", "revision": "python", "sql": "sql"}
 #: What `%%op --as` calls them.
 _AS = {"sql": "sql", "bash": "console", "ini": "ini", "toml": "toml", "env": "python"}
@@ -59,7 +59,7 @@ def piece_of_cell(passage: Passage, language: str) -> Piece:
 
 
 def _after_fails(passage: Passage) -> tuple[dict[Dialect, Expected], Passage]:
-    """What the `%%fails` at the top announce, the last of them, and what stands below."""
+    """What the `%%fails` at the top announce, the last of them, and what's below."""
     announced: dict[Dialect, Expected] = {}
     start = 0
     for index, line in enumerate(passage.lines):

@@ -142,7 +142,7 @@ def _add_operations(node: ast.ClassDef | ast.FunctionDef, place: int, index: _De
 
 
 def _defined(module: ast.Module) -> Iterator[str]:
-    """The names that stand after it ran; not those of `with … as` and `for`, which are spent."""
+    """Yield the names that are defined after it ran; not those of `with … as` and `for`, which are temporary."""
     for node in _of_this_scope(module.body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name

@@ -39,7 +39,7 @@ _UNTIL = {f"{dialect}_until": dialect for dialect in BOTH}
 _VALUED = (*BOTH, *_UNTIL, "on", "skip", "given", "shows", "name")
 #: All that can be declared.
 KEYS = (*_VALUED, "continue")
-#: Attributes of other tools that may stand beside ours.
+#: Attributes of other tools that may be next to ours.
 _BESIDE = frozenset({"title", "caption", "filename", "linenums", "linenos", "hl_lines", "highlight", "copy"})
 
 #: Quarto and R Markdown write `{python, echo=FALSE}`.
@@ -65,7 +65,7 @@ class InfoMistake(Exception):
 
 @dataclass(frozen=True)
 class Declared:
-    """What stands behind the language of a fence."""
+    """What's after the language of a fence."""
 
     expected: Mapping[Dialect, Expected] = field(default_factory=dict)
     skip: str | None = None
@@ -107,7 +107,7 @@ def _language_in(group: str) -> str:
 
 
 def _parts(info: str) -> tuple[str, tuple[str, ...]]:
-    """What stands outside of braces, and what stands in each pair of them."""
+    """What's outside of braces, and what's in each pair of them."""
     if len(info) > _LONGEST:
         raise InfoMistake(
             f"a fence's first line has at most {_LONGEST:,} characters; shorten what's declared"

@@ -94,7 +94,7 @@ def _without_front_matter(passage: Passage) -> Passage:
 @cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"maxNesting": _DEEPEST_BLOCK})
-    # What stands in a line is of no interest, and most of the work.
+    # What's in a line is of no interest, and most of the work.
     parser.core.ruler.enableOnly(["normalize", "block"])
     # It looks for the end of each address that begins, and no fence is in one.
     parser.disable("reference")

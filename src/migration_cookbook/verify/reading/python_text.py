@@ -115,7 +115,7 @@ def form_of(text: str) -> Form | None:
 
 
 def form_by_words(text: str) -> Form | None:
-    """The same for a text with a syntax error in it, by the words that stand at the begin of its lines."""
+    """The same for a text with a syntax error in it, by the words at the beginnings of its lines."""
     if read_code(text) is not None:
         return None
     if re.search(r"^[^\S\n]*(?:async\s+)?def\s+(?:up|down)grade\w*\s*\(", text, re.MULTILINE):

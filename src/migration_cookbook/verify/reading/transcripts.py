@@ -24,7 +24,7 @@ _PROMPT = re.compile(
     r"(?:[\w.-]+@[\w.-]\S*\s*[$%#>]|PS [^>]*>|[A-Za-z]:\\[^>]*>|[~/]\S*\s*[$%#>]|[$%>❯➜]|(?=!))"
     r"(?:\s+|(?<=>)|!)(?P<typed>\S.*)"
 )
-#: What may stand before `alembic` and still run it.
+#: What may come before `alembic` and still run it.
 _RUNNER = re.compile(
     r"(?:(?:\w+=\S*|env|sudo|time|uv run|uvx|poetry run|pdm run|hatch run|rye run|pipenv run|python3? -m"
     r"|docker(?:-| )compose (?:exec|run)(?: --?\S+)* \S+)\s+)*(?=alembic(?:\s|$))"
@@ -146,7 +146,7 @@ def _alembic_parts(line: str) -> Iterator[str]:
 
 
 def _shell_commands(line: str) -> Iterator[str]:
-    """The commands of a line; what stands before a quotation mark that's never closed is none."""
+    """The commands of a line; what comes before a quotation mark that's never closed is none."""
     start = 0
     for token in _SHELL.finditer(line):
         if token["end"]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from migration_cookbook.verify.report.run import VerificationRun
     from migration_cookbook.verify.values.checked import Checked
 
-#: The system's colors follow the reader's theme; the bars are told apart by color-blind readers too.
+#: The system's colors follow the reader's theme; the bars are distinguished by color-blind readers too.
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; color: CanvasText; background: Canvas; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }

@@ -120,8 +120,8 @@ def _longest_run(text: str) -> int:
 def _escaped(text: str) -> str:
     """Prose as it is, in one line; `code` between backticks stays code, and addresses become code."""
     parts = _SPAN.split(" ".join(text.split()))
-    told = "".join(_code(part) if number % 2 else _prose(part) for number, part in enumerate(parts))
-    return _BEGINS_BLOCK.sub(r"\1\\\2", told)
+    escaped = "".join(_code(part) if number % 2 else _prose(part) for number, part in enumerate(parts))
+    return _BEGINS_BLOCK.sub(r"\1\\\2", escaped)
 
 
 def _prose(text: str) -> str:

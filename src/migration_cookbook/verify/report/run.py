@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.verify.values.checked import Checked
 
-#: What may have more than one line; all else in a run is told in one.
+#: What may have more than one line; all else in a run is shown in one.
 _LONG = frozenset({"text", "given", "answers", "sent", "sent_down", "printed", "assumed"})
 
 
@@ -45,7 +45,7 @@ class Mark(Enum):
 
 @dataclass(frozen=True)
 class Part:
-    """Snippets of which more is told than their line in the table."""
+    """Snippets of which more is shown than their line in the table."""
 
     heading: str
     checked: tuple[Checked, ...]
@@ -94,7 +94,7 @@ class VerificationRun:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """What is told beyond the table: first what is not as declared, no snippet twice."""
+        """What is shown beyond the table: first what is not as declared, no snippet twice."""
         fine = [(one, self._is_warned(one)) for one in self.checked if not one.complaints]
         warned = tuple(one for one, is_warned in fine if is_warned)
         others = tuple(one for one, is_warned in fine if not is_warned and self._is_shown(one))

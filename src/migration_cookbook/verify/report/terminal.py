@@ -49,7 +49,7 @@ def print_report(run: VerificationRun) -> None:
         for line in run.skipped:
             console.print(Text(f"  {line}"), soft_wrap=True)
         console.print()
-    # What needs the reader most stands last, above the count.
+    # What needs the reader most is last, above the count.
     for part in reversed(run.parts):
         _print_part(console, run, part)
     for mistake in run.mistakes:

@@ -24,7 +24,7 @@ def title(snippet: Snippet) -> str:
     """The name that its author gave it, else the first line that says something; safe to print."""
     if snippet.name is None:
         return one_line(_first_words(snippet.text))
-    # The number of a notebook's cell is where it stands, not what it says.
+    # The number of a notebook's cell is where it is, not what it says.
     is_cell = _CELL.fullmatch(snippet.name)
     return one_line(f"{snippet.name}: {_first_words(snippet.text)}" if is_cell else snippet.name)
 

@@ -85,7 +85,7 @@ def need_index(name: str, table: str | None, tracker: SchemaTracker) -> None:
 
 
 def table_in_name(name: str, tables: Iterable[str]) -> str | None:
-    """The known table whose name stands in that of an index or a constraint, else its second word."""
+    """The known table whose name is part of that of an index or a constraint, else its second word."""
     for table in sorted(tables, key=len, reverse=True):
         if table.rpartition(".")[2] in name:
             return table
@@ -94,7 +94,7 @@ def table_in_name(name: str, tables: Iterable[str]) -> str | None:
 
 
 def column_in_name(name: str, table: str, found: TableDraft) -> str:
-    """The column that stands in the name of an index or a constraint."""
+    """The column that is named in the name of an index or a constraint."""
     rest = re.sub(
         r"^(ix|idx|uq|ux|ck|chk|fk|uniq|unique|index)_|_(key|idx|check|fkey|uq|index|ck)$", "", name
     )

@@ -45,7 +45,7 @@ _WHOLE = re.compile(r"\b(small|big)?(int|integer|serial)\d?\b|\b(small|big)seria
 _NUMBER = re.compile(r"numeric|decimal|real|double|float|money", re.IGNORECASE)
 _LENGTH = re.compile(r"(?:VARYING|VARCHAR|CHAR|CHARACTER)\s*\((\d+)\)", re.IGNORECASE)
 
-#: What stands in row 1, 2 and 3 of the type whose name begins so; `{}` is the row's number.
+#: The values of row 1, 2 and 3 of the type whose name begins so; `{}` is the row's number.
 _SAMPLES: tuple[tuple[str, str], ...] = (
     ("TIMESTAMP", "'2024-01-0{} 10:00:00'"),
     ("DATETIME", "'2024-01-0{} 10:00:00'"),
@@ -83,7 +83,7 @@ def type_by_name(name: str) -> str:
 
 
 def spelled(type_: TypeEngine[object] | str, dialect: Dialect) -> str:
-    """The type as it stands in a CREATE TABLE of that database; the nearest where it has no such type."""
+    """The type as it's written in a CREATE TABLE of that database; the nearest where it has no such type."""
     if isinstance(type_, type):
         # `existing_type=sa.Integer`, without the parentheses.
         type_ = type_()

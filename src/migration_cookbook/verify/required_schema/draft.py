@@ -1,8 +1,8 @@
 """A draft of the schema that a snippet requires.
 
 A draft grows while somebody finds out what the snippet needs; what it needs is never
-taken away again, save for what turns out to be the snippet's own. Three rows stand in
-each table: in an empty one too much works.
+taken away again, save for what turns out to be the snippet's own. Each table has three
+rows: in an empty one too much works.
 """
 
 from __future__ import annotations

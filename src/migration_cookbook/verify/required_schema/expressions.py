@@ -271,7 +271,7 @@ def _number(node: dict[str, Any]) -> int | None:
 
 
 def type_text(node: dict[str, Any]) -> str:
-    """A type's name as it stands in SQL."""
+    """A type's name as SQL writes it."""
     names = [one["string"]["sval"] for one in node["names"]]
     schema = f"{names[0]}." if len(names) > 1 and names[0] not in ("pg_catalog", "public") else ""
     text = schema + str(_SPELLINGS.get(names[-1], names[-1]))

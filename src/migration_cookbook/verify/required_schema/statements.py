@@ -138,7 +138,7 @@ def _belongs(column: str, enum: str) -> bool:
 
 
 def quote(name: str, dialect: Dialect) -> str:
-    """An identifier as it stands in SQL, its schema with it."""
+    """An identifier as SQL writes it, its schema with it."""
     quote_one = COMPILERS[dialect].identifier_preparer.quote
     return ".".join(quote_one(part) for part in name.split("."))
 

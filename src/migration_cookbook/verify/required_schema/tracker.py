@@ -25,7 +25,7 @@ class Dropped:
 
 @dataclass
 class SchemaTracker:
-    """The draft, told from the snippet's first line on.
+    """The draft, updated from the snippet's first line on.
 
     Things are asked for by the names that they have at this point of the snippet. `None`
     is the answer for what the snippet has made itself.

@@ -142,7 +142,7 @@ def _with_location(text: str) -> str:
 
 
 def _into_environment(made: Project, text: str) -> tuple[str, ...]:
-    """Where in env.py such a fragment stands: it may be all of it, a `configure` or something before that."""
+    """Where in env.py such a fragment belongs: it may be all of it, a `configure` or something before that."""
     tree = ast.parse(text)
     names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _configures(node)]

@@ -151,7 +151,7 @@ def project(
 def write_revisions(
     made: Project, ids: Sequence[str], *, fork: bool, label: str | None = None
 ) -> tuple[str, ...]:
-    """Four revisions, under these ids as far as they go; with `fork` the last two stand beside each other."""
+    """Four revisions, under these ids as far as they go; with `fork` the last two are siblings."""
     names = (*ids, *(one for one in IDS if one not in ids))[: max(len(IDS), len(ids))]
     for number, id_ in enumerate(names):
         down = names[number - 1] if number else None

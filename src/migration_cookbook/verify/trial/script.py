@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import CodeType
 
-#: What may stand at the top of a page and be silently meant in each snippet.
+#: What may be at the top of a page and be silently meant in each snippet.
 PRELUDE: dict[str, Any] = {"op": op, "sa": sa, "postgresql": postgresql}
 
 #: Before 3.11.8 and 3.12.2, Python counts the depth of syntax trees for all threads together, and fails over it.

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 class Form(StrEnum):
     """What kind of text it is, and so what is done with it."""
 
-    #: Lines that stand in the body of an `upgrade()`: `op.add_column(…)`.
+    #: Lines of the body of an `upgrade()`: `op.add_column(…)`.
     OPERATIONS = "operations"
     #: Definitions of `upgrade()`, `downgrade()` or both, with their imports and helpers.
     FUNCTIONS = "functions"
     #: A whole revision file, with `revision = …`.
     REVISION = "revision file"
-    #: `alembic …` lines; of a console transcript the outputs stand in `answers`.
+    #: `alembic …` lines; the outputs of a console transcript are in `answers`.
     COMMANDS = "command lines"
     INI = "alembic.ini"
     PYPROJECT = "pyproject.toml"

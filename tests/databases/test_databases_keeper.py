@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from migration_cookbook.databases import cluster, keeper, postgres, processes, server
+from migration_cookbook.databases import cluster, keeper, processes, server
 from migration_cookbook.databases.connections import connect
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def test_a_server_in_use_is_not_stopped(
     unlucky: Workspace, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     attached = server.attach(unlucky)
-    database = postgres.create(attached, "shop")
+    database = attached.create("shop")
     original, looks = keeper._use, []
 
     def look(seen: keeper.Watched) -> tuple[int, int]:
@@ -113,4 +113,4 @@ def test_a_server_in_use_is_not_stopped(
         keeper.watch(watched(unlucky), 0.01, 0.2)
     assert server.running(unlucky)
     client.close()
-    postgres.drop(attached, database)
+    attached.drop(database)

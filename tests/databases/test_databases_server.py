@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from migration_cookbook.databases import cluster, postgres, server
+from migration_cookbook.databases import cluster, server
 from migration_cookbook.databases.binaries import Binaries, find_binaries
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from migration_cookbook.databases.cluster import Cluster
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
     MakeWorkspace = Callable[[Path], Workspace]
 
@@ -69,7 +69,7 @@ class TestAttach:
         found = find_binaries()
         assert found is not None
         assert (shared.origin, shared.version) == (found.origin, found.version)
-        assert shared.makes_roles
+        assert shared.capabilities.has_roles
         assert shared.notices == ()
         assert str(shared.url.password) not in repr(shared)
 
@@ -216,7 +216,7 @@ class TestAfterAnAccident:
         (kept,) = unlucky.kept.glob("postgres-*")
         assert str(kept.relative_to(unlucky.root.parent)) in notice
         assert (kept / "PG_VERSION").is_file()
-        postgres.create(attached, "works")
+        attached.create("works")
         assert server.attach(unlucky).notices == ()
 
     def test_the_record_with_the_password_was_lost_while_it_runs(self, unlucky: Workspace) -> None:
@@ -225,7 +225,7 @@ class TestAfterAnAccident:
         home = cluster_of(unlucky).home
         (unlucky.databases / "server.json").unlink()
         attached = server.attach(unlucky)
-        postgres.create(attached, "works")
+        attached.create("works")
         if cluster_of(unlucky).home == home:
             assert "has lost its password" in attached.notices[0]
 
@@ -246,8 +246,8 @@ class TestAfterAnAccident:
             patch.setattr(server, "find_binaries", lambda: older)
             attached = server.attach(unlucky)
             assert attached.version == older.version
-            database = postgres.create(attached, "works")
-            postgres.drop(attached, postgres.restore_settings(attached, database))
+            database = attached.create("works")
+            attached.drop(attached.restore_settings(database))
         server.stop(unlucky)
         (notice,) = server.attach(unlucky).notices
         assert f"was made by PostgreSQL {older.major}" in notice
@@ -271,7 +271,7 @@ class TestPlaces:
     def test_odd_and_deep_paths(self, open_folder: Path, workspace_at: MakeWorkspace, name: str) -> None:
         workspace = workspace_at(open_folder / name)
         attached = server.attach(workspace)
-        database = postgres.create(attached, "shop")
+        database = attached.create("shop")
         with connect(database.url) as connection:
             row = connection.execute("SELECT current_user, current_database()").fetchone()
         assert row == (database.name, database.name)
@@ -368,7 +368,7 @@ from migration_cookbook.workspace import open_workspace
 
 workspace = open_workspace(pathlib.Path(sys.argv[1]))
 attached = server.attach(workspace)
-database = postgres.create(attached, "shop")
+database = attached.create("shop")
 with connect(database.url) as connection:
     inside = connection.execute("SELECT current_user").fetchone()[0] == database.name
 print("nobody", inside, cluster.known(workspace).home.is_relative_to(workspace.root))
@@ -403,7 +403,7 @@ class TestOwnServerVariable:
         assert "secret" not in str(caught.value)
 
     def test_its_role_may_not_create_databases(self, shared: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-        database = postgres.create(shared, "plain")
+        database = shared.create("plain")
         monkeypatch.setenv(OWN_SERVER_VARIABLE, database.url.render_as_string(hide_password=False))
         with pytest.raises(CookbookError, match="may not create databases"):
             server.attach(shared.workspace)

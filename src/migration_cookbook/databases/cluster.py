@@ -20,7 +20,7 @@ import psycopg
 
 from migration_cookbook.databases import outside, processes
 from migration_cookbook.databases.account import Account, server_account, socket_fits
-from migration_cookbook.databases.connections import SOCKET_PORT, administration, connect, socket_url
+from migration_cookbook.databases.connections import SOCKET_PORT, connect, connect_admin, socket_url
 from migration_cookbook.workspace import (
     CookbookError,
     is_private,
@@ -319,7 +319,7 @@ def prepare(cluster: Cluster) -> None:
         if cluster.prepared.read_text(encoding="utf-8", errors="replace") == cluster.installation:
             return
     names = {"keeper": keeper_role(cluster.installation), "objects": objects_role(cluster.installation)}
-    with administration(cluster.url) as connection:
+    with connect_admin(cluster.url) as connection:
         connection.execute(_PREPARATION.format(**names).encode())
     write_atomically(cluster.prepared, cluster.installation)
 

@@ -32,7 +32,7 @@ def connect(url: sa.URL, *, patience: int = 10) -> Connection:
     return OwnConnection.connect(*arguments, **parameters, autocommit=True, prepare_threshold=None)
 
 
-def administration(url: sa.URL) -> Connection:
+def connect_admin(url: sa.URL) -> Connection:
     """A connection for what only the administrator may do, which waits for no other session for ever."""
     connection = connect(url)
     connection.add_notice_handler(_Waits(url, connection.info.backend_pid).announce)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from migration_cookbook import __version__
-from migration_cookbook.databases import engines, postgres, server, sqlite
+from migration_cookbook.databases import engines, server, sqlite
 from migration_cookbook.workspace import CookbookError, Workspace, checkout, open_workspace
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _sqlite(workspace: Workspace) -> Finding:
 def _postgres(workspace: Workspace) -> Iterator[Finding]:
     try:
         host = server.attach(workspace)
-        database = postgres.create(host, "doctor")
+        database = host.create("doctor")
     except CookbookError as error:
         yield Finding("PostgreSQL", "not to be had", str(error), stops=True)
         return
@@ -148,7 +148,7 @@ def _postgres(workspace: Workspace) -> Iterator[Finding]:
         detail = f"{', '.join(missing)} missing" if missing else ", ".join(EXTENSIONS)
         yield Finding("extensions", detail, remedy if missing else "")
     finally:
-        postgres.drop(host, database)
+        host.drop(database)
 
 
 def _query_ms(database: Database) -> float:

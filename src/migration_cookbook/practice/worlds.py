@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from migration_cookbook.databases import postgres, server, sqlite
+from migration_cookbook.databases import server, sqlite
 from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import fresh_name
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.backend import Backend
     from migration_cookbook.practice.exercise import Exercise
     from migration_cookbook.workspace import Workspace
 
@@ -43,7 +43,7 @@ class TrialResources:
 
     workspace: Workspace
     #: None where there is no PostgreSQL.
-    server: Server | None
+    server: Backend | None
     #: Why, with the remedy.
     unavailable: str | None
 
@@ -58,7 +58,7 @@ def ground(workspace: Workspace) -> Iterator[TrialResources]:
     with workspace.lock("practice"), contextlib.ExitStack() as stack:
         host, unavailable = None, None
         try:
-            host = stack.enter_context(postgres.shared_admin_connection(server.attach(workspace)))
+            host = stack.enter_context(server.attach(workspace).shared_admin_connection())
         except CookbookError as error:
             unavailable = str(error)
         yield TrialResources(workspace, host, unavailable)
@@ -90,7 +90,7 @@ def world(on: TrialResources, exercise: Exercise, *, empty: bool = False) -> Ite
             if dialect is Dialect.SQLITE:
                 sqlite.drop(on.workspace, database)
             elif on.server:
-                postgres.drop(on.server, database)
+                on.server.drop(database)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -107,9 +107,9 @@ def tidy(on: TrialResources) -> None:
     shutil.rmtree(tries(on.workspace), ignore_errors=True)
     if on.server:
         family = fresh_name(on.workspace.installation, _LABEL).rpartition("_")[0]
-        for name in postgres.names(on.server):
+        for name in on.server.names():
             if name.rpartition("_")[0] == family:
-                postgres.drop_named(on.server, name)
+                on.server.drop_named(name)
 
 
 def tries(workspace: Workspace) -> Path:
@@ -124,6 +124,6 @@ def _sqlite(workspace: Workspace, start: Plan, path: Path, empty: bool) -> Datab
     return sqlite.clone(workspace, template, _LABEL, path)
 
 
-def _postgres(on: Server, start: Plan, empty: bool) -> Database:
+def _postgres(on: Backend, start: Plan, empty: bool) -> Database:
     template = None if empty else opening.postgres_template(on, start)
-    return postgres.create(on, _LABEL) if template is None else postgres.clone(on, template, _LABEL)
+    return on.create(_LABEL) if template is None else on.clone(template, _LABEL)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from migration_cookbook.databases import postgres, server, sqlite
+from migration_cookbook.databases import server, sqlite
 from migration_cookbook.databases.database import Database, Template
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import fresh_name
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.backend import Backend
     from migration_cookbook.workspace import Workspace
 
 
@@ -43,7 +43,7 @@ def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ..
         host, unavailable = _server(workspace)
         if host:
             notices += host.notices
-            host = stack.enter_context(postgres.shared_admin_connection(host))
+            host = stack.enter_context(host.shared_admin_connection())
         _tidy(workspace, host)
         _drop_old(workspace, host, plan, old)
         files.empty(folder)
@@ -77,41 +77,41 @@ def resume(workspace: Workspace, name: str) -> Sandbox:
     }
     if host and Dialect.POSTGRES in databases:
         databases[Dialect.POSTGRES] = tuple(
-            postgres.restore_settings(host, each) for each in databases[Dialect.POSTGRES]
+            host.restore_settings(each) for each in databases[Dialect.POSTGRES]
         )
     return Sandbox(name, workspace, databases, unavailable, _versions(host))
 
 
-def _server(workspace: Workspace) -> tuple[Server | None, str | None]:
+def _server(workspace: Workspace) -> tuple[Backend | None, str | None]:
     try:
         return server.attach(workspace), None
     except CookbookError as error:
         return None, str(error)
 
 
-def _versions(host: Server | None) -> dict[Dialect, str]:
+def _versions(host: Backend | None) -> dict[Dialect, str]:
     versions = {Dialect.SQLITE: sqlite3.sqlite_version}
     if host:
         versions[Dialect.POSTGRES] = host.version
     return versions
 
 
-def _tidy(workspace: Workspace, host: Server | None) -> None:
+def _tidy(workspace: Workspace, host: Backend | None) -> None:
     """Remove what killed kernels left half made."""
     workspace.sweep()
     if host is not None:
-        postgres.sweep(host)
+        host.sweep()
 
 
-def _drop_old(workspace: Workspace, host: Server | None, plan: Plan, old: Mapping[str, Any]) -> None:
+def _drop_old(workspace: Workspace, host: Backend | None, plan: Plan, old: Mapping[str, Any]) -> None:
     """Drop this sandbox's databases, those too that a killed process made and never noted."""
     for each in old["databases"].get(Dialect.SQLITE.value, ()):
         sqlite.drop(workspace, Database(Dialect.SQLITE, each["name"], sa.make_url(each["url"])))
     if host is not None:
         family = fresh_name(workspace.installation, plan.label).rpartition("_")[0]
-        for name in postgres.names(host):
+        for name in host.names():
             if name.rpartition("_")[0] == family:
-                postgres.drop(host, Database(Dialect.POSTGRES, name, host.url))
+                host.drop_named(name)
 
 
 def sqlite_template(workspace: Workspace, plan: Plan) -> Template | None:
@@ -121,11 +121,11 @@ def sqlite_template(workspace: Workspace, plan: Plan) -> Template | None:
     return sqlite.template(workspace, _key(plan), lambda database: _fill(workspace, plan, database))
 
 
-def postgres_template(host: Server, plan: Plan) -> Template | None:
+def postgres_template(host: Backend, plan: Plan) -> Template | None:
     """What the plan's PostgreSQL databases are cloned from; None where they are empty."""
     if plan.database_at == "base":
         return None
-    return postgres.template(host, _key(plan), lambda database: _fill(host.workspace, plan, database))
+    return host.template(_key(plan), lambda database: _fill(host.workspace, plan, database))
 
 
 def _sqlite(workspace: Workspace, plan: Plan, folder: Path) -> Iterator[Database]:
@@ -138,13 +138,13 @@ def _sqlite(workspace: Workspace, plan: Plan, folder: Path) -> Iterator[Database
             yield sqlite.clone(workspace, template, plan.label, path)
 
 
-def _postgres(host: Server, plan: Plan) -> Iterator[Database]:
+def _postgres(host: Backend, plan: Plan) -> Iterator[Database]:
     template = postgres_template(host, plan)
     for _ in range(plan.databases):
         if template is None:
-            yield postgres.create(host, plan.label)
+            yield host.create(plan.label)
         else:
-            yield postgres.clone(host, template, plan.label)
+            yield host.clone(template, plan.label)
 
 
 def _key(plan: Plan) -> str:

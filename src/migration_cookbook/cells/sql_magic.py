@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from migration_cookbook.cells import hints, ipython_sql
 from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic, LineMagic
 from migration_cookbook.cells.options import Options, read
-from migration_cookbook.cells.sessions import in_transaction, lock_lines
+from migration_cookbook.cells.sessions import lock_lines
 from migration_cookbook.databases import engines
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Lines, Note, Part, Table
@@ -114,7 +114,7 @@ def _at_once(notebook: Notebook, dialect: Dialect, statements: list[str]) -> Ans
         install_interrupt_check(connection.connection.dbapi_connection)
         answered = _run(connection.execution_options(isolation_level="AUTOCOMMIT"), statements)
         # After an interrupt SQLAlchemy has thrown the connection away, and with it the transaction.
-        if connection.invalidated or not in_transaction(connection, dialect):
+        if connection.invalidated or not engines.in_transaction(connection):
             return answered
         connection.exec_driver_sql("ROLLBACK")
         return Answered(answered.results, answered.refused, left_open=True)

@@ -1,4 +1,4 @@
-"""What the rest of the kit may ask of a PostgreSQL server, whichever one it is."""
+"""The protocols behind which databases are made: what the rest of the kit may ask, whoever makes them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,27 @@ class Capabilities:
     can_run_processes: bool
 
 
-class Backend(Protocol):
-    """A source of PostgreSQL databases for one workspace."""
+class DatabaseSource(Protocol):
+    """Whatever makes databases of one dialect for one workspace."""
 
     @property
     def workspace(self) -> Workspace: ...
+
+    def create(self, label: str) -> Database:
+        """Create an empty database."""
+
+    def clone(self, template: Template, label: str) -> Database:
+        """Create a database from a template."""
+
+    def template(self, key: str, build: Callable[[Database], None]) -> Template:
+        """Return the template of this key; if there is none, `build` fills a new database that becomes it."""
+
+    def drop(self, database: Database) -> None:
+        """Drop a database of this workspace. One that's gone already is no error."""
+
+
+class Backend(DatabaseSource, Protocol):
+    """A source of PostgreSQL databases."""
 
     @property
     def origin(self) -> str:
@@ -46,15 +62,6 @@ class Backend(Protocol):
     def notices(self) -> tuple[str, ...]:
         """What to tell the user, one line each."""
 
-    def create(self, label: str) -> Database:
-        """Create an empty database."""
-
-    def clone(self, template: Template, label: str) -> Database:
-        """Create a database from a template."""
-
-    def template(self, key: str, build: Callable[[Database], None]) -> Template:
-        """Return the template of this key; if there is none, `build` fills a new database that becomes it."""
-
     def temporary_database(self) -> AbstractContextManager[Database]:
         """Create an empty database for the block."""
 
@@ -63,9 +70,6 @@ class Backend(Protocol):
 
     def restore_settings(self, database: Database) -> Database:
         """Undo what its user changed about the database itself; return it with today's address."""
-
-    def drop(self, database: Database) -> None:
-        """Drop a database of this workspace. One that's gone already is no error."""
 
     def drop_named(self, name: str) -> None:
         """Drop the database or template of this name, if it's this workspace's."""

@@ -12,10 +12,11 @@ from migration_cookbook.databases.account import server_account
 from migration_cookbook.databases.binaries import Binaries, find_binaries
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
 from migration_cookbook.databases.kit_server import KitServer
-from migration_cookbook.databases.user_server import connect_user_server
+from migration_cookbook.databases.user_server import UserServer, connect_user_server
 from migration_cookbook.workspace import CookbookError, private_folder
 
 if TYPE_CHECKING:
+    from migration_cookbook.databases.backend import Capabilities
     from migration_cookbook.databases.postgres import Server
     from migration_cookbook.workspace import Workspace
 
@@ -43,9 +44,16 @@ def attach(workspace: Workspace, binaries: Binaries | None = None) -> Server:
     return KitServer(workspace, cluster.origin, version, cluster.url, notices=notices)
 
 
-def is_your_own() -> bool:
-    """Whether the server is one that you named, not the cookbook's."""
-    return bool(os.environ.get(OWN_SERVER_VARIABLE))
+def capabilities() -> Capabilities:
+    """Return what can be done with the databases of the server that `attach` returns, without starting it."""
+    return (UserServer if os.environ.get(OWN_SERVER_VARIABLE) else KitServer).capabilities
+
+
+def restart(workspace: Workspace) -> tuple[str, ...]:
+    """Start this workspace's own server again if it stopped; return what to tell the user."""
+    if os.environ.get(OWN_SERVER_VARIABLE) or running(workspace):
+        return ()
+    return attach(workspace).notices
 
 
 def running(workspace: Workspace) -> bool:

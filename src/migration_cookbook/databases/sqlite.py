@@ -1,7 +1,7 @@
-"""How is a SQLite database of ours made, cloned and dropped?
+"""SQLite databases of ours: how they are made, cloned and dropped.
 
-A database is a file inside the workspace. It is built where nobody looks and put
-in its place when whole; a file that the journal doesn't know is somebody's.
+A database is a file inside the workspace. It's built in a temporary folder and moved to its place when
+it's finished. A file that the journal doesn't know isn't ours.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,30 @@ if TYPE_CHECKING:
 #: While it is being made.
 _NAME = "building.db"
 _SIDECARS = ("-journal", "-wal", "-shm")
+
+
+@dataclass(frozen=True)
+class SqliteFile:
+    """A place for one database, as a source: what's made replaces what was there, if that is ours."""
+
+    workspace: Workspace
+    path: Path
+
+    def create(self, label: str) -> Database:
+        """Create an empty database."""
+        return create(self.workspace, label, self.path)
+
+    def clone(self, template: Template, label: str) -> Database:
+        """Create a database from a template."""
+        return clone(self.workspace, template, label, self.path)
+
+    def template(self, key: str, build: Callable[[Database], None]) -> Template:
+        """Return the template of this key; if there is none, `build` fills a new database that becomes it."""
+        return template(self.workspace, key, build)
+
+    def drop(self, database: Database) -> None:
+        """Remove a database of ours. One that's gone already is no error."""
+        drop(self.workspace, database)
 
 
 def create(workspace: Workspace, label: str, path: Path | None = None) -> Database:

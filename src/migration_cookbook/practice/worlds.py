@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from migration_cookbook.databases.backend import Backend
+    from migration_cookbook.databases.backend import Backend, DatabaseSource
     from migration_cookbook.practice.exercise import Exercise
     from migration_cookbook.workspace import Workspace
 
@@ -78,19 +78,19 @@ def world(on: TrialResources, exercise: Exercise, *, empty: bool = False) -> Ite
     private_folder(folder / "project")
     made: dict[Dialect, Database] = {}
     start = start_plan(exercise)
+    sources: dict[Dialect, DatabaseSource] = {
+        Dialect.SQLITE: sqlite.SqliteFile(on.workspace, folder / "bookshop.db")
+    }
+    if on.server:
+        sources[Dialect.POSTGRES] = on.server
     try:
         for dialect in on.dialects(exercise):
-            if dialect is Dialect.SQLITE:
-                made[dialect] = _sqlite(on.workspace, start, folder / "bookshop.db", empty)
-            elif on.server:
-                made[dialect] = _postgres(on.server, start, empty)
+            source = sources[dialect]
+            made[dialect] = source.create(_LABEL) if empty else opening.new_database(source, start, _LABEL)
         yield World(folder / "project", made)
     finally:
         for dialect, database in made.items():
-            if dialect is Dialect.SQLITE:
-                sqlite.drop(on.workspace, database)
-            elif on.server:
-                on.server.drop(database)
+            sources[dialect].drop(database)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -115,15 +115,3 @@ def tidy(on: TrialResources) -> None:
 def tries(workspace: Workspace) -> Path:
     """Where the worlds of a workspace stand while they last."""
     return workspace.root / "practice" / "tries"
-
-
-def _sqlite(workspace: Workspace, start: Plan, path: Path, empty: bool) -> Database:
-    template = None if empty else opening.sqlite_template(workspace, start)
-    if template is None:
-        return sqlite.create(workspace, _LABEL, path)
-    return sqlite.clone(workspace, template, _LABEL, path)
-
-
-def _postgres(on: Backend, start: Plan, empty: bool) -> Database:
-    template = None if empty else opening.postgres_template(on, start)
-    return on.create(_LABEL) if template is None else on.clone(template, _LABEL)

@@ -1,4 +1,4 @@
-"""How does a learner get a fresh sandbox, or the one of yesterday?
+"""Opening of a fresh sandbox, or of the one that was left.
 
 Its databases are cloned from templates, which the project's own migrations built.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from migration_cookbook.databases import server, sqlite
-from migration_cookbook.databases.database import Database, Template
+from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import fresh_name
 from migration_cookbook.sandbox import commandline, files, project, state
@@ -22,10 +22,10 @@ from migration_cookbook.sandbox.sandbox import FIRST_MOMENT, Sandbox
 from migration_cookbook.workspace import CookbookError, private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from migration_cookbook.databases.backend import Backend
+    from migration_cookbook.databases.backend import Backend, DatabaseSource
     from migration_cookbook.workspace import Workspace
 
 
@@ -52,9 +52,10 @@ def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ..
             project.write(folder, plan.at)
         # From here on a kill leaves files that are known to be the kit's.
         state.write(workspace, plan.name, state.fresh(folder, {}))
-        databases = {Dialect.SQLITE: tuple(_sqlite(workspace, plan, folder))}
-        if host:
-            databases[Dialect.POSTGRES] = tuple(_postgres(host, plan))
+        databases = {
+            dialect: tuple(new_database(source, plan, plan.label) for source in sources)
+            for dialect, sources in _sources(workspace, plan, folder, host).items()
+        }
         state.write(workspace, plan.name, state.fresh(folder, databases))
     return Sandbox(plan.name, workspace, databases, unavailable, _versions(host)), tuple(notices)
 
@@ -114,37 +115,26 @@ def _drop_old(workspace: Workspace, host: Backend | None, plan: Plan, old: Mappi
                 host.drop_named(name)
 
 
-def sqlite_template(workspace: Workspace, plan: Plan) -> Template | None:
-    """What the plan's SQLite databases are cloned from; None where they are empty."""
+def _sources(
+    workspace: Workspace, plan: Plan, folder: Path, host: Backend | None
+) -> Mapping[Dialect, Sequence[DatabaseSource]]:
+    """For each database of the plan, who makes it."""
+    numbers = range(1, plan.databases + 1)
+    files = [folder / ("bookshop.db" if number == 1 else f"bookshop_{number}.db") for number in numbers]
+    sources: dict[Dialect, Sequence[DatabaseSource]] = {
+        Dialect.SQLITE: [sqlite.SqliteFile(workspace, path) for path in files]
+    }
+    if host:
+        sources[Dialect.POSTGRES] = [host for _ in numbers]
+    return sources
+
+
+def new_database(source: DatabaseSource, plan: Plan, label: str) -> Database:
+    """Create a database with what the plan has in it, from a template that's built the first time."""
     if plan.database_at == "base":
-        return None
-    return sqlite.template(workspace, _key(plan), lambda database: _fill(workspace, plan, database))
-
-
-def postgres_template(host: Backend, plan: Plan) -> Template | None:
-    """What the plan's PostgreSQL databases are cloned from; None where they are empty."""
-    if plan.database_at == "base":
-        return None
-    return host.template(_key(plan), lambda database: _fill(host.workspace, plan, database))
-
-
-def _sqlite(workspace: Workspace, plan: Plan, folder: Path) -> Iterator[Database]:
-    template = sqlite_template(workspace, plan)
-    for position in range(plan.databases):
-        path = folder / ("bookshop.db" if not position else f"bookshop_{position + 1}.db")
-        if template is None:
-            yield sqlite.create(workspace, plan.label, path)
-        else:
-            yield sqlite.clone(workspace, template, plan.label, path)
-
-
-def _postgres(host: Backend, plan: Plan) -> Iterator[Database]:
-    template = postgres_template(host, plan)
-    for _ in range(plan.databases):
-        if template is None:
-            yield host.create(plan.label)
-        else:
-            yield host.clone(template, plan.label)
+        return source.create(label)
+    template = source.template(_key(plan), lambda database: _fill(source.workspace, plan, database))
+    return source.clone(template, label)
 
 
 def _key(plan: Plan) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +14,6 @@ import sqlalchemy as sa
 from migration_cookbook import schema as schemas
 from migration_cookbook.databases import engines, server
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
 from migration_cookbook.sandbox import alembic_private, commandline, files, history, state
 from migration_cookbook.sandbox.outcome import Outcome
 from migration_cookbook.workspace import CookbookError, write_atomically
@@ -56,11 +54,8 @@ class Sandbox:
                     f"Another notebook has opened the sandbox {self.name} anew. "
                     f"Run %sandbox {self.name} again, or give this notebook's sandbox another name."
                 )
-        is_ours = OWN_SERVER_VARIABLE not in os.environ
-        if Dialect.POSTGRES not in self.databases or not is_ours or server.running(self.workspace):
-            return
         # With something to tell, the server was made anew: this sandbox's databases are not in it.
-        if notices := server.attach(self.workspace).notices:
+        if Dialect.POSTGRES in self.databases and (notices := server.restart(self.workspace)):
             raise CookbookError(" ".join(notices))
 
     def engines(self) -> dict[str, sa.Engine]:

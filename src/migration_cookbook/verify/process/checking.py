@@ -264,7 +264,7 @@ def _small_chunks(snippets: Sequence[Snippet]) -> list[list[Snippet]]:
 
 def _no_throwaway() -> str:
     """Why there is no PostgreSQL server for somebody else's page; empty if there is."""
-    if server.is_your_own():
+    if not server.capabilities().has_roles:
         return _NO_ROLES
     return "" if find_binaries() is not None else server.NO_BINARIES
 

@@ -203,4 +203,4 @@ def forget(workspace: Workspace) -> None:
     """As if the server had never been made."""
     server.stop(workspace)
     if (known := cluster.known(workspace)) is not None:
-        known.whole.unlink(missing_ok=True)
+        known.initialized.unlink(missing_ok=True)

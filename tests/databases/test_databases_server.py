@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from migration_cookbook.databases import cluster, server
+from migration_cookbook.databases import answering, cluster, server
 from migration_cookbook.databases.binaries import Binaries, find_binaries
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
@@ -121,7 +121,7 @@ class TestAttach:
         assert "\n" not in str(caught.value)
 
     def test_the_socket_was_tidied_away(self, unlucky: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(cluster, "SOCKET_PATIENCE_S", 0.1)
+        monkeypatch.setattr(answering, "SOCKET_PATIENCE_S", 0.1)
         server.attach(unlucky)
         shutil.rmtree(cluster_of(unlucky).sockets)
         assert row_count(server.attach(unlucky), "pg_class") != 0
@@ -200,7 +200,7 @@ class TestAfterAnAccident:
     def test_a_half_made_cluster_is_wiped(self, unlucky: Workspace) -> None:
         server.attach(unlucky)
         server.stop(unlucky)
-        cluster_of(unlucky).whole.unlink()
+        cluster_of(unlucky).initialized.unlink()
         (cluster_of(unlucky).data / "PG_VERSION").unlink()
         assert server.attach(unlucky).notices == ()
 
@@ -241,7 +241,7 @@ class TestAfterAnAccident:
         older = _other_major()
         server.attach(unlucky)
         server.stop(unlucky)
-        cluster_of(unlucky).whole.unlink()
+        cluster_of(unlucky).initialized.unlink()
         with monkeypatch.context() as patch:
             patch.setattr(server, "find_binaries", lambda: older)
             attached = server.attach(unlucky)
@@ -362,7 +362,7 @@ class TestPlaces:
 
 _PLAIN_USER = """
 import getpass, pathlib, sys
-from migration_cookbook.databases import cluster, postgres, server
+from migration_cookbook.databases import cluster, server
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.workspace import open_workspace
 

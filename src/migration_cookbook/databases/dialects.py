@@ -15,7 +15,7 @@ class Dialect(enum.StrEnum):
     #: The name as the reader knows it.
     title: str  # type: ignore[assignment]  # a string where str has a method
 
-    def __new__(cls, value: str, title: str) -> Self:
+    def __new__(cls, value: str, title: str = "") -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.title = title

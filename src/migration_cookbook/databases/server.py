@@ -1,4 +1,7 @@
-"""Where is the PostgreSQL server? Attached to if it runs, started if it doesn't."""
+"""Attaching to the workspace's PostgreSQL server, and its end.
+
+It's started if it doesn't run. With COOKBOOK_POSTGRES_URL it's the user's own server instead.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from migration_cookbook.databases import answering, keeper, outside, processes, starting
 from migration_cookbook.databases import cluster as clusters
-from migration_cookbook.databases import keeper, outside, processes
 from migration_cookbook.databases.account import server_account
 from migration_cookbook.databases.binaries import Binaries, find_binaries
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
@@ -25,19 +28,19 @@ NO_BINARIES = (
     f"or name a server of your own with {OWN_SERVER_VARIABLE}=postgresql://…"
 )
 
-#: Who is killed is started again, but not for ever.
+#: How often a server that was killed is started again.
 _STARTS = 3
 
 
 def attach(workspace: Workspace, binaries: Binaries | None = None) -> Server:
-    """The server of this workspace, running when this returns; of these programs if it has to be started."""
+    """Return the server of this workspace, which runs then; it's started with `binaries` if it has to be."""
     clean_environment()
     private_folder(workspace.databases)
     if own := os.environ.get(OWN_SERVER_VARIABLE):
         return connect_user_server(workspace, own)
     with workspace.lock("server"):
         cluster, version, notices = _running_cluster(workspace, binaries)
-        clusters.prepare(cluster)
+        starting.prepare(cluster)
         outside.adopt(workspace, cluster.folders)
         outside.sweep(workspace, server_account().uid, cluster.folders)
         keeper.ensure(workspace, cluster)
@@ -57,12 +60,12 @@ def restart(workspace: Workspace) -> tuple[str, ...]:
 
 
 def running(workspace: Workspace) -> bool:
-    """Whether this workspace's own server runs; your own server doesn't count."""
+    """Whether this workspace's own server runs; a server of the user's doesn't count."""
     return _pid(workspace) is not None
 
 
 def stop(workspace: Workspace) -> bool:
-    """Stop this workspace's server; whether there was one. Your own server is never stopped."""
+    """Stop this workspace's server; return whether there was one. A server of the user's is never stopped."""
     if not workspace.databases.is_dir():
         return False
     with workspace.lock("server"):
@@ -75,7 +78,7 @@ def stop(workspace: Workspace) -> bool:
 
 
 def remove(workspace: Workspace) -> None:
-    """Stop the server and remove its files, which may lie outside the workspace: for one that passes."""
+    """Stop the server and remove its files, also those outside the workspace: for a temporary workspace."""
     stop(workspace)
     if (cluster := clusters.known(workspace)) is not None:
         for folder in cluster.folders:
@@ -104,7 +107,7 @@ def _running_cluster(
         raise CookbookError(NO_BINARIES)
     notices: tuple[str, ...] = ()
     for _ in range(_STARTS):
-        started, more = clusters.start(workspace, binaries, reason)
+        started, more = starting.start(workspace, binaries, reason)
         notices += more
         # Some damage shows only when somebody wants to come in.
         version, reason = _asked(started)
@@ -114,8 +117,8 @@ def _running_cluster(
 
 
 def _asked(cluster: clusters.Cluster) -> tuple[str | None, str | None]:
-    """The version of the server that answers; or why it never will, so that its data can't be used."""
+    """Return the version of the server that answers; or why it never will, so that its data can't be used."""
     try:
-        return clusters.answer(cluster), None
-    except clusters.Unusable as unusable:
+        return answering.answer(cluster), None
+    except answering.UnusableError as unusable:
         return None, str(unusable)

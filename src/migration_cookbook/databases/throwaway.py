@@ -28,8 +28,9 @@ from psycopg import sql
 from migration_cookbook.databases import supervisor
 from migration_cookbook.databases.account import Account, server_account, socket_fits
 from migration_cookbook.databases.binaries import Binaries, find_binaries
-from migration_cookbook.databases.cluster import SUPERUSER, program
+from migration_cookbook.databases.cluster import SUPERUSER
 from migration_cookbook.databases.connections import SOCKET_PORT, Connection, connect, socket_url
+from migration_cookbook.databases.initdb import QUICK_PASSWORDS, QUICK_SINCE, program
 from migration_cookbook.workspace import CookbookError, read_json, write_atomically
 from migration_cookbook.workspace.folders import let_server_pass
 
@@ -50,9 +51,6 @@ _START_S = 60.0
 _STEP_S = 0.01
 #: For each process of the server; files beyond it are errors of the statement that writes them.
 _LIMITS = {"RLIMIT_DATA": 384 * 2**20, "RLIMIT_FSIZE": 128 * 2**20, "RLIMIT_CORE": 0}
-
-#: As for the cookbook's own server: random passwords need no slow hash. Known since PostgreSQL 16.
-_QUICK_PASSWORDS, _QUICK_SINCE = "scram_iterations=1", 16
 
 _SETTINGS = """\
 listen_addresses = ''
@@ -266,7 +264,7 @@ def _template(workspace: Workspace, binaries: Binaries, account: Account) -> Pat
                     program("initdb", home, binaries, account),
                     *("-D", "data", "-U", SUPERUSER, "-E", "UTF8", "--locale=C", "--no-sync"),
                     *("--no-instructions", "-A", "scram-sha-256", "--pwfile", "password"),
-                    *(("-c", _QUICK_PASSWORDS) if binaries.major >= _QUICK_SINCE else ()),
+                    *(("-c", QUICK_PASSWORDS) if binaries.major >= QUICK_SINCE else ()),
                 ],
                 home,
                 home / "log",
@@ -315,7 +313,7 @@ def _copy(source: Path, target: Path, account: Account) -> None:
 def _write_settings(data: Path, sockets: Path, account: Account, binaries: Binaries) -> None:
     path = data / "postgresql.auto.conf"
     quoted = "'" + str(sockets).replace("'", "''") + "'"
-    quick = f"{_QUICK_PASSWORDS}\n" if binaries.major >= _QUICK_SINCE else ""
+    quick = f"{QUICK_PASSWORDS}\n" if binaries.major >= QUICK_SINCE else ""
     write_atomically(path, _SETTINGS.format(sockets=quoted) + quick, mode=0o600)
     account.own(path)
 

@@ -73,8 +73,8 @@ def locks(notebook: Notebook, line: str, cell: str) -> None:
     read("%%locks", line, usage=_USAGE)
     perform = _performer(cell)
     database = notebook.database(Dialect.POSTGRES)
-    if database is None:
-        notebook.publish_answers([notebook.not_run(Dialect.POSTGRES)])
+    if database is None or notebook.lack(Dialect.POSTGRES, "has_second_session"):
+        notebook.publish_answers([notebook.not_run(Dialect.POSTGRES, "has_second_session")])
         return
     ran, said = _rolled_back(database, perform), _ROLLED_BACK
     if _needs_to_be_outside(ran.refused):

@@ -47,11 +47,17 @@ def op(notebook: Notebook, line: str, cell: str) -> None:
     options = read("%%op", line, named=("--on", "--as", "--given"), usage=_USAGE)
     language = options.named.get("--as")
     snippet = replace(_snippet(cell, language), given=options.named.get("--given"), trusted=True)
-    dialects = notebook.databases(options.on)
-    checked = check_one(snippet, Settings(notebook.workspace, tuple(dialects)), _worker())
-    findings = [checked.findings[dialect] for dialect in dialects]
+    lacks = {
+        dialect: notebook.lack(dialect, "can_run_processes") for dialect in notebook.databases(options.on)
+    }
+    dialects = tuple(dialect for dialect, lack in lacks.items() if lack is None)
+    checked = check_one(snippet, Settings(notebook.workspace, dialects), _worker()) if dialects else None
+    findings = [checked.findings[dialect] for dialect in dialects] if checked else []
     notebook.publish_answers(
-        [Answer(finding.dialect, tuple(_parts(finding))) for finding in findings],
+        [
+            *(Answer(finding.dialect, tuple(_parts(finding))) for finding in findings),
+            *(Answer(dialect, (Note(f"not run: {lack}."),)) for dialect, lack in lacks.items() if lack),
+        ],
         sent={finding.dialect: finding.sent + finding.sent_down for finding in findings},
     )
     _raise_unless_it_worked(snippet, findings)

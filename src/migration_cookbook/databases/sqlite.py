@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from migration_cookbook.databases.backend import Capabilities
 from migration_cookbook.databases.database import Database, Template
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import Journal, State, fresh_name, settled_name
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from migration_cookbook.workspace import Workspace
+
+#: A file has no roles, and any process can open it.
+CAPABILITIES = Capabilities(has_roles=False, has_second_session=True, can_run_processes=True)
 
 #: While it is being made.
 _NAME = "building.db"

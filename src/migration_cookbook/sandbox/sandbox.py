@@ -13,13 +13,14 @@ import sqlalchemy as sa
 
 from migration_cookbook import schema as schemas
 from migration_cookbook.databases import engines, server
+from migration_cookbook.databases.capabilities import capabilities
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.sandbox import alembic_private, commandline, files, history, state
 from migration_cookbook.sandbox.outcome import Outcome
 from migration_cookbook.workspace import CookbookError, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from migration_cookbook.databases.database import Database
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 #: The clock of a sandbox starts here and goes on by a minute for each revision file.
 FIRST_MOMENT = datetime(2026, 1, 5, 9, 0)
+
+
+#: A database's schema, and the revisions it's at.
+_Seen = tuple[schemas.Schema, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -75,26 +80,22 @@ class Sandbox:
             stack.enter_context(self._remembering_files())
             if not command.moves:
                 return Outcome(dialect, commandline.execute(command, self._run(dialect, verbose)))
-            # AUTOCOMMIT: the watcher holds no lock while the command runs.
-            engine = engines.engine(self.databases[dialect][0]).execution_options(
-                isolation_level="AUTOCOMMIT"
-            )
-            watcher = stack.enter_context(engine.connect())
-            before, place_before = schemas.read(watcher), history.place(watcher)
+            look = stack.enter_context(_looking(self.databases[dialect][0]))
+            before, place_before = look()
             printed = commandline.execute(command, self._run(dialect, verbose))
-            after, place_after = self._afterwards(dialect, watcher)
+            after, place_after = self._afterwards(dialect, look)
         return Outcome(dialect, printed, place_before, place_after, schemas.difference(before, after))
 
-    def _afterwards(self, dialect: Dialect, watcher: sa.Connection) -> tuple[schemas.Schema, tuple[str, ...]]:
-        """Schema and place after a command, also after one during which the server went down."""
+    def _afterwards(self, dialect: Dialect, look: Callable[[], _Seen]) -> _Seen:
+        """Look at the database after a command, also after one during which the server went down."""
         try:
-            return schemas.read(watcher), history.place(watcher)
+            return look()
         except sa.exc.DBAPIError as error:
             if not error.connection_invalidated:
                 raise
         server.attach(self.workspace)
         with engines.engine(self.databases[dialect][0]).connect() as another:
-            return schemas.read(another), history.place(another)
+            return _seen(another)
 
     def run_on_files(self, command: Command) -> Outcome:
         """Run a command that needs no database; it is told the first one, should it look."""
@@ -202,3 +203,26 @@ class Sandbox:
 
     def _save(self, known: Mapping[str, Any]) -> None:
         state.write(self.workspace, self.name, known)
+
+
+@contextlib.contextmanager
+def _looking(database: Database) -> Iterator[Callable[[], _Seen]]:
+    """Look at a database again and again, over one connection where the database takes others meanwhile.
+
+    AUTOCOMMIT: this connection holds no lock while a command runs.
+    """
+    engine = engines.engine(database).execution_options(isolation_level="AUTOCOMMIT")
+    if not capabilities(database.dialect).has_second_session:
+        yield lambda: _seen_once(engine)
+        return
+    with engine.connect() as connection:
+        yield lambda: _seen(connection)
+
+
+def _seen_once(engine: sa.Engine) -> _Seen:
+    with engine.connect() as connection:
+        return _seen(connection)
+
+
+def _seen(connection: sa.Connection) -> _Seen:
+    return schemas.read(connection), history.place(connection)

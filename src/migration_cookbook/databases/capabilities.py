@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from migration_cookbook.databases import server, sqlite
 from migration_cookbook.databases.dialects import Dialect

@@ -95,7 +95,7 @@ def test_a_server_in_use_is_not_stopped(
 ) -> None:
     attached = server.attach(unlucky)
     database = attached.create("shop")
-    original, looks = keeper._use, []
+    original, looks = keeper._client_counts, []
 
     def look(seen: keeper.Watched) -> tuple[int, int]:
         looks.append(time.monotonic())
@@ -105,7 +105,7 @@ def test_a_server_in_use_is_not_stopped(
             connect(database.url).close()
         return original(seen)
 
-    monkeypatch.setattr(keeper, "_use", look)
+    monkeypatch.setattr(keeper, "_client_counts", look)
     client = connect(database.url)
     if kind == "comes and goes":
         client.close()

@@ -15,7 +15,7 @@ from migration_cookbook.databases import cluster, server, sqlite
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.engines import engine
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
-from migration_cookbook.databases.ownership import settled_name
+from migration_cookbook.databases.ownership import stable_name
 from migration_cookbook.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class TestPostgres:
 def _drop_all(attached: Server) -> None:
     for name in tidied(attached):
         attached.drop_named(name)
-    attached.drop_named(settled_name(attached.workspace.installation, "template", "key"))
+    attached.drop_named(stable_name(attached.workspace.installation, "template", "key"))
     assert left_on(attached) == set()
 
 

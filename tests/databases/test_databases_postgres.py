@@ -427,7 +427,7 @@ class TestForeignDatabases:
         assert administer(shared, "SELECT FROM pg_roles WHERE rolname LIKE '%0badcafe'") == []
 
     def test_a_template_name_that_is_taken(self, shared: Server) -> None:
-        name = ownership.settled_name(shared.workspace.installation, "template", "taken")
+        name = ownership.stable_name(shared.workspace.installation, "template", "taken")
         administer(shared, f"CREATE DATABASE {name} STRATEGY file_copy")
         with pytest.raises(CookbookError, match=f"{name} is not the cookbook's") as caught:
             shared.template("taken", build_rich)

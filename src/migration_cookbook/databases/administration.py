@@ -1,4 +1,4 @@
-"""What an administrator's connection does about a server's databases: find, claim, create and drop them."""
+"""The administrator's statements about a server's databases: find, claim, create and drop them."""
 
 from __future__ import annotations
 

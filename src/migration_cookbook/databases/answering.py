@@ -1,4 +1,4 @@
-"""The answer of a server of our own: its version, or why nobody can use it."""
+"""The answer of a server of our own: its version, or the reason why nobody can use it."""
 
 from __future__ import annotations
 

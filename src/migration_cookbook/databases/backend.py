@@ -1,4 +1,4 @@
-"""The protocols behind which databases are made: what the rest of the kit may ask, whoever makes them."""
+"""The protocols behind which databases are made, whoever makes them."""
 
 from __future__ import annotations
 

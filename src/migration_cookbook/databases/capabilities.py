@@ -1,4 +1,4 @@
-"""What can be done with databases here, as data: nothing above asks which server it has."""
+"""The capabilities of the databases here, as data: nothing above asks which server it has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How plain Python reaches a database of ours: one engine a database and process."""
+"""The engines by which plain Python reaches our databases: one a database and process."""
 
 from __future__ import annotations
 

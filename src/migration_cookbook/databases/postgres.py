@@ -1,4 +1,4 @@
-"""A PostgreSQL server as a backend: what the kit's own server and one of the user's do alike.
+"""A PostgreSQL server as a backend: what the kit's own server and one of the user's have in common.
 
 They differ in how a database shows that it's ours and that it's finished: `kit_server` says it with
 roles, `user_server` with a journal.
@@ -23,7 +23,7 @@ from migration_cookbook.databases.connections import (
 )
 from migration_cookbook.databases.database import Database, Template
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.databases.ownership import fresh_name, prefix, settled_name
+from migration_cookbook.databases.ownership import fresh_name, prefix, stable_name
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Server(abc.ABC):
 
     def template(self, key: str, build: Callable[[Database], None]) -> Template:
         """Return the template of this key; if there is none, `build` fills a new database that becomes it."""
-        name = settled_name(self.workspace.installation, "template", key)
+        name = stable_name(self.workspace.installation, "template", key)
         with self.workspace.lock(name), self._admin() as admin:
             found = administration.find(admin, name)
             if found is not None and not self._is_ours(admin, found):
@@ -249,7 +249,7 @@ class Server(abc.ABC):
         self._forget(admin, name, found)
 
     def _all(self, admin: Connection) -> list[CatalogEntry]:
-        """Every database of this installation."""
+        """Return every database of this installation."""
         listed = administration.find_all(admin, prefix(self.workspace.installation))
         return [found for found in listed if self._is_ours(admin, found)]
 
@@ -263,7 +263,7 @@ class Server(abc.ABC):
 
 
 def _reason(workspace: Workspace, error: psycopg.Error) -> str:
-    """Why the server can't do it, in words for the user."""
+    """Return why the server can't do it, in words for the user."""
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return (
             f"it waited {LOCK_LIMIT_S} seconds for a lock that another session holds. "

@@ -1,4 +1,4 @@
-"""What a server wrote to its log, for the user and for us."""
+"""The log of a server of our own, and the errors in it."""
 
 from __future__ import annotations
 

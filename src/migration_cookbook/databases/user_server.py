@@ -44,7 +44,7 @@ class UserServer(Server):
 
     def _is_finished(self, admin: Connection, found: CatalogEntry) -> bool:
         entry = self._journal(admin).entries().get(found.name)
-        return entry is not None and entry.state is State.WHOLE
+        return entry is not None and entry.state is State.FINISHED
 
     def _make_named(self, admin: Connection, name: str, source: Template | None) -> Database | None:
         journal = self._journal(admin)
@@ -59,7 +59,7 @@ class UserServer(Server):
         with admin.transaction():
             administration.apply_settings(admin, name)
             _check_clients(admin, name)
-        journal.note(name, State.WHOLE, oid)
+        journal.note(name, State.FINISHED, oid)
         return self._database(name, None)
 
     def _copy(self, admin: Connection, original: Database, name: str) -> None:
@@ -72,7 +72,7 @@ class UserServer(Server):
     def _promote(self, admin: Connection, building: str, name: str) -> None:
         administration.close_to_clients(admin, building)
         journal = self._journal(admin)
-        journal.note(name, State.WHOLE, _oid(admin, building))
+        journal.note(name, State.FINISHED, _oid(admin, building))
         administration.rename_to_template(admin, building, name)
         journal.note(building, State.GONE)
 
@@ -136,7 +136,7 @@ def _check_clients(admin: Connection, name: str) -> None:
 
 
 def _explicit(text: str) -> sa.URL:
-    """The URL with everything named, so that nothing is taken from the environment."""
+    """Return the URL with everything named, so that nothing is taken from the environment."""
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ...]]:
-    """A sandbox as planned; what it held before is gone, but for files changed by hand."""
+    """Open a sandbox as planned, with what to tell the user; only files changed by hand are kept of the one before."""
     private_folder(workspace.sandboxes)
     folder = workspace.sandboxes / plan.name
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
@@ -61,7 +61,7 @@ def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ..
 
 
 def resume(workspace: Workspace, name: str) -> Sandbox:
-    """The sandbox as it was left, after a restart of the kernel."""
+    """Return the sandbox as it was left, after a restart of the kernel."""
     check_name(name)
     known = state.read(workspace, name)
     if not known["databases"] or not (workspace.sandboxes / name).is_dir():
@@ -98,7 +98,7 @@ def _versions(host: Backend | None) -> dict[Dialect, str]:
 
 
 def _tidy(workspace: Workspace, host: Backend | None) -> None:
-    """Remove what killed kernels left half made."""
+    """Remove what killed kernels left unfinished."""
     workspace.sweep()
     if host is not None:
         host.sweep()
@@ -118,7 +118,7 @@ def _drop_old(workspace: Workspace, host: Backend | None, plan: Plan, old: Mappi
 def _sources(
     workspace: Workspace, plan: Plan, folder: Path, host: Backend | None
 ) -> Mapping[Dialect, Sequence[DatabaseSource]]:
-    """For each database of the plan, who makes it."""
+    """Return a source for each database of the plan."""
     numbers = range(1, plan.databases + 1)
     files = [folder / ("bookshop.db" if number == 1 else f"bookshop_{number}.db") for number in numbers]
     sources: dict[Dialect, Sequence[DatabaseSource]] = {

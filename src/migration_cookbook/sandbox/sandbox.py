@@ -1,4 +1,4 @@
-"""What is a sandbox? A folder with a project, and one SQLite and one PostgreSQL database, or several."""
+"""A sandbox: a folder with a project, and one SQLite and one PostgreSQL database, or several."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Sandbox:
             raise CookbookError(" ".join(notices))
 
     def engines(self) -> dict[str, sa.Engine]:
-        """Engines for plain Python cells: sqlite and postgres, sqlite_2 and so on."""
+        """Return engines for plain Python cells: sqlite and postgres, sqlite_2 and so on."""
         named = {}
         for dialect, databases in self.databases.items():
             for position, database in enumerate(databases):
@@ -115,12 +115,12 @@ class Sandbox:
             return schemas.read(connection)
 
     def place(self, dialect: Dialect) -> tuple[str, ...]:
-        """The revisions at which a database stands."""
+        """Return the revisions that a database is at."""
         with engines.engine(self.databases[dialect][0]).connect() as connection:
             return history.place(connection)
 
     def applied(self, dialect: Dialect) -> set[str]:
-        """Every revision that a database has run: where it stands, and what lies below."""
+        """Return every revision that a database has run: those it's at, and those below."""
         if not self.databases.get(dialect):
             return set()
         parents = {entry.id: entry.down for entry in history.entries(self.folder)}
@@ -145,7 +145,7 @@ class Sandbox:
         commandline.forget_modules(self.folder)
 
     def generated_text(self, relative: str, current: str) -> str:
-        """The file as Alembic generated it, before code of a cell went into it."""
+        """Return the file as Alembic generated it, before code of a cell went into it."""
         known = self._state()
         if relative not in known["generated"]:
             known["generated"][relative] = current
@@ -170,7 +170,7 @@ class Sandbox:
         return commandline.Run(self.folder, self.databases[dialect], self._new_id, self._now, verbose)
 
     def _new_id(self) -> str:
-        """The next revision id: random to look at, the same in each run of the notebook."""
+        """Return the next revision id: random to look at, the same in each run of the notebook."""
         texts = files.revision_texts(self.folder)
         number = len(texts)
         while True:
@@ -184,7 +184,7 @@ class Sandbox:
 
     @contextlib.contextmanager
     def _remembering_files(self) -> Iterator[None]:
-        """What a command of the kit writes was not made by hand."""
+        """Remember what the block writes as the kit's, not as made by hand."""
         before = files.snapshot(self.folder)
         try:
             yield

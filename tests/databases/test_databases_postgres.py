@@ -19,6 +19,7 @@ from migration_cookbook.databases.database import Database, Template
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.engines import engine
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
+from migration_cookbook.databases.user_server import UserServer
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -441,24 +442,25 @@ class TestAServerOfYourOwn:
     @pytest.fixture
     def owned(
         self, shared: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[tuple[Server, Server]]:
+    ) -> Iterator[tuple[UserServer, UserServer]]:
         administer(shared, "CREATE ROLE teacher LOGIN CREATEDB PASSWORD 'chalk'")
         administer(shared, "CREATE DATABASE school OWNER teacher STRATEGY file_copy")
         url = shared.url.set(username="teacher", password="chalk", database="school")
         monkeypatch.setenv(OWN_SERVER_VARIABLE, url.render_as_string(hide_password=False))
-        yield (
-            server.attach(open_workspace(tmp_path / "one")),
-            server.attach(open_workspace(tmp_path / "two")),
-        )
+        first, second = (server.attach(open_workspace(tmp_path / name)) for name in ("one", "two"))
+        assert isinstance(first, UserServer)
+        assert isinstance(second, UserServer)
+        yield first, second
         theirs = "SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = 'teacher'"
         for (name,) in administer(shared, theirs):
             administer(shared, f"ALTER DATABASE {name} IS_TEMPLATE false")
             administer(shared, f"DROP DATABASE {name} WITH (FORCE)")
         administer(shared, "DROP ROLE teacher")
 
-    def test_two_installations_do_not_see_each_other(self, owned: tuple[Server, Server]) -> None:
+    def test_two_installations_do_not_see_each_other(self, owned: tuple[UserServer, UserServer]) -> None:
         first, second = owned
         assert (first.origin, first.capabilities.has_roles) == ("own", False)
+        assert server.capabilities() == first.capabilities
         mine = first.clone(first.template("rich", build_rich), "shop")
         theirs = second.clone(second.template("rich", build_rich), "shop")
         assert first.names() == [mine.name]
@@ -474,7 +476,7 @@ class TestAServerOfYourOwn:
         assert first.names() == []
         assert one(theirs, "SELECT count(*) FROM members") == 1
 
-    def test_the_name_alone_is_no_mark(self, owned: tuple[Server, Server]) -> None:
+    def test_the_name_alone_is_no_mark(self, owned: tuple[UserServer, UserServer]) -> None:
         first, _ = owned
         name = f"cookbook_{first.workspace.installation}_shop_0badcafe"
         administer(first, f"CREATE DATABASE {name}")
@@ -489,7 +491,9 @@ class TestAServerOfYourOwn:
         assert first.sweep() == []
         assert one(database, "SELECT 1") == 1
 
-    def test_dropped_and_made_again_by_somebody_it_is_theirs(self, owned: tuple[Server, Server]) -> None:
+    def test_dropped_and_made_again_by_somebody_it_is_theirs(
+        self, owned: tuple[UserServer, UserServer]
+    ) -> None:
         first, _ = owned
         database = first.create("shop")
         administer(first, f"DROP DATABASE {database.name}")
@@ -497,7 +501,7 @@ class TestAServerOfYourOwn:
         with pytest.raises(CookbookError, match="left alone"):
             first.drop(database)
 
-    def test_stop_leaves_it_alone(self, owned: tuple[Server, Server]) -> None:
+    def test_stop_leaves_it_alone(self, owned: tuple[UserServer, UserServer]) -> None:
         first, _ = owned
         assert not server.stop(first.workspace)
         assert server.attach(first.workspace) == first

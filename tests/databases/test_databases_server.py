@@ -70,6 +70,7 @@ class TestAttach:
         assert found is not None
         assert (shared.origin, shared.version) == (found.origin, found.version)
         assert shared.capabilities.has_roles
+        assert server.capabilities() == shared.capabilities
         assert shared.notices == ()
         assert str(shared.url.password) not in repr(shared)
 

@@ -45,7 +45,7 @@ def make_database(
         if dialect is Dialect.SQLITE:
             made.append(sqlite.create(bookshop_workspace, "bookshop"))
         else:
-            made.append(request.getfixturevalue.create(("bookshop_server"), "bookshop"))
+            made.append(request.getfixturevalue("bookshop_server").create("bookshop"))
         return made[-1]
 
     yield make
@@ -53,7 +53,7 @@ def make_database(
         if database.dialect is Dialect.SQLITE:
             sqlite.drop(bookshop_workspace, database)
         else:
-            request.getfixturevalue.drop(("bookshop_server"), database)
+            request.getfixturevalue("bookshop_server").drop(database)
 
 
 @pytest.fixture(params=BOTH)

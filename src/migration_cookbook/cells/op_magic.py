@@ -51,12 +51,13 @@ def op(notebook: Notebook, line: str, cell: str) -> None:
         dialect: notebook.lack(dialect, "can_run_processes") for dialect in notebook.databases(options.on)
     }
     dialects = tuple(dialect for dialect, lack in lacks.items() if lack is None)
-    checked = check_one(snippet, Settings(notebook.workspace, dialects), _worker()) if dialects else None
-    findings = [checked.findings[dialect] for dialect in dialects] if checked else []
+    settings = Settings(notebook.workspace, dialects)
+    found = check_one(snippet, settings, _worker()).findings if dialects else {}
+    findings = [found[dialect] for dialect in dialects]
     notebook.publish_answers(
         [
-            *(Answer(finding.dialect, tuple(_parts(finding))) for finding in findings),
-            *(Answer(dialect, (Note(f"not run: {lack}."),)) for dialect, lack in lacks.items() if lack),
+            Answer(dialect, (Note(f"not run: {lack}."),) if lack else tuple(_parts(found[dialect])))
+            for dialect, lack in lacks.items()
         ],
         sent={finding.dialect: finding.sent + finding.sent_down for finding in findings},
     )

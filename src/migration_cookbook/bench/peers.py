@@ -17,8 +17,8 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
+from migration_cookbook.sandbox.alembic_private import op_bound_to
 from migration_cookbook.verify.trial import places
-from migration_cookbook.verify.trial.recording import installed
 from migration_cookbook.verify.trial.script import script
 from migration_cookbook.verify.values.snippet import Form
 
@@ -132,7 +132,7 @@ def _up_down_up(form: str, text: str, before: Sequence[tuple[str, str]], connect
     earlier = [(Form(other), one) for other, one in before]
     made = script(Form(form), text, earlier, lambda sql: places.raw(connection, sql))
     context = MigrationContext.configure(connection)
-    with installed(Operations(context)):
+    with op_bound_to(Operations(context)):
         if made.before is not None:
             made.before()
         made.up()

@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 from logging.handlers import RotatingFileHandler
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from migration_cookbook import __version__
+from migration_cookbook.bench.registry import BENCHMARKS, DEFAULT
 from migration_cookbook.databases.environment import clean_environment
 from migration_cookbook.printable import escape_unencodable, one_line, shortened
 from migration_cookbook.workspace import CookbookError, explained, open_workspace
@@ -193,49 +193,10 @@ def check(options: argparse.Namespace) -> int:
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Measure what a learner waits for."""
-    if options.growth:
-        from migration_cookbook.bench.growth import growth_command
+    """Measure what a learner waits for; with a flag, something else."""
+    from migration_cookbook.bench import registry
 
-        return growth_command(open_workspace())
-    if options.practice:
-        from migration_cookbook.bench import exercises
-        from migration_cookbook.bench.figures import say
-        from migration_cookbook.practice import exercises as all_exercises
-
-        return say(exercises.measure(list(all_exercises().values())))
-    if options.verify:
-        from migration_cookbook.bench import checker
-        from migration_cookbook.bench.figures import say
-
-        return say(checker.measure())
-    from rich.console import Console
-    from rich.table import Table
-
-    from migration_cookbook.bench.waiting import measure
-
-    table = Table(
-        "what", "median", "fastest", "slowest", "runs", "should be", title="What a learner waits for"
-    )
-    bad = 0
-    with Console(stderr=True).status("Measuring, for about two minutes ..."):
-        for figure in measure():
-            form = "{:.1f} x" if figure.ratio else "{:.3f} s"
-            bound = (
-                f"{'≥' if figure.ratio else '≤'} {form.format(figure.limit)}"
-                if isfinite(figure.limit)
-                else ""
-            )
-            values = (figure.median, min(figure.values), max(figure.values))
-            table.add_row(
-                figure.name,
-                *(form.format(value) for value in values),
-                str(len(figure.values)),
-                bound if figure.good else f"{bound} (missed)",
-            )
-            bad += not figure.good
-    Console().print(table)
-    return 1 if bad else 0
+    return registry.run(options.names)
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -340,16 +301,13 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=doctor)
 
     one = commands.add_parser("bench", help=bench.__doc__)
-    one.add_argument(
-        "--growth", action="store_true", help="measure up to 500 sandboxes and 100 notebooks, and draw it"
+    which = one.add_mutually_exclusive_group()
+    for name, measured in BENCHMARKS.items():
+        which.add_argument(f"--{name}", dest="names", action="store_const", const=[name], help=measured)
+    which.add_argument(
+        "--all", dest="names", action="store_const", const=list(BENCHMARKS), help="all of them"
     )
-    one.add_argument(
-        "--practice", action="store_true", help="measure the proof of the exercises, and what it notices"
-    )
-    one.add_argument(
-        "--verify", action="store_true", help="measure how quick `cookbook verify` is, and what it notices"
-    )
-    one.set_defaults(run=bench)
+    one.set_defaults(run=bench, names=[DEFAULT])
 
     one = commands.add_parser("practice", help=practice.__doc__)
     one.add_argument(

@@ -1,4 +1,4 @@
-"""What else could run the same snippets? Without any inference: their world is given."""
+"""Other ways to run the same snippets, without any inference: their world is given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How do figures look as a picture? Small line charts side by side, drawn by hand as SVG."""
+"""Small line charts side by side, drawn by hand as SVG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kinds of mistakes are planted, and how is a word misspelled?"""
+"""The types of mistakes that are planted, and misspelled words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which small mistakes should the checker notice? A good snippet, with one of them in it."""
+"""The mutants of a good snippet: each is the snippet with one small mistake in it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Mutant:
 
 
 def mutants(text: str, seed: int) -> Iterator[Mutant]:
-    """At most one mutant of each type, the same ones for the same seed."""
+    """Yield at most one mutant of each type, the same ones for the same seed."""
     found = sorted({each for each in _mistakes(text) if each[1].strip() != text.strip()})
     chance = random.Random(f"{seed} {text}")
     for mistake in MistakeType:

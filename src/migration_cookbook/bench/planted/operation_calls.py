@@ -1,4 +1,4 @@
-"""Which of Alembic's operations does a piece of code call, and on what?"""
+"""The calls of Alembic's operations in a piece of code."""
 
 from __future__ import annotations
 

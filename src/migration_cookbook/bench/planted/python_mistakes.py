@@ -1,4 +1,4 @@
-"""Which small mistakes can be made in this Python?"""
+"""The small mistakes that can be made in a snippet of Python."""
 
 from __future__ import annotations
 

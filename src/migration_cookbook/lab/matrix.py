@@ -15,10 +15,9 @@ import sys
 import time
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import migration_cookbook
+from migration_cookbook import package
 from migration_cookbook.databases import server
 from migration_cookbook.databases.binaries import usable_binaries
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
@@ -28,6 +27,7 @@ from migration_cookbook.workspace import HOME_VARIABLE, CookbookError, open_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from migration_cookbook.editions.book import Book
     from migration_cookbook.workspace import Workspace
@@ -134,7 +134,7 @@ def _shared() -> list[str]:
 
 def _ask(python: Path, home: Path, kinds: str, sheets: Sequence[Path]) -> dict[str, Any]:
     """What the snippets come to there."""
-    source = Path(migration_cookbook.__file__).parents[1]
+    source = package.FOLDER.parent
     command = [str(python), "-P", "-m", "migration_cookbook.verify.tried", kinds, *map(str, sheets)]
     environment = os.environ | {HOME_VARIABLE: str(home), "PYTHONPATH": str(source)}
     ended = subprocess.run(

@@ -1,4 +1,4 @@
-"""Which commands does `cookbook` have? One function a command; the work is done in the rooms."""
+"""The command line of `cookbook`: one function a command, which leaves the work to the packages."""
 
 from __future__ import annotations
 
@@ -206,16 +206,16 @@ def doctor(options: argparse.Namespace) -> int:
 
     from migration_cookbook.lab import doctor as doctors
 
-    findings = list(doctors.examine())
+    diagnoses = list(doctors.examine())
     if options.line:
-        print(doctors.line(findings))
+        print(doctors.line(diagnoses))
     else:
         table = Table("", "what", "seen", "what to do")
-        for finding in findings:
-            mark = "ok" if finding.well else "STOP" if finding.stops else "note"
-            table.add_row(mark, finding.name, finding.detail, finding.remedy)
+        for diagnosis in diagnoses:
+            mark = "ok" if diagnosis.ok else "STOP" if diagnosis.is_fatal else "note"
+            table.add_row(mark, diagnosis.name, diagnosis.detail, diagnosis.remedy)
         Console().print(table)
-    return 1 if any(finding.stops for finding in findings) else 0
+    return 1 if any(diagnosis.is_fatal for diagnosis in diagnoses) else 0
 
 
 def stop(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""How does Python code read with one small mistake in it?"""
+"""Python code with one small mistake in it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migration_cookbook.bench.planted.mistakes import MistakeType
-from migration_cookbook.bench.planted.mutants import Mutant
+from migration_cookbook.bench.planted.mutants import SnippetMutant
 from migration_cookbook.bench.planted.mutation_score import FORMS, ScoredMutant, mutable, mutants_of, score
 from migration_cookbook.bench.verify import score_figures
 from migration_cookbook.databases.dialects import BOTH, Dialect
@@ -45,9 +45,9 @@ def test_what_counts_and_what_does_not(verify_workspace: Workspace, verify_serve
         "page.md", 1, "sql", Form.SQL, "ALTER TABLE trips ADD COLUMN seats INTEGER", trusted=True
     )
     (original,) = check([snippet], Settings(verify_workspace))
-    changes_nothing = Mutant(MistakeType.SQL_TYPO, snippet.text)
-    fails = Mutant(MistakeType.SQL_TYPO, "ALTR TABLE trips ADD COLUMN seats INTEGER")
-    survivor = Mutant(MistakeType.WRONG_TYPE, "ALTER TABLE trips ADD COLUMN seats BIGINT")
+    changes_nothing = SnippetMutant(MistakeType.SQL_TYPO, snippet.text)
+    fails = SnippetMutant(MistakeType.SQL_TYPO, "ALTR TABLE trips ADD COLUMN seats INTEGER")
+    survivor = SnippetMutant(MistakeType.WRONG_TYPE, "ALTER TABLE trips ADD COLUMN seats BIGINT")
     pairs = [(original, mutant) for mutant in (changes_nothing, fails, survivor)]
     found = list(score(pairs, verify_workspace))
     assert {(one.mutant, one.dialect, one.detected_given, one.detected_inferred) for one in found} == {
@@ -61,14 +61,14 @@ def test_survivors_are_listed() -> None:
     snippet = Snippet("page.md", 3, "sql", Form.SQL, "SELECT 1")
     detected = ScoredMutant(
         snippet,
-        Mutant(MistakeType.SQL_TYPO, "a"),
+        SnippetMutant(MistakeType.SQL_TYPO, "a"),
         Dialect.SQLITE,
         detected_given=True,
         detected_inferred=True,
     )
     survivor = ScoredMutant(
         snippet,
-        Mutant(MistakeType.WRONG_TYPE, "b"),
+        SnippetMutant(MistakeType.WRONG_TYPE, "b"),
         Dialect.POSTGRES,
         detected_given=True,
         detected_inferred=False,

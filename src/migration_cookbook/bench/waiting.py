@@ -1,4 +1,4 @@
-"""How long a learner waits, measured on this machine."""
+"""The time that a learner waits, measured on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How are the answers of two databases shown as one?
+"""The answers of two databases, shown as one.
 
 Equal answers stand once under both names. Else what they begin with in common
 stands once, and the rest side by side, never woven line by line.

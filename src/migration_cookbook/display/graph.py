@@ -1,4 +1,4 @@
-"""What does the revision graph look like, and where do the databases stand in it?
+"""The graph of revisions, and where the databases are in it.
 
 A picture with its own colors: it is read on a light page and on a dark one.
 """

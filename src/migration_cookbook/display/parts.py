@@ -1,4 +1,4 @@
-"""What can a cell show? Each part knows itself as plain text and as HTML."""
+"""The parts of what a cell shows, each as plain text and as HTML."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ResultLine:
     """How an announcement or a check came out: said in words, the bar is only an ornament."""
 
     title: str
@@ -77,7 +77,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultTable:
     """Rows under headers, with a caption."""
 
     caption: str

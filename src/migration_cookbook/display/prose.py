@@ -1,4 +1,4 @@
-"""How does a text in Markdown look in a cell's output? Paragraphs, lists and code, no more than the exercises need."""
+"""Markdown in a cell's output: paragraphs, lists and code, no more than the exercises need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How do the cheatsheets stand with other versions of the libraries? `cookbook matrix` writes it down.
+"""The matrix of versions: how the cheatsheets do with other versions of the libraries.
 
 Each pair of versions gets a throwaway environment below the workspace, installed by name and
 kept between runs. The servers are this environment's: the pairs only connect to them.
@@ -40,7 +40,7 @@ _READY = "ready.txt"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class VersionPair:
     """Two versions, as pip takes them."""
 
     alembic: str
@@ -55,10 +55,15 @@ class Wanted:
         return f"alembic-{self.alembic}-sqlalchemy-{self.sqlalchemy}".replace(".*", "")
 
 
-def pairs() -> tuple[Wanted, ...]:
+def pairs() -> tuple[VersionPair, ...]:
     """From the oldest to the newest, which is the one that the book is written for."""
-    newest = Wanted(metadata.version("alembic"), metadata.version("sqlalchemy"))
-    return Wanted("1.13.*", "2.0.*"), Wanted("1.16.*", "2.0.*"), Wanted("1.18.*", "2.0.*"), newest
+    newest = VersionPair(metadata.version("alembic"), metadata.version("sqlalchemy"))
+    return (
+        VersionPair("1.13.*", "2.0.*"),
+        VersionPair("1.16.*", "2.0.*"),
+        VersionPair("1.18.*", "2.0.*"),
+        newest,
+    )
 
 
 def matrix(book: Book, workspace: Workspace) -> int:
@@ -107,7 +112,7 @@ def _servers(home: Path) -> Iterator[list[Path]]:
         yield homes or [open_workspace(home / "sqlite").root]
 
 
-def _environment(folder: Path, wanted: Wanted) -> Path:
+def _environment(folder: Path, wanted: VersionPair) -> Path:
     """Its Python, with all installed."""
     place = folder / wanted.folder
     python = place / "bin" / "python"

@@ -1,4 +1,4 @@
-"""How does one practice in a terminal? The exercise is checked again as files are saved.
+"""Practice in a terminal. The exercise is checked again as files are saved.
 
 Without a terminal it is checked once, and the exit status says how it stands.
 """
@@ -46,7 +46,7 @@ def practice_in_terminal(workspace: Workspace, name: str | None, answer: str, *,
     if exercise is None:
         console.print("You have passed every exercise of the book.")
         return 0
-    session = Session(console, exercise, _sandbox(console, workspace, exercise, fresh=fresh))
+    session = PracticeSession(console, exercise, _sandbox(console, workspace, exercise, fresh=fresh))
     if not sys.stdin.isatty():
         return 0 if session.check(answer) else 1
     session.introduce()
@@ -70,7 +70,7 @@ def _sandbox(console: Console, workspace: Workspace, exercise: Exercise, *, fres
 
 
 @dataclass(frozen=True)
-class Session:
+class PracticeSession:
     """Somebody at work on an exercise."""
 
     console: Console

@@ -1,4 +1,4 @@
-"""What does a schema look like as a value?"""
+"""A schema as a value, read from either database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changed between two reads of a schema, in words?"""
+"""The changes between two reads of a schema, in words."""
 
 from __future__ import annotations
 

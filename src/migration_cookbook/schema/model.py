@@ -1,4 +1,4 @@
-"""What is a schema, as a value?
+"""A schema as a value.
 
 Two reads of the same database are equal; all texts are spelled so that SQLite's and
 PostgreSQL's are the same where they say the same. PostgreSQL's objects outside `public`

@@ -1,4 +1,4 @@
-"""What does a PostgreSQL database hold? One statement, one round trip to its catalogs."""
+"""The schema of a PostgreSQL database, read in one statement and one round trip to its catalogs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How are types, defaults and expressions spelled, so that equal things read equal?"""
+"""One spelling of types, defaults and expressions, so that equal things read equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does a SQLite database hold? Its PRAGMAs for columns, its kept statements for the rest."""
+"""The schema of a SQLite database: its PRAGMAs for columns, the statements it keeps for the rest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from migration_cookbook.schema.model import (
     is_version_table,
 )
 from migration_cookbook.schema.spelling import spelled_default, spelled_type
-from migration_cookbook.schema.sqlite_table import Declared, Keys, declared
+from migration_cookbook.schema.sqlite_table import Keys, TableClauses, parse_table
 from migration_cookbook.schema.tokens import text_of, tokens_of, unquoted
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def read_sqlite(connection: sa.Connection) -> Schema:
     for table, *values in connection.exec_driver_sql(_COLUMNS):
         infos[table].append(_Info(*values))
     keys = tuple((table.lower(), _key(rows)) for table, rows in infos.items())
-    on = _On(objects, frozenset(infos).union(row.name for rows in infos.values() for row in rows))
+    on = _IndexesAndTriggers(
+        objects, frozenset(infos).union(row.name for rows in infos.values() for row in rows)
+    )
     tables = [_table(name, sql, infos[name], keys, on) for type_, name, _, sql in objects if type_ == "table"]
     return Schema(
         dialect=Dialect.SQLITE,
@@ -70,7 +72,7 @@ def read_sqlite(connection: sa.Connection) -> Schema:
     )
 
 
-class _On:
+class _IndexesAndTriggers:
     """The statements of indexes and triggers, by what they are on."""
 
     def __init__(self, objects: Iterable[tuple[Any, ...]], names: frozenset[str]) -> None:
@@ -96,9 +98,9 @@ def _key(rows: list[_Info]) -> tuple[str, ...]:
     return tuple(row.name for row in sorted(rows, key=lambda row: row.key) if row.key)
 
 
-def _table(name: str, sql: str, rows: list[_Info], keys: Keys, on: _On) -> Table:
+def _table(name: str, sql: str, rows: list[_Info], keys: Keys, on: _IndexesAndTriggers) -> Table:
     names = frozenset(row.name for row in rows)
-    said = declared(sql, names, keys)
+    said = parse_table(sql, names, keys)
     alias = _counting_column(rows, said)
     return Table(
         name=name,
@@ -113,7 +115,7 @@ def _table(name: str, sql: str, rows: list[_Info], keys: Keys, on: _On) -> Table
     )
 
 
-def _counting_column(rows: list[_Info], said: Declared) -> str | None:
+def _counting_column(rows: list[_Info], said: TableClauses) -> str | None:
     """The column that stands for the rowid, and so counts by itself."""
     key = [row for row in rows if row.key]
     if len(key) == 1 and key[0].type.upper() == "INTEGER" and "WITHOUT ROWID" not in said.options:
@@ -121,7 +123,7 @@ def _counting_column(rows: list[_Info], said: Declared) -> str | None:
     return None
 
 
-def _column(row: _Info, said: Declared, automatic: bool) -> Column:
+def _column(row: _Info, said: TableClauses, automatic: bool) -> Column:
     type_ = spelled_type(row.type)
     return Column(
         name=row.name,
@@ -147,7 +149,7 @@ def _index(name: str, sql: str, columns: frozenset[str]) -> Index:
     return Index(name, text, unique=tokens[1].keyword == "UNIQUE")
 
 
-def _view(name: str, sql: str, connection: sa.Connection, on: _On) -> View:
+def _view(name: str, sql: str, connection: sa.Connection, on: _IndexesAndTriggers) -> View:
     try:
         rows = connection.exec_driver_sql(_VIEW_COLUMNS, (name,)).all()
     except sqlalchemy.exc.OperationalError:

@@ -1,4 +1,4 @@
-"""What does a CREATE TABLE of SQLite say that no PRAGMA tells?
+"""The clauses of SQLite's CREATE TABLE that no PRAGMA reports.
 
 The names and texts of constraints, and the columns' collations and generating expressions.
 SQLite keeps the statement as it was written, and its own ALTER TABLE edits that text.
@@ -27,7 +27,7 @@ _TABLE_CLAUSES = {"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"}
 
 
 @dataclass
-class Declared:
+class TableClauses:
     """What the statement says, filled while it is read."""
 
     columns: frozenset[str] = frozenset()
@@ -46,10 +46,10 @@ Keys = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @functools.lru_cache(maxsize=512)  # most tables stay as they were between two reads
-def declared(sql: str, columns: frozenset[str], keys: Keys) -> Declared:
+def parse_table(sql: str, columns: frozenset[str], keys: Keys) -> TableClauses:
     """Take the statement apart; `keys` say what a foreign key without columns points at."""
     tokens = tokens_of(sql, brackets_quote=True)
-    found = Declared(columns)
+    found = TableClauses(columns)
     if [token.keyword for token in tokens[:2]] == ["CREATE", "VIRTUAL"]:
         using = next(place for place, token in enumerate(tokens) if token.keyword == "USING")
         found.options = ("VIRTUAL " + text_of(tokens[using:]),)
@@ -78,7 +78,7 @@ def _parts(tokens: list[Token]) -> list[list[Token]]:
 class _Clauses:
     """One part of the body, read from the left: a column, or constraints of the table."""
 
-    def __init__(self, tokens: list[Token], found: Declared, keys: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, tokens: list[Token], found: TableClauses, keys: dict[str, tuple[str, ...]]) -> None:
         self.tokens = tokens
         self.position = 0
         self.found = found

@@ -1,4 +1,4 @@
-"""What are the words of a piece of SQL?
+"""The words of a piece of SQL.
 
 Enough to take a CREATE TABLE apart and to spell an expression alike on both databases;
 it knows nothing of what the words mean.

@@ -19,7 +19,7 @@ from migration_cookbook.verify.values.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from migration_cookbook.bench.planted.mutants import Mutant
+    from migration_cookbook.bench.planted.mutants import SnippetMutant
     from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Snippet
@@ -35,7 +35,7 @@ class ScoredMutant:
     """A mutant that matters on a database, and whether it was detected there."""
 
     original: Snippet
-    mutant: Mutant
+    mutant: SnippetMutant
     dialect: Dialect
     #: In the world of the original.
     detected_given: bool
@@ -58,12 +58,12 @@ def mutable(checked: Sequence[Checked]) -> list[Checked]:
     ]
 
 
-def mutants_of(originals: Sequence[Checked], seed: int) -> list[tuple[Checked, Mutant]]:
+def mutants_of(originals: Sequence[Checked], seed: int) -> list[tuple[Checked, SnippetMutant]]:
     """Return the mutants of snippets, each with its original."""
     return [(one, mutant) for one in originals for mutant in mutants(one.snippet.text, seed)]
 
 
-def score(pairs: Sequence[tuple[Checked, Mutant]], workspace: Workspace) -> Iterator[ScoredMutant]:
+def score(pairs: Sequence[tuple[Checked, SnippetMutant]], workspace: Workspace) -> Iterator[ScoredMutant]:
     """Yield the mutants that matter, for each database."""
     inferred = [_mutated(original, mutant) for original, mutant in pairs]
     without = list(check(inferred, Settings(workspace)))
@@ -88,7 +88,7 @@ def score(pairs: Sequence[tuple[Checked, Mutant]], workspace: Workspace) -> Iter
                 )
 
 
-def _mutated(original: Checked, mutant: Mutant) -> Snippet:
+def _mutated(original: Checked, mutant: SnippetMutant) -> Snippet:
     return replace(original.snippet, text=mutant.text)
 
 

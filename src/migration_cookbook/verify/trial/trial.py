@@ -22,7 +22,7 @@ from alembic.runtime.migration import MigrationContext
 from migration_cookbook import schema
 from migration_cookbook.databases import guard
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.locks import Lock, watching
+from migration_cookbook.locks import Lock, watch_locks
 from migration_cookbook.sandbox.alembic_private import op_bound_to, set_context
 from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.verify.trial import lenient, offline, places, shared_server, typos
@@ -379,7 +379,7 @@ class _Run:
         if not self.watched:
             return self.way(function)
         url = self.connection.engine.url
-        with watching(self.connection, url) as watch:
+        with watch_locks(self.connection, url) as watch:
             sent = self.way(function)
         self.locks = watch.locks
         return sent

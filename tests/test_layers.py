@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "migration_cookbook"
 #: Each package or module directly in `migration_cookbook`, from the ground up, as in CONTRIBUTING.md.
 #: A package is a layer of its own.
 LAYERS = (
-    *("package", "printable", "python_private", "mistakes", "workspace", "databases", "schema", "worker"),
+    *("package", "printable", "python_private", "mutations", "workspace", "databases", "schema", "worker"),
     *("locks", "sandbox", "display", "verify", "practice", "cells", "__init__", "editions", "bench"),
     *("lab", "cli"),
 )

@@ -85,7 +85,7 @@ def test_a_solution_that_is_known_on_one_database_is_not_taken_for_both(
     "edited",
     (
         *("locks/relations.py", "databases/guard.py", "practice/encoding.py", "schema/sqlite.py"),
-        *("sandbox/command.py", "mistakes.py", "worker.py", "locks/deeper/new.py", "locks/data.json"),
+        *("sandbox/command.py", "mutations.py", "worker.py", "locks/deeper/new.py", "locks/data.json"),
     ),
 )
 def test_a_known_solution_is_run_again_after_an_edit_of_the_engine(

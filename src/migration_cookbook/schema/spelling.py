@@ -31,7 +31,7 @@ _OPERATORS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIK
 
 
 @functools.lru_cache(maxsize=512)
-def spelled_type(declared: str) -> str:
+def normalize_type(declared: str) -> str:
     """A type's built-in name in capitals, its arguments as in `NUMERIC(8, 2)`."""
     match = _TYPE.match(" ".join(declared.split()).upper())
     assert match is not None
@@ -46,14 +46,14 @@ def spelled_type(declared: str) -> str:
     return _LONG_NAMES.get(name, name) + (f"({spelled})" if spelled else "") + suffix
 
 
-def spelled_default(text: str, type_: str) -> str:
+def normalize_default(text: str, type_: str) -> str:
     """A default without what only repeats the column's type: `'0'` of a number is 0."""
     quoted = _QUOTED_NUMBER.match(text)
     return quoted[1] if quoted and _NUMERIC.match(type_) else text
 
 
 @functools.lru_cache(maxsize=2048)  # most of a schema stays as it was between two reads
-def spelled_expression(text: str, character_columns: frozenset[str] = frozenset()) -> str:
+def normalize_expression(text: str, character_columns: frozenset[str] = frozenset()) -> str:
     """PostgreSQL's text of an expression, as one would have written it.
 
     Casts of literals go, and casts to text of columns that are text anyway;
@@ -76,7 +76,7 @@ def _without_casts(tokens: list[Token], character_columns: frozenset[str]) -> li
         cast = tokens[position + 1 : end]
         if _goes(kept, cast, character_columns):
             _unwrap(kept)
-            number = spelled_default(kept[-1].text, cast[0].keyword)
+            number = normalize_default(kept[-1].text, cast[0].keyword)
             kept[-1] = replace(kept[-1], text=number)
         else:
             kept.extend(tokens[position:end])

@@ -20,9 +20,9 @@ from migration_cookbook.schema.model import (
     View,
     is_version_table,
 )
-from migration_cookbook.schema.spelling import spelled_default, spelled_type
+from migration_cookbook.schema.spelling import normalize_default, normalize_type
 from migration_cookbook.schema.sqlite_table import Keys, TableClauses, parse_table
-from migration_cookbook.schema.tokens import text_of, tokens_of, unquoted
+from migration_cookbook.schema.tokens import text_of, tokens_of, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,7 +91,7 @@ class _IndexesAndTriggers:
 
 
 def _respelled(sql: str, names: frozenset[str]) -> str:
-    return text_of(unquoted(tokens_of(sql, brackets_quote=True), names))
+    return text_of(unquote(tokens_of(sql, brackets_quote=True), names))
 
 
 def _key(rows: list[_Info]) -> tuple[str, ...]:
@@ -124,12 +124,12 @@ def _counting_column(rows: list[_Info], said: TableClauses) -> str | None:
 
 
 def _column(row: _Info, said: TableClauses, automatic: bool) -> Column:
-    type_ = spelled_type(row.type)
+    type_ = normalize_type(row.type)
     return Column(
         name=row.name,
         type=type_.removesuffix(" GENERATED ALWAYS"),
         nullable=not row.not_null and not automatic,
-        default=spelled_default(row.default, type_) if row.default is not None else None,
+        default=normalize_default(row.default, type_) if row.default is not None else None,
         automatic=automatic,
         identity="AUTOINCREMENT" if automatic and said.counting else None,
         generated=said.generated.get(row.name),
@@ -145,7 +145,7 @@ def _sorted(constraints: list[Constraint]) -> tuple[Constraint, ...]:
 def _index(name: str, sql: str, columns: frozenset[str]) -> Index:
     tokens = tokens_of(sql, brackets_quote=True)
     on = next(place for place, token in enumerate(tokens) if token.keyword == "ON")
-    text = text_of(unquoted(tokens[on + 2 :], columns))
+    text = text_of(unquote(tokens[on + 2 :], columns))
     return Index(name, text, unique=tokens[1].keyword == "UNIQUE")
 
 
@@ -154,7 +154,7 @@ def _view(name: str, sql: str, connection: sa.Connection, on: _IndexesAndTrigger
         rows = connection.exec_driver_sql(_VIEW_COLUMNS, (name,)).all()
     except sqlalchemy.exc.OperationalError:
         rows = []  # it selects from what is no longer there
-    columns = tuple(Column(column, spelled_type(type_), nullable=True) for column, type_ in rows)
+    columns = tuple(Column(column, normalize_type(type_), nullable=True) for column, type_ in rows)
     return View(name, columns, _body(sql, on.names), triggers=on.triggers(name))
 
 
@@ -162,4 +162,4 @@ def _body(sql: str, names: frozenset[str]) -> str:
     """The SELECT of a CREATE VIEW."""
     tokens = tokens_of(sql, brackets_quote=True)
     start = next(place for place, token in enumerate(tokens) if token.keyword == "AS")
-    return text_of(unquoted(tokens[start + 1 :], names))
+    return text_of(unquote(tokens[start + 1 :], names))

@@ -13,10 +13,10 @@ from migration_cookbook.schema.model import Constraint
 from migration_cookbook.schema.tokens import (
     Token,
     group_end,
-    spelled_name,
+    quote_name,
     text_of,
     tokens_of,
-    unquoted,
+    unquote,
 )
 
 _COLUMN_CLAUSES = {
@@ -122,7 +122,7 @@ class _Clauses:
         end = group_end(self.tokens, self.position)
         inside = self.tokens[self.position + 1 : end - 1]
         self.position = end
-        return list(unquoted(inside, self.found.columns))
+        return list(unquote(inside, self.found.columns))
 
     def names(self) -> tuple[str, ...]:
         """The columns named in the parentheses that open here, or else the column itself."""
@@ -185,7 +185,7 @@ class _Clauses:
         else:
             targets = self.keys.get(target.lower(), ())
         actions = self.actions()
-        text = f"FOREIGN KEY {_listed(columns)} REFERENCES {spelled_name(target)}{_listed(targets)}{actions}"
+        text = f"FOREIGN KEY {_listed(columns)} REFERENCES {quote_name(target)}{_listed(targets)}{actions}"
         self.found.foreign_keys.append(Constraint(name, text, columns))
 
     def actions(self) -> str:
@@ -221,4 +221,4 @@ class _Clauses:
 
 
 def _listed(columns: tuple[str, ...]) -> str:
-    return f"({', '.join(spelled_name(column) for column in columns)})"
+    return f"({', '.join(quote_name(column) for column in columns)})"

@@ -68,7 +68,7 @@ def text_of(tokens: Iterable[Token]) -> str:
     return "".join(" " + token.text if token.spaced else token.text for token in tokens).strip()
 
 
-def unquoted(tokens: Iterable[Token], names: frozenset[str]) -> Iterator[Token]:
+def unquote(tokens: Iterable[Token], names: frozenset[str]) -> Iterator[Token]:
     """The same tokens, with quotes taken off the given names where they can do without."""
     for token in tokens:
         if token.kind == "quoted" and token.name in names and _is_plain(token.name):
@@ -77,7 +77,7 @@ def unquoted(tokens: Iterable[Token], names: frozenset[str]) -> Iterator[Token]:
             yield token
 
 
-def spelled_name(name: str) -> str:
+def quote_name(name: str) -> str:
     """The name as it is written in SQL."""
     return name if _is_plain(name) else '"' + name.replace('"', '""') + '"'
 

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explained(error: Exception) -> str | None:
-    """What the user can do about an error; None if nobody expected it."""
+    """Return what the user can do about an error; None if it wasn't expected."""
     if isinstance(error, CookbookError):
         return str(error)
     if isinstance(error, OSError):
@@ -63,7 +63,7 @@ def _explained(error: Exception) -> str | None:
 
 
 def _unexpected(error: Exception) -> str:
-    """One line about an error that nobody expected; its traceback goes to the log."""
+    """Return one line about an error that wasn't expected; its traceback goes to the log."""
     message = shortened(" ".join(str(error).split()), 300)
     said = f"an error that the kit didn't expect: {type(error).__name__}: {message}".rstrip(": ")
     end = "" if said.endswith(".") else "."

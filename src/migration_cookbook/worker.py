@@ -132,7 +132,7 @@ def _stream(stream: IO[bytes] | None) -> IO[bytes]:
 
 
 def serve(preload: list[str]) -> None:
-    """The warm process: one job a line on standard input, until that ends."""
+    """Be the warm process: read one job a line from standard input, until that ends."""
     requests, answers = os.dup(0), os.dup(1)
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -186,7 +186,7 @@ def _supervise(job: dict[str, Any], requests: int) -> JobResult:
 
 
 def _answer(receiving: int, requests: int, seconds: float) -> tuple[bytearray, bool]:
-    """What the child wrote, and whether it was done in time."""
+    """Return what the child wrote, and whether it was done in time."""
     deadline = time.monotonic() + seconds
     answer = bytearray()
     with selectors.DefaultSelector() as selector:
@@ -205,14 +205,14 @@ def _answer(receiving: int, requests: int, seconds: float) -> tuple[bytearray, b
 
 
 def _kill(child: int) -> None:
-    """The child and the processes it has started."""
+    """Kill the child and the processes it has started."""
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(child, signal.SIGKILL)
 
 
 def _work(job: dict[str, Any], limits: Limits, sending: int, output: int, parent: int) -> NoReturn:
-    """The child: call the function, send what it returned, and be gone."""
+    """Be the child: call the function, send what it returned, and end."""
     status = 1
     try:
         os.setsid()

@@ -59,7 +59,7 @@ def measure() -> Iterator[Figure]:
 
 
 def corpus() -> list[Snippet]:
-    """The Python and SQL of the pages that the checker is held to."""
+    """Return the Python and SQL of the pages that the checker is tested with."""
     if (book := checkout()) is None:
         raise CookbookError("The snippets to measure with are in the checkout of the cookbook; work in one.")
     pages = sorted((book / "tests" / "verify" / "corpus").glob("*.md"))
@@ -67,7 +67,7 @@ def corpus() -> list[Snippet]:
 
 
 def _timed(snippets: Sequence[Snippet], settings: Settings, runs: int = _RUNS) -> tuple[list[Checked], float]:
-    """What came of them, and the seconds that it took with warm workers."""
+    """Return what came of them, and the seconds that it took with warm workers."""
     with opened(snippets, settings) as checker:
         # The workers have all imported when they have answered once.
         list(checker.check(snippets[:8]))
@@ -118,7 +118,7 @@ def _locks(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Figure]
 
 
 def _containment(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Figure]:
-    """The same snippets as somebody else's: those of a page that lies in no checkout."""
+    """Measure the same snippets as untrusted ones: those of a page that's in no checkout."""
     mine = [one.snippet for one in checked]
     strange = [replace(one, trusted=False) for one in mine]
     _, trusted = _timed(mine, Settings(workspace), runs=1)

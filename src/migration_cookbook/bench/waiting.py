@@ -99,7 +99,7 @@ def measure() -> Iterator[Timing]:
 
 
 def _practice(workspace: Workspace) -> Iterator[Timing]:
-    """How long a check of a solved exercise takes."""
+    """Measure how long a check of a solved exercise takes."""
     checks = []
     for exercise in practice.exercises().values():
         sandbox, _ = practice.open_exercise(workspace, exercise)
@@ -112,7 +112,7 @@ def _practice(workspace: Workspace) -> Iterator[Timing]:
 
 
 def _against_subprocess(workspace: Workspace, one: _Kernel) -> Iterator[Timing]:
-    """One pending revision on both databases: in the notebook, and as the alembic command run twice."""
+    """Run one pending revision on both databases: in the notebook, and as the alembic command run twice."""
     inside, outside = [], []
     for _ in range(7):
         one.run("%sandbox bench --at 0004 --database-at 0003")

@@ -23,11 +23,11 @@ class Part(Protocol):
     """One thing that a cell shows."""
 
     def plain(self) -> list[str]:
-        """The part as lines of text."""
+        """Return the part as lines of text."""
         ...
 
     def html(self) -> str:
-        """The part as HTML with inline styles only."""
+        """Return the part as HTML with inline styles only."""
         ...
 
 
@@ -206,20 +206,20 @@ class MergedAnswer:
 
 
 def badge(title: str, color: str) -> str:
-    """A database's name with its color beside it."""
+    """Return a database's name with its color beside it."""
     return (
         f'<span style="border-left:5px solid {color};padding-left:5px;margin-right:8px"><b>{title}</b></span>'
     )
 
 
 def inline(text: str) -> str:
-    """One line of text as HTML, with `code` between backquotes."""
+    """Return one line of text as HTML, with `code` between backticks."""
     pieces = html.escape(text, quote=False).split("`")
     return "".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(pieces))
 
 
 def cell_text(value: Any) -> str:
-    """A value as a table shows it; NULL is a word, so that it differs from the empty string."""
+    """Return a value as a table shows it; NULL is a word, so that it differs from the empty string."""
     if value is None:
         return "NULL"
     if isinstance(value, memoryview):

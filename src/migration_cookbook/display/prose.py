@@ -48,7 +48,7 @@ class Paragraph:
 
 
 def parts(markdown: str) -> tuple[Part, ...]:
-    """The text as parts of an output."""
+    """Return the text as parts of an output."""
     return tuple(_parts(markdown))
 
 

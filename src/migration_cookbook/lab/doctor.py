@@ -50,7 +50,7 @@ class Diagnosis:
 
 
 def examine() -> Iterator[Diagnosis]:
-    """Everything a learner needs, one after the other."""
+    """Try everything a learner needs, one after the other."""
     yield _python()
     yield from _packages()
     try:
@@ -65,7 +65,7 @@ def examine() -> Iterator[Diagnosis]:
 
 
 def line(diagnoses: list[Diagnosis]) -> str:
-    """All of it in one line, to be sent to a teacher."""
+    """Return all of it in one line, to be sent to a teacher."""
     details = {diagnosis.name: diagnosis.detail for diagnosis in diagnoses}
     parts = [
         f"cookbook {__version__}",

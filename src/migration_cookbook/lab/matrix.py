@@ -56,7 +56,7 @@ class VersionPair:
 
 
 def pairs() -> tuple[VersionPair, ...]:
-    """From the oldest to the newest, which is the one that the book is written for."""
+    """Return the pairs from the oldest to the newest, which is the one that the book is written for."""
     newest = VersionPair(metadata.version("alembic"), metadata.version("sqlalchemy"))
     return (
         VersionPair("1.13.*", "2.0.*"),
@@ -96,7 +96,7 @@ def matrix(book: Book, workspace: Workspace) -> int:
 
 @contextlib.contextmanager
 def _servers(home: Path) -> Iterator[list[Path]]:
-    """One workspace for each major version of PostgreSQL at hand, its server running, the book's own first."""
+    """Yield a workspace for each major version of PostgreSQL at hand, its server running, the book's own first."""
     if os.environ.get(OWN_SERVER_VARIABLE):
         raise CookbookError(f"The matrix starts servers of its own: unset {OWN_SERVER_VARIABLE}.")
     found = {one.major: one for one in reversed(list(usable_binaries()))}
@@ -113,7 +113,7 @@ def _servers(home: Path) -> Iterator[list[Path]]:
 
 
 def _environment(folder: Path, wanted: VersionPair) -> Path:
-    """Its Python, with all installed."""
+    """Return the environment's Python, with all installed."""
     place = folder / wanted.folder
     python = place / "bin" / "python"
     requirements = [*wanted.requirements, *_shared()]
@@ -131,14 +131,14 @@ def _environment(folder: Path, wanted: VersionPair) -> Path:
 
 
 def _shared() -> list[str]:
-    """What the kit itself needs."""
+    """Return what the kit itself needs."""
     needed = [one for one in metadata.requires("migration-cookbook") or () if "extra ==" not in one]
     names = {one: re.split(r"[\[<>=!~; ]", one)[0].lower() for one in needed}
     return [*(one for one, name in names.items() if name not in _NOT_INSTALLED), *_BESIDE]
 
 
 def _ask(python: Path, home: Path, kinds: str, sheets: Sequence[Path]) -> dict[str, Any]:
-    """What the snippets come to there."""
+    """Ask what came of the snippets there."""
     source = package.FOLDER.parent
     command = [str(python), "-P", "-m", "migration_cookbook.verify.tried", kinds, *map(str, sheets)]
     environment = os.environ | {HOME_VARIABLE: str(home), "PYTHONPATH": str(source)}

@@ -59,7 +59,7 @@ def _next(workspace: Workspace) -> Exercise | None:
 
 
 def _sandbox(console: Console, workspace: Workspace, exercise: Exercise, *, fresh: bool) -> Sandbox:
-    """The exercise as it was left, or laid out for the first time."""
+    """Open the exercise as it was left, or lay it out for the first time."""
     if not fresh:
         with contextlib.suppress(CookbookError):
             return opening.resume(workspace, exercise.id)
@@ -78,7 +78,7 @@ class PracticeSession:
     sandbox: Sandbox
 
     def introduce(self) -> None:
-        """What is to be done, and where."""
+        """Say what to do, and where."""
         self.console.rule(f"{self.exercise.id}: {self.exercise.title}")
         self.console.print(Markdown(self.exercise.prompt))
         self.console.print(f"\nThe files: {self.sandbox.folder}", markup=False, soft_wrap=True)

@@ -41,7 +41,7 @@ __all__ = [
 
 
 def read(connection: sa.Connection) -> Schema:
-    """The schema of the database at the other end of `connection`, as it is now."""
+    """Read the schema of the database at the other end of `connection`, as it is now."""
     if connection.dialect.name == "sqlite":
         return read_sqlite(connection)
     return read_postgres(connection)

@@ -154,7 +154,7 @@ class Schema:
         return tuple(one for one in self.types if one.kind == "enum")
 
     def table(self, name: str) -> Table | None:
-        """The table of this name, `alembic_version` too."""
+        """Return the table of this name, `alembic_version` too."""
         every = itertools.chain(self.tables, self.version_tables)
         return next((table for table in every if table.name == name), None)
 

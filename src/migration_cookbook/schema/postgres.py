@@ -226,7 +226,7 @@ class _Parts:
         )
 
     def columns_of(self, oid: int, table: str, not_valid: frozenset[int] = frozenset()) -> tuple[Column, ...]:
-        """The columns; `not_valid` ones may still hold NULLs, their NOT NULL is NOT VALID."""
+        """Return the columns; `not_valid` ones may still hold NULLs, their NOT NULL is NOT VALID."""
         return tuple(self.column(table, row, row[1] in not_valid) for row in self.columns[oid])
 
     def column(self, table: str, row: list[Any], not_valid: bool) -> Column:
@@ -256,7 +256,7 @@ class _Parts:
 
 
 def _wrapped(expression: str) -> str:
-    """In parentheses, for which PostgreSQL sometimes cares by itself."""
+    """Put an expression in parentheses, for which PostgreSQL sometimes cares by itself."""
     tokens = tokens_of(expression, brackets_quote=False)
     whole = tokens[0].text == "(" and group_end(tokens, 0) == len(tokens)
     return expression if whole else f"({expression})"

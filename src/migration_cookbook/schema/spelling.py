@@ -32,7 +32,7 @@ _OPERATORS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIK
 
 @functools.lru_cache(maxsize=512)
 def normalize_type(declared: str) -> str:
-    """A type's built-in name in capitals, its arguments as in `NUMERIC(8, 2)`."""
+    """Return a type's built-in name in capitals, its arguments as in `NUMERIC(8, 2)`."""
     match = _TYPE.match(" ".join(declared.split()).upper())
     assert match is not None
     name = match["name"].strip()
@@ -47,14 +47,14 @@ def normalize_type(declared: str) -> str:
 
 
 def normalize_default(text: str, type_: str) -> str:
-    """A default without what only repeats the column's type: `'0'` of a number is 0."""
+    """Return a default without what only repeats the column's type: `'0'` of a number is 0."""
     quoted = _QUOTED_NUMBER.match(text)
     return quoted[1] if quoted and _NUMERIC.match(type_) else text
 
 
 @functools.lru_cache(maxsize=2048)  # most of a schema stays as it was between two reads
 def normalize_expression(text: str, character_columns: frozenset[str] = frozenset()) -> str:
-    """PostgreSQL's text of an expression, as one would have written it.
+    """Return PostgreSQL's text of an expression, as one would have written it.
 
     Casts of literals go, and casts to text of columns that are text anyway;
     `= ANY (ARRAY[...])` becomes IN.
@@ -85,7 +85,7 @@ def _without_casts(tokens: list[Token], character_columns: frozenset[str]) -> li
 
 
 def _cast_end(tokens: list[Token], position: int) -> int:
-    """The position after the type that starts at `position`."""
+    """Return the position after the type that starts at `position`."""
     tails = _TYPE_TAILS.get(tokens[position].keyword, ())
     position += 1
     while position < len(tokens):
@@ -118,7 +118,7 @@ def _goes(before: list[Token], cast: list[Token], character_columns: frozenset[s
 
 
 def _operand(before: list[Token]) -> Token:
-    """What is cast: the last token, or the one inside `( )` or at the end of `(ARRAY[...])`."""
+    """Return what is cast: the last token, or the one inside `( )` or at the end of `(ARRAY[...])`."""
     if before[-1].text == ")" and len(before) > 2:
         if before[-3].text == "(" or before[-2].text == "]":
             return before[-2]

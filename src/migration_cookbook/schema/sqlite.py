@@ -116,7 +116,7 @@ def _table(name: str, sql: str, rows: list[_Info], keys: Keys, on: _IndexesAndTr
 
 
 def _counting_column(rows: list[_Info], said: TableClauses) -> str | None:
-    """The column that stands for the rowid, and so counts by itself."""
+    """Return the column that is the rowid, and so counts by itself."""
     key = [row for row in rows if row.key]
     if len(key) == 1 and key[0].type.upper() == "INTEGER" and "WITHOUT ROWID" not in said.options:
         return key[0].name
@@ -159,7 +159,7 @@ def _view(name: str, sql: str, connection: sa.Connection, on: _IndexesAndTrigger
 
 
 def _body(sql: str, names: frozenset[str]) -> str:
-    """The SELECT of a CREATE VIEW."""
+    """Return the SELECT of a CREATE VIEW."""
     tokens = tokens_of(sql, brackets_quote=True)
     start = next(place for place, token in enumerate(tokens) if token.keyword == "AS")
     return text_of(unquote(tokens[start + 1 :], names))

@@ -63,7 +63,7 @@ def parse_table(sql: str, columns: frozenset[str], keys: Keys) -> TableClauses:
 
 
 def _parts(tokens: list[Token]) -> list[list[Token]]:
-    """The tokens, parted at the commas outside of parentheses."""
+    """Split the tokens at the commas outside of parentheses."""
     parts: list[list[Token]] = [[]]
     depth = 0
     for token in tokens:
@@ -118,14 +118,14 @@ class _Clauses:
         return self.tokens[self.position - 1].name
 
     def group(self) -> list[Token]:
-        """The tokens between the parentheses that open here, quotes that say nothing taken off."""
+        """Return the tokens between the parentheses that open here, quotes that say nothing taken off."""
         end = group_end(self.tokens, self.position)
         inside = self.tokens[self.position + 1 : end - 1]
         self.position = end
         return list(unquote(inside, self.found.columns))
 
     def names(self) -> tuple[str, ...]:
-        """The columns named in the parentheses that open here, or else the column itself."""
+        """Return the columns named in the parentheses that open here, or else the column itself."""
         if self.next != "(":
             return (self.column,) if self.column else ()
         return tuple(part[0].name for part in _parts(self.group()))
@@ -171,7 +171,7 @@ class _Clauses:
         self.found.counting = self.accept("AUTOINCREMENT")
 
     def default(self) -> None:
-        """Its text comes from the PRAGMA: step over it."""
+        """Step over it: its text comes from the PRAGMA."""
         if self.next == "(":
             self.group()
             return
@@ -189,7 +189,7 @@ class _Clauses:
         self.found.foreign_keys.append(Constraint(name, text, columns))
 
     def actions(self) -> str:
-        """What follows the target, in PostgreSQL's order and without what is the default."""
+        """Return what follows the target, in PostgreSQL's order and without what is the default."""
         said: dict[str, str] = {}
         while not self.done:
             if self.accept("ON", "UPDATE"):

@@ -71,7 +71,7 @@ class _Snippet:
             yield from _wrong_way_down(node)
 
     def _not_null(self, call: ast.Call) -> Iterator[Found]:
-        """A new column of a table with rows needs a default, or NULL."""
+        """Take the default from a new column of a table with rows, which needs one, or NULL."""
         column = call.args[-1] if reading.operation(call) == "add_column" and call.args else None
         tables = {name for _, name in reading.named(call, tables=True)}
         tables.add(self._batches.get(reading.receiver(call), ""))
@@ -135,7 +135,7 @@ def _required(call: Any) -> None:
 
 
 def _swapped(body: list[ast.stmt]) -> Iterator[Found]:
-    """Two statements of which one needs what the other makes or takes away."""
+    """Swap two statements of which one needs what the other makes or takes away."""
     for position, (first, second) in enumerate(itertools.pairwise(body)):
         needs = reading.makes(first) & reading.words(second)
         if needs or reading.drops(second) & reading.words(first):
@@ -152,7 +152,7 @@ def _wrong_way_down(node: ast.AST) -> Iterator[Found]:
 
 
 def _wrong_name(call: ast.Call) -> Iterator[Found]:
-    """Of what is dropped, or brought back."""
+    """Change the name of what's dropped, or brought back."""
     if reading.is_column(call) and call.args and (name := reading.string(call.args[0])):
         yield MistakeType.WRONG_NAME, mutations.replace_argument(0, similar_name(name))
     for position, name in reading.named(call, tables=False):

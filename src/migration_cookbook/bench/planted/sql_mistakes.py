@@ -44,19 +44,19 @@ def mistakes(text: str) -> Iterator[tuple[MistakeType, str]]:
 
 
 def typos(text: str) -> Iterator[str]:
-    """The text with one of its keywords misspelled."""
+    """Yield the text with one of its keywords misspelled."""
     for found in _KEYWORD.finditer(_blank(text)):
         for word in misspell(found[0]):
             yield _replace(text, found, word)
 
 
 def makes(statement: str) -> set[str]:
-    """The tables and columns that were not there before this statement."""
+    """Return the tables and columns that weren't there before this statement."""
     return set(_MADE.findall(_blank(statement)))
 
 
 def drops(statement: str) -> set[str]:
-    """The tables and columns that are gone after it."""
+    """Return the tables and columns that are gone after it."""
     return set(_DROPPED.findall(_blank(statement)))
 
 
@@ -81,7 +81,7 @@ def _not_null(text: str) -> Iterator[str]:
 
 
 def _swapped(text: str) -> Iterator[str]:
-    """Two statements, the other way round, of which one needs what the other makes or takes away."""
+    """Swap two statements of which one needs what the other makes or takes away."""
     if ";" not in text or "$$" in text:
         return
     statements = [each.strip() for each in text.rstrip().rstrip(";").split(";")]
@@ -92,7 +92,7 @@ def _swapped(text: str) -> Iterator[str]:
 
 
 def _blank(text: str) -> str:
-    """Of the same length, with nothing in it that is not SQL."""
+    """Return a text of the same length, with nothing in it that isn't SQL."""
     return _APART.sub(lambda found: " " * len(found[0]), text)
 
 

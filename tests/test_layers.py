@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -74,8 +75,14 @@ def needed(module: str, names: set[str]) -> set[str]:
     return ours | {parent for name in ours for parent in parents(name) - parents(module) - {module}}
 
 
-IMPORTS = {name: named(ast.parse(path.read_text(encoding="utf-8"))) for name, path in MODULES.items()}
-GRAPH = {name: needed(name, imported) for name, imported in IMPORTS.items()}
+@cache
+def imports(module: str) -> set[str]:
+    return named(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+
+
+@cache
+def graph_of_modules() -> dict[str, set[str]]:
+    return {name: needed(name, imports(name)) for name in MODULES}
 
 
 def part(module: str, package: str) -> str:
@@ -111,11 +118,11 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
 def test_imports_lead_down(package: str, layers: tuple[str, ...]) -> None:
     inside = {name for name in MODULES if name == package or name.startswith(f"{package}.")}
     assert {part(name, package) for name in inside} == set(layers)
-    assert upward(GRAPH, package, layers) == []
+    assert upward(graph_of_modules(), package, layers) == []
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    assert circle(GRAPH) == []
+    assert circle(graph_of_modules()) == []
 
 
 def test_an_import_upward_is_seen() -> None:
@@ -158,7 +165,7 @@ def test_no_package_holds_more_than_an_eighth_of_the_code() -> None:
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "migration_cookbook"])
 def test_no_notebook_library_comes_in_below_the_notebooks(name: str) -> None:
     if is_below_notebooks(name):
-        assert {imported.partition(".")[0] for imported in IMPORTS[name]} & OF_NOTEBOOKS == set()
+        assert {imported.partition(".")[0] for imported in imports(name)} & OF_NOTEBOOKS == set()
 
 
 def is_below_notebooks(module: str) -> bool:

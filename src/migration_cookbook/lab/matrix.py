@@ -81,7 +81,7 @@ def matrix(book: Book, workspace: Workspace) -> int:
                 _ask(python, served, "sqlite,postgres" if served == homes[0] else "postgres", sheets)
                 for served in homes
             ]
-            _say(answers, time.monotonic() - began)
+            _print_summary(answers, time.monotonic() - began)
             trials.append(answers)
     text = write_ledger(ledger(trials))
     before = book.ledger.read_text(encoding="utf-8") if book.ledger.exists() else ""
@@ -151,7 +151,7 @@ def _ask(python: Path, home: Path, kinds: str, sheets: Sequence[Path]) -> dict[s
     return answer
 
 
-def _say(answers: Sequence[dict[str, Any]], seconds: float) -> None:
+def _print_summary(answers: Sequence[dict[str, Any]], seconds: float) -> None:
     first = answers[0]
     servers = " and ".join(answer["postgres"] for answer in answers if answer["postgres"]) or "none"
     snippets = sum(len(found) for found in first["files"].values())

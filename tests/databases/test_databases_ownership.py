@@ -31,7 +31,7 @@ class TestNames:
         assert name.startswith("cookbook_0123abcd_e07_1_b_ro_")
         assert fresh_name("0123abcd", "E07-1 Büro") != name
 
-    def test_a_settled_name_follows_its_key(self) -> None:
+    def test_a_stable_name_follows_its_key(self) -> None:
         assert stable_name("0123abcd", "template", "a") == stable_name("0123abcd", "template", "a")
         assert stable_name("0123abcd", "template", "a") != stable_name("0123abcd", "template", "b")
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import enum
-from typing import Self
 
 
 class Dialect(enum.StrEnum):
     """A database system. The value is how files and options of the kit spell it."""
 
-    SQLITE = "sqlite", "SQLite"
-    POSTGRES = "postgres", "PostgreSQL"
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
 
-    #: The name as the reader knows it.
-    title: str  # type: ignore[assignment]  # a string where str has a method
+    @property
+    def title(self) -> str:  # type: ignore[override]  # a property where str has a method
+        """The name as the reader knows it."""
+        return _TITLES[self]
 
-    def __new__(cls, value: str, title: str = "") -> Self:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.title = title
-        return member
 
+_TITLES = {Dialect.SQLITE: "SQLite", Dialect.POSTGRES: "PostgreSQL"}
 
 #: In the order in which they run and are shown.
 BOTH = (Dialect.SQLITE, Dialect.POSTGRES)

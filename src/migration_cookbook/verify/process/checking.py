@@ -13,7 +13,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases import server
 from migration_cookbook.databases.binaries import find_binaries
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.judging.judge import judge, placeholder
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.backend import Backend
     from migration_cookbook.verify.containment import ContainedWorker
     from migration_cookbook.verify.values.outcome import Trial
     from migration_cookbook.verify.values.snippet import Snippet
@@ -88,7 +88,7 @@ class Checker:
         self,
         stack: ExitStack,
         settings: Settings,
-        host: Server | None,
+        host: Backend | None,
         unavailable: str,
         size: int,
         contained: ContainedWorker | None,
@@ -194,7 +194,7 @@ def open_checker(
         own = any(one.trusted for one in snippets)
         host, unavailable = _server(settings) if own else (None, "")
         if host is not None:
-            postgres.sweep(host)
+            host.sweep()
         size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
         checker = Checker(stack, settings, host, unavailable, size, contained)
         checker.start(snippets)
@@ -206,12 +206,12 @@ def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
     with ExitStack() as stack:
         host, unavailable = _server(settings)
         slots = SimpleQueue[_Slot]()
-        shared = host is not None and not host.makes_roles
+        shared = host is not None and not host.capabilities.has_roles
         slots.put(_Slot(worker, _scratch(stack, host), _quarantine(stack), settings.locks, shared))
         return _check_chunk([snippet], settings.dialects, slots, unavailable)[0]
 
 
-def _server(settings: Settings) -> tuple[Server | None, str]:
+def _server(settings: Settings) -> tuple[Backend | None, str]:
     if Dialect.POSTGRES not in settings.dialects:
         return None, ""
     try:
@@ -221,11 +221,11 @@ def _server(settings: Settings) -> tuple[Server | None, str]:
 
 
 def _make_slot(
-    stack: ExitStack, host: Server | None, settings: Settings, contained: ContainedWorker | None
+    stack: ExitStack, host: Backend | None, settings: Settings, contained: ContainedWorker | None
 ) -> _Slot:
     worker = Worker(_WARM)
     stack.callback(worker.close)
-    shared = host is not None and not host.makes_roles
+    shared = host is not None and not host.capabilities.has_roles
     return _Slot(worker, _scratch(stack, host), _quarantine(stack, contained), settings.locks, shared)
 
 
@@ -236,9 +236,9 @@ def _quarantine(stack: ExitStack, contained: ContainedWorker | None = None) -> Q
     return made
 
 
-def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
+def _scratch(stack: ExitStack, host: Backend | None) -> sa.URL | None:
     """A database that goes with the stack."""
-    return None if host is None else stack.enter_context(postgres.temporary_database(host)).url
+    return None if host is None else stack.enter_context(host.temporary_database()).url
 
 
 def _neighbors(
@@ -268,7 +268,7 @@ def _small_chunks(snippets: Sequence[Snippet]) -> list[list[Snippet]]:
 
 def _no_throwaway() -> str:
     """Why there is no PostgreSQL server for somebody else's page; empty if there is."""
-    if server.is_your_own():
+    if not server.capabilities().has_roles:
         return _NO_ROLES
     return "" if find_binaries() is not None else server.NO_BINARIES
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
+from migration_cookbook.sandbox.alembic_private import op_bound_to
 from migration_cookbook.verify.required_schema.columns import COMPILERS
-from migration_cookbook.verify.trial.recording import install_operations
 from migration_cookbook.verify.trial.script import script
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def offline_warnings(
     )
     made = script(form, text, before, lambda sql: None)
     try:
-        with install_operations(Operations(context)):
+        with op_bound_to(Operations(context)):
             if made.before is not None:
                 made.before()
             made.up()

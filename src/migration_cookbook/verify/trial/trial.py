@@ -22,7 +22,8 @@ from alembic.runtime.migration import MigrationContext
 from migration_cookbook import schema
 from migration_cookbook.databases import guard
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.locks import Lock, watching
+from migration_cookbook.locks import Lock, watch_locks
+from migration_cookbook.sandbox.alembic_private import op_bound_to, set_context
 from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.verify.required_schema import errors, operations
 from migration_cookbook.verify.required_schema.columns import COMPILERS
@@ -40,7 +41,6 @@ from migration_cookbook.verify.trial.recording import (
     Guessing,
     OwnDatabaseNeeded,
     Recording,
-    install_operations,
 )
 from migration_cookbook.verify.trial.script import NotPython, Script, parse, script
 from migration_cookbook.verify.values.outcome import Refusal, Text, Trial
@@ -233,7 +233,7 @@ def _learn_quietly(operation: Any, tracker: SchemaTracker) -> None:
 
 @contextlib.contextmanager
 def _guessing(text: Text, dialect: Dialect, on_operation: Callable[[Any], None]) -> Iterator[Script]:
-    with install_operations(Guessing(_offline(dialect), on_operation, on_operation)):
+    with op_bound_to(Guessing(_offline(dialect), on_operation, on_operation)):
         yield script(text.form, text.text, text.before, on_operation)
 
 
@@ -383,7 +383,7 @@ class _Execution:
         if not self.watched:
             return self.way(function)
         url = self.connection.engine.url
-        with watching(self.connection, url) as watch:
+        with watch_locks(self.connection, url) as watch:
             sent = self.way(function)
         self.locks = watch.locks
         return sent
@@ -395,9 +395,8 @@ class _Execution:
         context.impl.memo.clear()
         environment = EnvironmentContext(Config(), None)  # type: ignore[arg-type]
         mark = self.recorder.mark()
-        with environment, install_operations(Recording(context, self._record)):
-            # What `context.get_context()` and `is_offline_mode()` answer from. Read in Alembic 1.20.1.
-            environment._migration_context = context
+        with environment, op_bound_to(Recording(context, self._record)):
+            set_context(environment, context)
             try:
                 if self.autocommit or self.text.form is Form.SQL:
                     function()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open")
 
 #: Variables that Python and the libraries read once, at their start: with others a kernel needs another template.
-_READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "COOKBOOK_SANITIZED")
+_READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG")
 #: numpy would start threads, which a fork leaves behind.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 _SECONDS = 60.0

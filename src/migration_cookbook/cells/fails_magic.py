@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic
 from migration_cookbook.cells.options import dialect_named
 from migration_cookbook.databases.dialects import BOTH, Dialect
-from migration_cookbook.display.parts import Lines, Note, Part, Verdict
+from migration_cookbook.display.parts import Lines, Note, Part, ResultLine
 from migration_cookbook.sandbox.command import split
 from migration_cookbook.sandbox.commandline import tidy
 from migration_cookbook.workspace import CookbookError
@@ -42,7 +42,7 @@ def fails(notebook: Notebook, line: str, cell: str) -> None:
         if not error.mistake:
             raise
         notebook.publish(
-            [Lines((str(error),)), Verdict("As announced:", "a mistake in the command, and nothing ran.")]
+            [Lines((str(error),)), ResultLine("As announced:", "a mistake in the command, and nothing ran.")]
         )
     except Exception as error:
         _show_exception(notebook, announced, error)
@@ -84,7 +84,7 @@ def _judge(notebook: Notebook, announced: list[Announcement], failure: CellFaile
         problems = [f"on {dialect.title} it failed, and should have worked" for dialect in unexpected]
         problems += [f"on {dialect.title} it worked, and should have failed" for dialect in missing]
         raise CellError(f"Not as announced: {'; '.join(problems)}.")
-    shown: list[Part] = [Verdict("As announced:", _sentence(failure))]
+    shown: list[Part] = [ResultLine("As announced:", _sentence(failure))]
     if unlike := [versions[dialect] for dialect in BOTH if dialect in failure.worked and dialect in versions]:
         shown = [Note(line) for line in unlike]
     notebook.publish(shown)
@@ -142,7 +142,7 @@ def _show_exception(notebook: Notebook, announced: list[Announcement], error: Ex
     message = str(error).strip().splitlines() or [""]
     folder = notebook.sandbox.folder if notebook.has_sandbox else notebook.workspace.root
     line = tidy(f"{type(error).__name__}: {message[0]}", folder)
-    notebook.publish([Lines((line,)), Verdict("As announced:", f"`{type(error).__name__}`.")])
+    notebook.publish([Lines((line,)), ResultLine("As announced:", f"`{type(error).__name__}`.")])
 
 
 MAGICS = (CellMagic("fails", fails),)

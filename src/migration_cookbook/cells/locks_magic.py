@@ -22,8 +22,8 @@ from migration_cookbook.cells.sessions import lock_lines
 from migration_cookbook.databases import engines, postgres, server
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.display.answers import Answer
-from migration_cookbook.display.parts import Lines, Note, Part, Table
-from migration_cookbook.locks import Step, watching
+from migration_cookbook.display.parts import Lines, Note, Part, ResultTable
+from migration_cookbook.locks import WatchedStatement, watch_locks
 from migration_cookbook.sandbox.interrupts import was_interrupted
 from migration_cookbook.sandbox.outcome import sent_lines
 from migration_cookbook.workspace import CookbookError
@@ -60,7 +60,7 @@ _COPIED = (
 class _Ran:
     """What was seen while the cell ran, up to what was refused."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[WatchedStatement, ...]
     refused: BaseException | None = None
 
 
@@ -164,7 +164,7 @@ def _in_a_copy(notebook: Notebook, database: Database, perform: Callable[[sa.Con
 
 
 def _watched(connection: sa.Connection, database: Database, perform: Callable[[sa.Connection], None]) -> _Ran:
-    with watching(connection, database.url) as watch:
+    with watch_locks(connection, database.url) as watch:
         try:
             perform(connection)
         except (Exception, KeyboardInterrupt) as error:
@@ -178,13 +178,13 @@ def _needs_to_be_outside(error: BaseException | None) -> bool:
     )
 
 
-def _told(steps: Sequence[Step]) -> Iterator[Part]:
+def _told(steps: Sequence[WatchedStatement]) -> Iterator[Part]:
     holds = False
     for step in steps:
         statement = _in_one_line(step.statement)
         if step.locks:
             rows = tuple(_row(lock) for lock in step.locks)
-            yield Table(f"`{statement}`", _HEADERS, rows, row_headers=True)
+            yield ResultTable(f"`{statement}`", _HEADERS, rows, row_headers=True)
         elif not step.statement.lstrip().upper().startswith(_ASIDE):
             yield Note(f"`{statement}`")
             yield Note("  no lock on a table" + (" beyond those above" if holds and not step.outside else ""))

@@ -14,7 +14,7 @@ from migration_cookbook.cells.options import Options, read
 from migration_cookbook.cells.sessions import in_transaction, lock_lines
 from migration_cookbook.databases import engines
 from migration_cookbook.display.answers import Answer
-from migration_cookbook.display.parts import Lines, Note, Part, Table
+from migration_cookbook.display.parts import Lines, Note, Part, ResultTable
 from migration_cookbook.sandbox.interrupts import install_interrupt_check, was_interrupted
 from migration_cookbook.sandbox.outcome import sent_lines
 from migration_cookbook.workspace import CookbookError
@@ -215,7 +215,7 @@ def _table(result: ipython_sql.Result, limit: int | None) -> Part:
     caption = "(1 row)" if count == 1 else f"({count} rows)"
     if len(shown) < count:
         caption = f"({len(shown)} of {count} rows; `%%sql --rows all` shows all)"
-    return Table(caption, result.columns or (), shown, caption_below=True)
+    return ResultTable(caption, result.columns or (), shown, caption_below=True)
 
 
 def _refusal(notebook: Notebook, dialect: Dialect, answered: Answered) -> tuple[str, ...]:

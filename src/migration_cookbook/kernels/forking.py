@@ -23,8 +23,8 @@ CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open")
 
 #: Variables that Python and the libraries read once, at their start: with others a kernel needs another template.
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG")
-#: numpy would start threads, which a fork leaves behind.
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+#: For the template alone: numpy would start threads, which a fork leaves behind; the debugger would print a warning.
+_OWN = {"OPENBLAS_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 _SECONDS = 60.0
 #: Modules that lie in the current folder aren't for the template. Python's `-P` would hold for the kernels too.
 _PROGRAM = "import sys; del sys.path[0]; from migration_cookbook.kernels.template import main; main()"
@@ -104,23 +104,27 @@ class _Template:
     def _ask(self, request: Mapping[str, object]) -> tuple[bytes, list[int]]:
         message = json.dumps(request).encode()
         if len(message) > LONGEST_MESSAGE:
-            raise TemplateError("the environment is too large")
+            raise TemplateError("can't take so large an environment")
+        self.wait_until_ready()
         with self.lock:
             try:
-                if not self.is_ready:
-                    self._wait_until_ready()
                 self.control.sendall(message)
                 answer, descriptors, _, _ = socket.recv_fds(self.control, 100, 1)
             except OSError as error:
-                raise TemplateError(str(error)) from error
+                raise TemplateError(f"doesn't answer ({error})") from error
         if not answer:
-            raise TemplateError("it has ended")
+            raise TemplateError("has ended")
         return answer, descriptors
 
-    def _wait_until_ready(self) -> None:
-        if self.control.recv(100) != b"ready":
-            raise TemplateError("it has ended")
-        self.is_ready = True
+    def wait_until_ready(self) -> None:
+        """Wait until it has imported everything."""
+        with self.lock:
+            try:
+                if not self.is_ready and self.control.recv(100) != b"ready":
+                    raise TemplateError("has ended")
+            except OSError as error:
+                raise TemplateError(f"doesn't answer ({error})") from error
+            self.is_ready = True
 
     @property
     def is_running(self) -> bool:
@@ -136,6 +140,11 @@ def prepare(python: str, environment: Mapping[str, str]) -> None:
     """Start the template for such kernels, without waiting for it."""
     if CAN_FORK:
         _template(python, environment)
+
+
+def wait_for_template(python: str, environment: Mapping[str, str]) -> None:
+    """Start the template if need be, and wait until kernels can be forked from it."""
+    _template(python, environment).wait_until_ready()
 
 
 def fork(python: str, arguments: Sequence[str], cwd: str, environment: Mapping[str, str]) -> ForkedProcess:
@@ -162,7 +171,7 @@ def _start(python: str, environment: Mapping[str, str]) -> _Template:
     with theirs:
         process = subprocess.Popen(
             [python, "-c", _PROGRAM],
-            env=dict(environment) | _ONE_THREAD,
+            env=dict(environment) | _OWN,
             stdin=theirs.fileno(),
             # An interrupt at the terminal is for whoever is in front of it.
             start_new_session=True,

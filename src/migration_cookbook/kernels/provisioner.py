@@ -38,7 +38,7 @@ class WarmProvisioner(LocalProvisioner):
         try:
             forked = fork(python, words[-2:], cwd, kwargs.get("env") or os.environ)
         except TemplateError as error:
-            get_logger().warning("The kernel starts cold: its template doesn't answer (%s).", error)
+            get_logger().warning("The kernel starts cold: the process to fork it from %s.", error)
             return await super().launch_kernel(cmd, **kwargs)
         # All that's asked of it is there.
         self.process = cast("Popen[bytes]", forked)

@@ -28,7 +28,7 @@ _ENOUGH = 4 * 2**30
 
 @contextlib.contextmanager
 def tmpfs_folder(memory: Path = _MEMORY) -> Iterator[Path | None]:
-    """A folder in memory, gone afterwards; None where there is too little of it."""
+    """Make a folder in memory, gone afterwards; None where there is too little of it."""
     if not _fits(memory):
         yield None
         return
@@ -74,7 +74,7 @@ def _is_closed(status: os.stat_result) -> bool:
 
 
 def _status(folder: Path) -> os.stat_result | None:
-    """What's known of a folder; None for a link and for anything else that isn't one."""
+    """Return what's known of a folder; None for a link and for anything else that isn't one."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

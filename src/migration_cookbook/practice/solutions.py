@@ -10,10 +10,9 @@ import sqlite3
 from dataclasses import replace
 from functools import cache, lru_cache
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import migration_cookbook
+from migration_cookbook import package
 from migration_cookbook.practice import trials, worlds
 from migration_cookbook.practice.attempt import LOOK, SNAPSHOT, Outcome
 from migration_cookbook.practice.encoding import decode, encode
@@ -23,6 +22,7 @@ from migration_cookbook.workspace import read_record, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from migration_cookbook.practice.exercise import Exercise
     from migration_cookbook.practice.worlds import TrialResources, World
@@ -115,6 +115,5 @@ def _key(ground: TrialResources, exercise: Exercise) -> str:
 @cache
 def _engine() -> str:
     """The code by which outcomes are made: all of the package, because nobody keeps a list of a part complete."""
-    package = Path(migration_cookbook.__file__).parent
     versions = [f"{name} {metadata.version(name)}" for name in _LIBRARIES]
-    return " ".join([files.digest(package), platform.python_version(), *versions])
+    return " ".join([files.digest(package.FOLDER), platform.python_version(), *versions])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic.config import Config
@@ -16,8 +17,6 @@ from migration_cookbook.sandbox.commandline import describe, fresh_logging, impo
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import sqlalchemy as sa
 
 
@@ -52,7 +51,7 @@ def entries(folder: Path) -> tuple[Entry, ...]:
             (script.doc or "").splitlines()[0] if script.doc else "",
             _tuple(script.down_revision),
             tuple(sorted(script.branch_labels)),
-            script._script_path,
+            Path(script.path),
         )
         for script in reversed(scripts)
     )

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "migration_cookbook"
 #: Packages in which some modules still ask.
-ASKING = ("cells", "databases", "editions", "practice", "sandbox", "verify", "workspace")
+ASKING = ("cells", "editions", "practice", "verify")
 
 MODULES = sorted(
     path.relative_to(PACKAGE).as_posix()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from notebook_desk import check_output
 
-from migration_cookbook.databases import cluster, postgres, server
+from migration_cookbook.databases import cluster, server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
 from migration_cookbook.kernels.manager import WarmKernelManager
 from migration_cookbook.workspace import HOME_VARIABLE, Workspace, open_workspace
@@ -285,7 +285,7 @@ def test_a_kernel_killed_with_an_open_transaction(
     following.run("%alembic downgrade base")
     # Whoever waits for a lock is told so after 3 seconds, and the cell fails.
     assert open_transactions(home, "_s_killed_") == 0
-    names = [name for name in postgres.names(server.attach(home)) if "_s_killed_" in name]
+    names = [name for name in server.attach(home).names() if "_s_killed_" in name]
     assert len(names) == 1
 
 

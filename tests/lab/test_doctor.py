@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook import cli
-from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases import server
 from migration_cookbook.kernels import forking
 from migration_cookbook.lab import doctor
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
@@ -62,7 +62,7 @@ def test_one_line_for_the_teacher(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_nothing_is_left_in_the_databases(home: Workspace) -> None:
     list(doctor.examine())
-    assert postgres.names(server.attach(home)) == []
+    assert server.attach(home).names() == []
 
 
 def test_no_postgresql(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.values.snippet import Form, Snippet
 
 if TYPE_CHECKING:
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
     from migration_cookbook.workspace import Workspace
 
 CORPUS = Path(__file__).parent / "corpus"

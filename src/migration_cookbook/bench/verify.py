@@ -12,7 +12,7 @@ from migration_cookbook.bench import peers
 from migration_cookbook.bench.figures import Figure, print_figures
 from migration_cookbook.bench.planted.mutation_score import FORMS, mutable, mutants_of, score
 from migration_cookbook.bench.workspace import temporary_workspace
-from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases import server
 from migration_cookbook.verify.process.checking import Settings, opened
 from migration_cookbook.verify.process.trust import trusted
 from migration_cookbook.verify.reading import read
@@ -88,7 +88,7 @@ def _speed(checked: Sequence[Checked], workspace: Workspace) -> Iterator[Figure]
         f"≥ {_QUICK}",
         rate >= _QUICK,
     )
-    with postgres.temporary_database(server.attach(workspace)) as database:
+    with server.attach(workspace).temporary_database() as database:
         # What a transaction holds can be rolled back.
         fit = [one for one in checked if not ends_transactions(one.snippet.text)]
         peers.plain_loop(fit[:8], database.url)

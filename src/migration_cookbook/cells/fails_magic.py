@@ -34,6 +34,7 @@ def fails(notebook: Notebook, line: str, cell: str) -> None:
     announced = [_announcement(word) for word in split(line)]
     if not cell.strip():
         raise CookbookError("%%fails needs a cell below it: the lines that are meant to fail.")
+    notebook.left_out.clear()
     try:
         _run(notebook, cell)
     except CellFailed as failure:
@@ -103,12 +104,14 @@ def _worked(notebook: Notebook, announced: list[Announcement]) -> None:
     """Nothing failed. That passes only where the version at hand is another than the one announced."""
     versions = _other_versions(notebook, announced)
     absent = [each.dialect for each in announced if notebook.version(each.dialect) is None]
-    excused = [dialect for dialect in BOTH if dialect in versions or dialect in absent]
-    if announced and all(each.dialect in excused for each in announced):
-        lines = [
-            versions.get(dialect) or f"{dialect.title} is not to be had here, so it could not fail."
-            for dialect in excused
-        ]
+    excuses = {dialect: f"{dialect.title} is not to be had here, so it could not fail." for dialect in absent}
+    excuses |= {
+        dialect: f"It wasn't run on {dialect.title}, so it couldn't fail." for dialect in notebook.left_out
+    }
+    excuses |= versions
+    meant = {each.dialect for each in announced} or notebook.left_out
+    if meant and meant <= excuses.keys():
+        lines = [excuses[dialect] for dialect in BOTH if dialect in meant]
         notebook.publish([Note(line) for line in lines])
         return
     named = " and ".join(dialect.title for dialect in BOTH if dialect in {each.dialect for each in announced})

@@ -19,7 +19,7 @@ from migration_cookbook.cells import hints, ipython_sql
 from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic
 from migration_cookbook.cells.options import read
 from migration_cookbook.cells.sessions import lock_lines
-from migration_cookbook.databases import engines, postgres, server
+from migration_cookbook.databases import engines, server
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.display.answers import Answer
 from migration_cookbook.display.parts import Lines, Note, Part, ResultTable
@@ -73,8 +73,8 @@ def locks(notebook: Notebook, line: str, cell: str) -> None:
     read("%%locks", line, usage=_USAGE)
     perform = _performer(cell)
     database = notebook.database(Dialect.POSTGRES)
-    if database is None:
-        notebook.publish_answers([notebook.not_run(Dialect.POSTGRES)])
+    if database is None or notebook.lack(Dialect.POSTGRES, "has_second_session"):
+        notebook.publish_answers([notebook.not_run(Dialect.POSTGRES, "has_second_session")])
         return
     ran, said = _rolled_back(database, perform), _ROLLED_BACK
     if _needs_to_be_outside(ran.refused):
@@ -157,7 +157,7 @@ def _in_a_copy(notebook: Notebook, database: Database, perform: Callable[[sa.Con
     # A database can't be copied while somebody is connected to it.
     notebook.sessions.rest(Dialect.POSTGRES)
     with (
-        postgres.copied(server.attach(notebook.workspace), database) as copy,
+        server.attach(notebook.workspace).copied(database) as copy,
         engines.engine(copy).connect() as connection,
     ):
         return _watched(connection, copy, perform)

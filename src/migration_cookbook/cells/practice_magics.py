@@ -99,6 +99,10 @@ def _checked(notebook: Notebook, line: str) -> list[Part]:
             f"This notebook is not at exercise {exercise.id}. Run %practice {exercise.id} to begin it, "
             f"or %sandbox {exercise.id} --resume to go on where you left it."
         )
+    for dialect in exercise.databases:
+        # An answer is tried in a worker, which watches the database meanwhile.
+        if lacking := notebook.lack(dialect, "can_run_processes", "has_second_session"):
+            raise CookbookError(f"An answer can't be tried: {lacking}.")
     grade = book.check(notebook.workspace, exercise, notebook.sandbox, answer or None)
     state = kept.record_check(notebook.workspace, exercise.id, grade.passed)
     verdict = ResultLine("✓ Passed." if grade.passed else "Not yet.", grade.sentence, good=grade.passed)

@@ -17,8 +17,12 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from migration_cookbook import __version__
+<<<<<<< HEAD
 from migration_cookbook.databases import engines, postgres, server, sqlite
 from migration_cookbook.kernels import forking
+=======
+from migration_cookbook.databases import engines, server, sqlite
+>>>>>>> main
 from migration_cookbook.workspace import CookbookError, Workspace, checkout, open_workspace
 
 if TYPE_CHECKING:
@@ -135,7 +139,7 @@ def _sqlite(workspace: Workspace) -> Diagnosis:
 def _postgres(workspace: Workspace) -> Iterator[Diagnosis]:
     try:
         host = server.attach(workspace)
-        database = postgres.create(host, "doctor")
+        database = host.create("doctor")
     except CookbookError as error:
         yield Diagnosis("PostgreSQL", "not to be had", str(error), is_fatal=True)
         return
@@ -151,7 +155,7 @@ def _postgres(workspace: Workspace) -> Iterator[Diagnosis]:
         detail = f"{', '.join(missing)} missing" if missing else ", ".join(EXTENSIONS)
         yield Diagnosis("extensions", detail, remedy if missing else "")
     finally:
-        postgres.drop(host, database)
+        host.drop(database)
 
 
 def _query_ms(database: Database) -> float:

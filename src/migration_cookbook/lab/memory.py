@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from migration_cookbook.workspace import sweep, temporary_folder
-from migration_cookbook.workspace.folders import let_server_pass, server_group
+from migration_cookbook.workspace.folders import let_server_enter, server_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +43,9 @@ def tmpfs_folder(memory: Path = _MEMORY) -> Iterator[Path | None]:
         return
     sweep(ours)
     # PostgreSQL's data are in it, too. Where root can't let its account through, they would be on the disk.
-    let_server_pass(ours)
+    let_server_enter(ours)
     with temporary_folder(ours) as folder:
-        let_server_pass(folder)
+        let_server_enter(folder)
         yield folder
 
 

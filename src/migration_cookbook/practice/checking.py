@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import sqlalchemy as sa
 
+from migration_cookbook.databases.capabilities import lack
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.practice import attempt, solutions, trials, worlds
 from migration_cookbook.practice.attempt import Outcome
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 def open_exercise(workspace: Workspace, exercise: Exercise) -> tuple[Sandbox, tuple[str, ...]]:
     """A fresh sandbox for the exercise, with what is given; of a prediction only the files."""
-    trials.warm_up()
+    if not any(lack(dialect, "can_run_processes") for dialect in exercise.databases):
+        trials.warm_up()
     sandbox, notices = opening.open_fresh(workspace, worlds.start_plan(exercise))
     before = files.snapshot(sandbox.folder)
     databases = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from migration_cookbook.databases import postgres, server, sqlite
+from migration_cookbook.databases import server, sqlite
 from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import fresh_name
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.backend import Backend, DatabaseSource
     from migration_cookbook.practice.exercise import Exercise
     from migration_cookbook.workspace import Workspace
 
@@ -43,7 +43,7 @@ class TrialResources:
 
     workspace: Workspace
     #: None where there is no PostgreSQL.
-    server: Server | None
+    server: Backend | None
     #: Why, with the remedy.
     unavailable: str | None
 
@@ -58,7 +58,7 @@ def ground(workspace: Workspace) -> Iterator[TrialResources]:
     with workspace.lock("practice"), contextlib.ExitStack() as stack:
         host, unavailable = None, None
         try:
-            host = stack.enter_context(postgres.shared_admin_connection(server.attach(workspace)))
+            host = stack.enter_context(server.attach(workspace).shared_admin_connection())
         except CookbookError as error:
             unavailable = str(error)
         yield TrialResources(workspace, host, unavailable)
@@ -78,19 +78,19 @@ def world(on: TrialResources, exercise: Exercise, *, empty: bool = False) -> Ite
     private_folder(folder / "project")
     made: dict[Dialect, Database] = {}
     start = start_plan(exercise)
+    sources: dict[Dialect, DatabaseSource] = {
+        Dialect.SQLITE: sqlite.SqliteFile(on.workspace, folder / "bookshop.db")
+    }
+    if on.server:
+        sources[Dialect.POSTGRES] = on.server
     try:
         for dialect in on.dialects(exercise):
-            if dialect is Dialect.SQLITE:
-                made[dialect] = _sqlite(on.workspace, start, folder / "bookshop.db", empty)
-            elif on.server:
-                made[dialect] = _postgres(on.server, start, empty)
+            source = sources[dialect]
+            made[dialect] = source.create(_LABEL) if empty else opening.new_database(source, start, _LABEL)
         yield World(folder / "project", made)
     finally:
         for dialect, database in made.items():
-            if dialect is Dialect.SQLITE:
-                sqlite.drop(on.workspace, database)
-            elif on.server:
-                postgres.drop(on.server, database)
+            sources[dialect].drop(database)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -107,23 +107,11 @@ def tidy(on: TrialResources) -> None:
     shutil.rmtree(tries(on.workspace), ignore_errors=True)
     if on.server:
         family = fresh_name(on.workspace.installation, _LABEL).rpartition("_")[0]
-        for name in postgres.names(on.server):
+        for name in on.server.names():
             if name.rpartition("_")[0] == family:
-                postgres.drop_named(on.server, name)
+                on.server.drop_named(name)
 
 
 def tries(workspace: Workspace) -> Path:
     """Where the worlds of a workspace stand while they last."""
     return workspace.root / "practice" / "tries"
-
-
-def _sqlite(workspace: Workspace, start: Plan, path: Path, empty: bool) -> Database:
-    template = None if empty else opening.sqlite_template(workspace, start)
-    if template is None:
-        return sqlite.create(workspace, _LABEL, path)
-    return sqlite.clone(workspace, template, _LABEL, path)
-
-
-def _postgres(on: Server, start: Plan, empty: bool) -> Database:
-    template = None if empty else opening.postgres_template(on, start)
-    return postgres.create(on, _LABEL) if template is None else postgres.clone(on, template, _LABEL)

@@ -1,4 +1,4 @@
-"""What does an Alembic command line ask for? Parsed before anything runs."""
+"""An Alembic command line as a value, parsed before anything runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens when an Alembic command runs here, in this process, against one database?
+"""Alembic's command line in this process, against one database.
 
 The same command as a subprocess takes half a second; in process it takes milliseconds.
 What the command would leave behind in the process is put back afterwards.

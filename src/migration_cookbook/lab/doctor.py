@@ -17,12 +17,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from migration_cookbook import __version__
-<<<<<<< HEAD
-from migration_cookbook.databases import engines, postgres, server, sqlite
-from migration_cookbook.kernels import forking
-=======
 from migration_cookbook.databases import engines, server, sqlite
->>>>>>> main
+from migration_cookbook.kernels import forking
 from migration_cookbook.workspace import CookbookError, Workspace, checkout, open_workspace
 
 if TYPE_CHECKING:

@@ -20,7 +20,18 @@ PACKAGE = ROOT / "src" / "migration_cookbook"
 #: A package is a layer of its own.
 LAYERS = (
     *("package", "printable", "python_private", "mutations", "workspace", "databases", "schema", "worker"),
-    *("locks", "sandbox", "display", "verify", "practice", "cells", "__init__", "editions", "bench"),
+    *(
+        "locks",
+        "sandbox",
+        "display",
+        "verify",
+        "practice",
+        "cells",
+        "__init__",
+        "kernels",
+        "editions",
+        "bench",
+    ),
     *("lab", "cli"),
 )
 #: The same in `verify`, whose `__init__` is its public face.

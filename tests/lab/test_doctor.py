@@ -8,6 +8,7 @@ import pytest
 
 from migration_cookbook import cli
 from migration_cookbook.databases import server
+from migration_cookbook.kernels import forking
 from migration_cookbook.lab import doctor
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
 
@@ -93,3 +94,15 @@ def test_a_workspace_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert diagnosis.is_fatal
     assert "COOKBOOK_HOME" in diagnosis.remedy
     assert cli.main(["doctor"]) == 1
+
+
+def test_how_kernels_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {each.name: each for each in doctor.examine()}["kernels"]
+    assert (found.ok, found.detail.partition(":")[0]) == (True, "start warm")
+    monkeypatch.setattr(forking, "_PROGRAM", "raise SystemExit")
+    monkeypatch.setattr(forking, "_templates", {})
+    found = {each.name: each for each in doctor.examine()}["kernels"]
+    assert found.detail == "start cold, a second or two each: the process to fork them from has ended"
+    monkeypatch.setattr(forking, "CAN_FORK", False)
+    found = {each.name: each for each in doctor.examine()}["kernels"]
+    assert found.detail.startswith("start cold, a second or two each: forking them is safe on Linux only")

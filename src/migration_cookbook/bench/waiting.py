@@ -13,13 +13,13 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_client.manager import KernelManager
 from rich.console import Console
 from rich.table import Table
 
 from migration_cookbook import practice
 from migration_cookbook.bench.workspace import temporary_workspace
 from migration_cookbook.databases import server
+from migration_cookbook.kernels.manager import WarmKernelManager
 from migration_cookbook.practice import attempt
 from migration_cookbook.sandbox import opening
 from migration_cookbook.workspace import HOME_VARIABLE
@@ -142,7 +142,7 @@ class _Kernel:
     """A kernel as JupyterLab starts it."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self._manager = KernelManager(transport="ipc")
+        self._manager = WarmKernelManager(transport="ipc")
         self._manager.start_kernel(env=os.environ | environment)
         self._client: Any = self._manager.client()
         self._client.start_channels()

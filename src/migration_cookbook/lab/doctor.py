@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import os
 import platform
 import shutil
 import socket
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 
 from migration_cookbook import __version__
 from migration_cookbook.databases import engines, server, sqlite
+from migration_cookbook.kernels import forking
 from migration_cookbook.workspace import CookbookError, Workspace, checkout, open_workspace
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def examine() -> Iterator[Diagnosis]:
     yield from _workspace(workspace)
     yield _sqlite(workspace)
     yield from _postgres(workspace)
+    yield _kernels()
     yield _port()
 
 
@@ -157,6 +160,19 @@ def _query_ms(database: Database) -> float:
     with engines.engine(database).connect() as connection:
         connection.execute(sa.text("SELECT 1"))
     return (time.perf_counter() - start) * 1000
+
+
+def _kernels() -> Diagnosis:
+    if not forking.CAN_FORK:
+        detail = f"start cold, a second or two each: forking them is safe on Linux only, not on {platform.system()}"
+        return Diagnosis("kernels", detail)
+    try:
+        forking.wait_for_template(sys.executable, os.environ)
+    except forking.TemplateError as error:
+        return Diagnosis(
+            "kernels", f"start cold, a second or two each: the process to fork them from {error}"
+        )
+    return Diagnosis("kernels", "start warm: they're forked from a process that has imported everything")
 
 
 def _port() -> Diagnosis:

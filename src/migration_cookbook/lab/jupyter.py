@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.databases.environment import known_environment
+from migration_cookbook.kernels import provisioner
 from migration_cookbook.workspace import HOME_VARIABLE, CookbookError, write_atomically
 
 if TYPE_CHECKING:
@@ -195,6 +196,7 @@ def environment(workspace: Workspace) -> dict[str, str]:
     home = workspace.jupyter
     return known_environment() | {
         HOME_VARIABLE: str(workspace.root),
+        provisioner.VARIABLE: provisioner.NAME,
         "JUPYTER_CONFIG_DIR": str(home / _CONFIG),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),

@@ -19,6 +19,7 @@ FLOORS = {
     "schema": 1,
     "worker": 1,
     "mistakes": 1,
+    "strict_markdown": 1,
     "locks": 2,
     "sandbox": 2,
     "display": 2,

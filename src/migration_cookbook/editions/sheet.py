@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import yaml  # type: ignore[import-untyped]
-
+from migration_cookbook.strict_markdown import read_markdown_file
 from migration_cookbook.verify.reading import read
 from migration_cookbook.verify.values.snippet import Form, Snippet
-from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from migration_cookbook.strict_markdown import FrontMatter, MarkdownFile
+
 FOLDER = "cheatsheets"
 KEYS = ("title", "databases")
 #: A line right below a fence that begins so is the machine's.
 MARK = "<sub>"
-
-_FENCE = re.compile(r"(?P<marks>`{3,}|~{3,})")
 
 
 @dataclass(frozen=True)
@@ -75,55 +72,49 @@ def sheet_paths(root: Path) -> list[Path]:
 def read_sheet(path: Path, root: Path) -> Sheet:
     """A cheatsheet, part by part."""
     slug = path.relative_to(root).with_suffix("").as_posix()
-    lines = path.read_text(encoding="utf-8").split("\n")
-    front, first = _front_matter(lines, slug)
+    file = read_markdown_file(path, f"chapters/{slug}.md")
+    front = _front_matter(file)
     snippets = {
         snippet.line - 1: snippet
         for snippet in read(path)
         if snippet.form is not Form.FOREIGN and snippet.skip is None
     }
-    parts = tuple(_parts(lines, first, snippets))
+    parts = tuple(_parts(file, front.end, snippets))
     lost = set(snippets) - {part.number for part in parts if part.snippet}
     if lost:
-        raise CookbookError(f"chapters/{slug}.md:{min(lost)}: in a cheatsheet each fence stands at column 0.")
+        raise file.error(min(lost) - 1, "in a cheatsheet each fence stands at column 0.")
     return Sheet(
         path=path,
         slug=slug,
-        title=str(front["title"]),
-        databases=tuple(front["databases"]),
-        front=tuple(lines[:first]),
+        title=str(front.values["title"]),
+        databases=tuple(front.values["databases"]),
+        front=file.lines[: front.end],
         parts=parts,
     )
 
 
-def _front_matter(lines: list[str], slug: str) -> tuple[dict[str, list[str] | str], int]:
-    if lines[0] != "---" or "---" not in lines[1:]:
-        raise CookbookError(f"chapters/{slug}.md:1: the cheatsheet must start with front matter.")
-    end = lines.index("---", 1)
-    front = yaml.safe_load("\n".join(lines[1:end]))
-    if not isinstance(front, dict) or set(front) != set(KEYS):
-        raise CookbookError(
-            f"chapters/{slug}.md:1: the front matter must say {' and '.join(KEYS)}, and no more."
-        )
-    return front, end + 1
+def _front_matter(file: MarkdownFile) -> FrontMatter:
+    front = file.front_matter()
+    if set(front.values) != set(KEYS):
+        raise file.error(0, f"the front matter must say {' and '.join(KEYS)}, and no more.")
+    return front
 
 
-def _parts(lines: list[str], first: int, snippets: Mapping[int, Snippet]) -> Iterator[Part]:
-    """One after the other. `snippets` by the number of their fence's line."""
-    start = index = first
-    while index < len(lines):
-        fence = _FENCE.match(lines[index])
-        snippet = snippets.get(index + 1)
-        if not fence or snippet is None:
-            index += 1
+def _parts(file: MarkdownFile, first: int, snippets: Mapping[int, Snippet]) -> Iterator[Part]:
+    """Yield one part after the other. `snippets` by the number of their fence's line."""
+    lines = file.lines
+    start = first
+    for fence in file.fences(first):
+        snippet = snippets.get(fence.start + 1)
+        if snippet is None:
             continue
-        if index > start:
-            yield Part(tuple(lines[start:index]), start + 1)
-        end = next(at for at in range(index + 1, len(lines)) if lines[at].startswith(fence["marks"])) + 1
+        if fence.start > start:
+            yield Part(lines[start : fence.start], start + 1)
+        end = fence.end + 1
         below = lines[end] if end < len(lines) else ""
-        marked = below.startswith(MARK)
-        mark = below.removeprefix(MARK).removesuffix("</sub>") if marked else ""
-        yield Part(tuple(lines[index:end]), index + 1, snippet, mark)
-        start = index = end + marked
-    if index > start:
-        yield Part(tuple(lines[start:index]), start + 1)
+        has_mark = below.startswith(MARK)
+        mark = below.removeprefix(MARK).removesuffix("</sub>") if has_mark else ""
+        yield Part(lines[fence.start : end], fence.start + 1, snippet, mark)
+        start = end + has_mark
+    if len(lines) > start:
+        yield Part(lines[start:], start + 1)

@@ -12,7 +12,7 @@ import pytest
 import migration_cookbook
 from migration_cookbook import practice
 from migration_cookbook.databases import server
-from migration_cookbook.practice import solutions, worlds
+from migration_cookbook.practice import solutions, trial_projects
 from migration_cookbook.practice.exercise import Step
 from migration_cookbook.sandbox import project
 from migration_cookbook.workspace import CookbookError
@@ -75,10 +75,10 @@ def test_a_solution_that_is_known_on_one_database_is_not_taken_for_both(
     workspace: Workspace, subtitle: Exercise
 ) -> None:
     only_sqlite = replace(subtitle, databases=subtitle.databases[:1])
-    with worlds.ground(workspace) as ground:
+    with trial_projects.trial_resources(workspace) as resources:
         for each in (subtitle, only_sqlite, subtitle):
-            (outcome,) = solutions.wanted(ground, each)
-            assert set(outcome.states) == set(each.databases)
+            (result,) = solutions.expected_results(resources, each)
+            assert set(result.states) == set(each.databases)
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_a_known_solution_is_run_again_after_an_edit_of_the_engine(
     package = tmp_path / "migration_cookbook"
     shutil.copytree(Path(migration_cookbook.__file__).parent, package)
     monkeypatch.setattr(migration_cookbook, "__file__", str(package / "__init__.py"))
-    with worlds.ground(workspace) as ground:
-        before = key_in_a_new_process(ground, subtitle)
-        assert key_in_a_new_process(ground, subtitle) == before
+    with trial_projects.trial_resources(workspace) as resources:
+        before = key_in_a_new_process(resources, subtitle)
+        assert key_in_a_new_process(resources, subtitle) == before
         (package / edited).parent.mkdir(exist_ok=True)
         with (package / edited).open("a") as file:
             file.write("# edited")
-        assert key_in_a_new_process(ground, subtitle) != before
+        assert key_in_a_new_process(resources, subtitle) != before
 
 
 def test_a_known_solution_is_run_again_after_code_moved_to_another_module(
@@ -109,12 +109,12 @@ def test_a_known_solution_is_run_again_after_code_moved_to_another_module(
     package = tmp_path / "migration_cookbook"
     package.mkdir()
     monkeypatch.setattr(migration_cookbook, "__file__", str(package / "__init__.py"))
-    with worlds.ground(workspace) as ground:
+    with trial_projects.trial_resources(workspace) as resources:
         keys = set()
         for first, second in (("ab", "c"), ("a", "bc"), ("", "abc")):
             (package / "first.py").write_text(first)
             (package / "second.py").write_text(second)
-            keys.add(key_in_a_new_process(ground, subtitle))
+            keys.add(key_in_a_new_process(resources, subtitle))
     assert len(keys) == 3
 
 
@@ -125,22 +125,22 @@ def test_a_known_solution_is_run_again_after_an_edit_of_the_bookshop(
     bookshop = tmp_path / "sandbox_project"
     shutil.copytree(project.source(), bookshop)
     monkeypatch.setattr(project, "source", lambda: bookshop)
-    with worlds.ground(workspace) as ground:
-        before = key_in_a_new_process(ground, subtitle)
+    with trial_projects.trial_resources(workspace) as resources:
+        before = key_in_a_new_process(resources, subtitle)
         (bookshop / "bookshop.db").write_text("no part of it")
         (bookshop / "bookshop" / "__pycache__").mkdir(exist_ok=True)
         (bookshop / "bookshop" / "__pycache__" / "rows.pyc").write_text("no part of it")
-        assert key_in_a_new_process(ground, subtitle) == before
+        assert key_in_a_new_process(resources, subtitle) == before
         with (bookshop / edited).open("a") as file:
             file.write("# edited")
-        assert key_in_a_new_process(ground, subtitle) != before
+        assert key_in_a_new_process(resources, subtitle) != before
 
 
-def key_in_a_new_process(ground: worlds.Ground, exercise: Exercise) -> str:
+def key_in_a_new_process(resources: trial_projects.TrialResources, exercise: Exercise) -> str:
     """A process reads its own code once."""
     solutions._engine.cache_clear()
     try:
-        return solutions._key(ground, exercise)
+        return solutions._key(resources, exercise)
     finally:
         solutions._engine.cache_clear()
 
@@ -320,7 +320,7 @@ def test_without_postgresql_sqlite_is_checked_and_it_is_said(
 
 def test_a_check_leaves_nothing_behind(workspace: Workspace, subtitle: Exercise) -> None:
     practice.check_steps(workspace, subtitle, subtitle.solution_steps)
-    assert list(worlds.tries(workspace).iterdir()) == []
+    assert list(trial_projects.trials_folder(workspace).iterdir()) == []
 
 
 def _file(step: Step) -> str:

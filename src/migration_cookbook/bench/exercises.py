@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from migration_cookbook.practice import Exercise
-    from migration_cookbook.practice.mutants import Verdict
+    from migration_cookbook.practice.mutants import MutationResult
     from migration_cookbook.workspace import Workspace
 
 _PROOF_S = 0.5
@@ -60,26 +60,22 @@ def _prove(workspace: Workspace, exercise: Exercise) -> None:
     """It fails untouched, its solution passes, and its wrong answers do not."""
     sandbox, _ = practice.open_exercise(workspace, exercise)
     practice.check(workspace, exercise, sandbox)
-    if exercise.kind == "predict":
-        for wrong in exercise.wrongs:
-            practice.check(workspace, exercise, sandbox, wrong.answer)
-        return
     practice.check_solution(workspace, exercise)
     for wrong in exercise.wrongs:
-        practice.check_steps(workspace, exercise, wrong.steps)
+        practice.check_wrong(workspace, exercise, wrong)
 
 
 def _mistakes(workspace: Workspace, exercises: Sequence[Exercise]) -> Iterator[Measured]:
-    verdicts: list[Verdict] = []
+    results: list[MutationResult] = []
     for exercise in track(exercises, "Planting mistakes", console=Console(stderr=True), transient=True):
-        found = [] if exercise.kind == "predict" else list(mutants.judge(workspace, exercise))
-        verdicts += found
-        for each in found:
+        of_exercise = list(mutants.judge(workspace, exercise))
+        results += of_exercise
+        for each in of_exercise:
             if not each.rejected:
                 yield Measured(f"  not noticed in {exercise.id}: {each.mutant.mistake}")
-    share = sum(each.rejected for each in verdicts) / len(verdicts)
+    share = sum(each.rejected for each in results) / len(results)
     yield Measured(
-        f"Of {len(verdicts)} mistakes planted in the solutions, {share:.1%} are noticed",
+        f"Of {len(results)} mistakes planted in the solutions, {share:.1%} are noticed",
         f"≥ {_NOTICED:.0%}",
         share >= _NOTICED,
     )

@@ -1,4 +1,4 @@
-"""Where is an answer tried out? In a folder and on databases of its own, gone afterwards."""
+"""Projects with their own databases for trials of an answer, removed afterwards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LABEL = "try"
 
 
 @dataclass(frozen=True)
-class World:
+class TrialProject:
     """An empty folder, and databases as they are at the exercise's start."""
 
     folder: Path
@@ -39,22 +39,22 @@ class World:
 
 @dataclass(frozen=True)
 class TrialResources:
-    """What worlds are made of."""
+    """What trial projects are made with."""
 
     workspace: Workspace
     #: None where there is no PostgreSQL.
     server: Server | None
-    #: Why, with the remedy.
+    #: Why, and what to do about it.
     unavailable: str | None
 
     def dialects(self, exercise: Exercise) -> tuple[Dialect, ...]:
-        """The databases of the exercise that are to be had."""
+        """Return the exercise's databases that are available."""
         return tuple(dialect for dialect in exercise.databases if dialect is Dialect.SQLITE or self.server)
 
 
 @contextlib.contextmanager
-def ground(workspace: Workspace) -> Iterator[TrialResources]:
-    """The ground for worlds; one process at a time, so that nobody sweeps away another's."""
+def trial_resources(workspace: Workspace) -> Iterator[TrialResources]:
+    """Provide what trials need; one process at a time, so that none removes another's projects."""
     with workspace.lock("practice"), contextlib.ExitStack() as stack:
         host, unavailable = None, None
         try:
@@ -65,55 +65,57 @@ def ground(workspace: Workspace) -> Iterator[TrialResources]:
 
 
 def start_plan(exercise: Exercise) -> Plan:
-    """The sandbox that an exercise begins with, before what is given."""
+    """Return the plan of the sandbox that an exercise begins with, before the given steps."""
     bare = exercise.start == "bare"
     at = None if bare else exercise.start
     return plan(exercise.id, at=at, database_at=None, bare=bare, rows=True, databases="1")
 
 
 @contextlib.contextmanager
-def world(on: TrialResources, exercise: Exercise, *, empty: bool = False) -> Iterator[World]:
-    """A world for one trial: the folder is empty, and so are the databases if that is asked for."""
-    folder = tries(on.workspace) / secrets.token_hex(6)
+def trial_project(
+    resources: TrialResources, exercise: Exercise, *, empty: bool = False
+) -> Iterator[TrialProject]:
+    """Provide a project for one trial: its folder is empty, and so are its databases if `empty` says so."""
+    folder = trials_folder(resources.workspace) / secrets.token_hex(6)
     private_folder(folder / "project")
-    made: dict[Dialect, Database] = {}
+    databases: dict[Dialect, Database] = {}
     start = start_plan(exercise)
     try:
-        for dialect in on.dialects(exercise):
+        for dialect in resources.dialects(exercise):
             if dialect is Dialect.SQLITE:
-                made[dialect] = _sqlite(on.workspace, start, folder / "bookshop.db", empty)
-            elif on.server:
-                made[dialect] = _postgres(on.server, start, empty)
-        yield World(folder / "project", made)
+                databases[dialect] = _sqlite(resources.workspace, start, folder / "bookshop.db", empty)
+            elif resources.server:
+                databases[dialect] = _postgres(resources.server, start, empty)
+        yield TrialProject(folder / "project", databases)
     finally:
-        for dialect, database in made.items():
+        for dialect, database in databases.items():
             if dialect is Dialect.SQLITE:
-                sqlite.drop(on.workspace, database)
-            elif on.server:
-                postgres.drop(on.server, database)
+                sqlite.drop(resources.workspace, database)
+            elif resources.server:
+                postgres.drop(resources.server, database)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_start(folder: Path, exercise: Exercise) -> None:
-    """The project's files as the exercise begins, before what is given."""
+    """Write the project's files as the exercise begins, before the given steps."""
     if exercise.start != "bare":
         project.write(folder, exercise.start)
 
 
-def tidy(on: TrialResources) -> None:
-    """Remove what killed processes left of their worlds."""
-    for path in tries(on.workspace).glob("*/bookshop.db"):
-        sqlite.drop(on.workspace, Database(Dialect.SQLITE, str(path), sa.URL.create("sqlite")))
-    shutil.rmtree(tries(on.workspace), ignore_errors=True)
-    if on.server:
-        family = fresh_name(on.workspace.installation, _LABEL).rpartition("_")[0]
-        for name in postgres.names(on.server):
+def remove_leftovers(resources: TrialResources) -> None:
+    """Remove the trial projects of killed processes."""
+    for path in trials_folder(resources.workspace).glob("*/bookshop.db"):
+        sqlite.drop(resources.workspace, Database(Dialect.SQLITE, str(path), sa.URL.create("sqlite")))
+    shutil.rmtree(trials_folder(resources.workspace), ignore_errors=True)
+    if resources.server:
+        family = fresh_name(resources.workspace.installation, _LABEL).rpartition("_")[0]
+        for name in postgres.names(resources.server):
             if name.rpartition("_")[0] == family:
-                postgres.drop_named(on.server, name)
+                postgres.drop_named(resources.server, name)
 
 
-def tries(workspace: Workspace) -> Path:
-    """Where the worlds of a workspace stand while they last."""
+def trials_folder(workspace: Workspace) -> Path:
+    """Return the folder of a workspace's trial projects."""
     return workspace.root / "practice" / "tries"
 
 
@@ -124,6 +126,6 @@ def _sqlite(workspace: Workspace, start: Plan, path: Path, empty: bool) -> Datab
     return sqlite.clone(workspace, template, _LABEL, path)
 
 
-def _postgres(on: Server, start: Plan, empty: bool) -> Database:
-    template = None if empty else opening.postgres_template(on, start)
-    return postgres.create(on, _LABEL) if template is None else postgres.clone(on, template, _LABEL)
+def _postgres(host: Server, start: Plan, empty: bool) -> Database:
+    template = None if empty else opening.postgres_template(host, start)
+    return postgres.create(host, _LABEL) if template is None else postgres.clone(host, template, _LABEL)

@@ -1,0 +1,13 @@
+"""The kinds of exercise: one class a kind, and the only place where they are listed."""
+
+from __future__ import annotations
+
+from migration_cookbook.practice.kinds.kind import Kind, Question
+from migration_cookbook.practice.kinds.predict import Predict
+from migration_cookbook.practice.kinds.repair import Repair
+from migration_cookbook.practice.kinds.rescue import Rescue
+from migration_cookbook.practice.kinds.revision import Revision
+
+__all__ = ["KINDS", "Kind", "Question"]
+
+KINDS: tuple[Kind, ...] = (Revision(), Repair(), Predict(), Rescue())

@@ -163,12 +163,12 @@ def test_both_words_for_now_pass_where_the_database_knows_them(
 
 
 @pytest.mark.parametrize(
-    ("name", "floor"),
+    ("name", "target"),
     (("c03-7", "0004"), ("c03-11", "0003"), ("e14-1", "0003"), ("c03-1", "0003")),
     ids=("above a given one", "below a given one", "in place of a given one", "nothing given"),
 )
-def test_no_given_revision_hides_the_way_back(name: str, floor: str) -> None:
-    assert practice.exercise(name).floor == floor
+def test_no_given_revision_hides_the_way_back(name: str, target: str) -> None:
+    assert practice.exercise(name).downgrade_target == target
 
 
 UP = 'op.add_column("books", sa.Column("subtitle", sa.String(200), nullable=False, server_default=""))'

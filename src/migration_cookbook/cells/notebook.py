@@ -1,4 +1,4 @@
-"""What does one open notebook know? Its sandbox, its last command, its open sessions."""
+"""The state of one open notebook: its sandbox, its last command, its open sessions."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LastMove:
-    """What the last upgrade, downgrade or stamp sent to a database and changed there."""
+class LastMigration:
+    """The last upgrade, downgrade or stamp: what it sent to a database and changed there."""
 
     command: str
     sent: tuple[str, ...]
@@ -40,7 +40,7 @@ class Notebook:
 
     shell: InteractiveShell
     workspace: Workspace = field(default_factory=open_workspace)
-    moves: dict[Dialect, LastMove] = field(default_factory=dict)
+    moves: dict[Dialect, LastMigration] = field(default_factory=dict)
     _sandbox: Sandbox | None = None
     _sessions: Sessions | None = None
 
@@ -69,7 +69,7 @@ class Notebook:
         return self._sessions
 
     def leave(self) -> None:
-        """Let go of the sandbox: its sessions, its folder."""
+        """Leave the sandbox: close its sessions, leave its folder."""
         if self._sessions is not None:
             self._sessions.close()
         os.chdir(self.workspace.root)
@@ -87,28 +87,28 @@ class Notebook:
             self.shell.user_ns[name] = engine
 
     def databases(self, on: Dialect | None) -> list[Dialect]:
-        """Where a cell runs: the one named, or both."""
+        """Return the databases on which a cell runs: the one named, or both."""
         return [on] if on else list(BOTH)
 
     def database(self, dialect: Dialect) -> Database | None:
-        """The sandbox's database, None where PostgreSQL is not to be had."""
+        """Return the sandbox's database, None if PostgreSQL is unavailable."""
         databases = self.sandbox.databases.get(dialect)
         return databases[0] if databases else None
 
     def version(self, dialect: Dialect) -> str | None:
-        """Of the database that a cell runs on, also where there is no sandbox; None if it is not to be had."""
+        """Return the version of the database that a cell runs on, even without a sandbox; None if it is unavailable."""
         if self._sandbox is None:
             return versions(self.workspace, (dialect,))[dialect] or None
         return self.sandbox.version(dialect) if self.database(dialect) is not None else None
 
     def not_run(self, dialect: Dialect) -> Answer:
-        """The answer of a database that was not asked: it is not to be had, or an interrupt came first."""
+        """Return the answer of a database that wasn't asked: it is unavailable, or an interrupt came first."""
         if self.database(dialect) is None:
             return Answer(dialect, (Note(f"not run: {self.sandbox.unavailable}"),))
         return Answer(dialect, (Note("not run: the interrupt came first"),))
 
     def require_moved(self, dialects: Iterable[Dialect]) -> None:
-        """Say so where the last command that changes databases ran on none of these."""
+        """Raise an error if the last command that changes databases ran on none of these."""
         if self.moves and not any(dialect in self.moves for dialect in dialects):
             names = " and ".join(dialect.title for dialect in self.moves)
             raise CookbookError(f"The last command that changes databases ran on {names} only.")

@@ -1,4 +1,4 @@
-"""What does a chapter say?
+"""A chapter as frozen values, and its strict reader.
 
 A chapter is MyST Markdown. It is read here line by line and strictly: a tool that
 guesses loses a cell now and then without a word, and a lost cell never runs.
@@ -25,9 +25,6 @@ OPTIONS = ("name", "shows", "tags")
 #: `table`: a computed table, which may show more than three facts.
 TAGS = ("slide", "teacher", "table")
 FACTS_PER_CELL = 3
-#: Markdown files of these folders, and these files, are no chapters.
-OTHER_FOLDERS = ("cheatsheets", "exercises")
-OTHER_FILES = ("INDEX.md", "README.md")
 
 _NAME = re.compile(r"[a-z][a-z0-9-]+")
 _FACT = re.compile(r"[0-9A-Z][0-9A-Za-z-]*")
@@ -39,7 +36,7 @@ _OPTION = re.compile(r":(?P<key>[^:\s]+):(?P<value>.*)")
 
 @dataclass(frozen=True)
 class Minutes:
-    """What the page takes: told by a teacher, and in exercises."""
+    """The minutes that a page takes: to teach, and for its exercises."""
 
     teach: int
     practice: int
@@ -47,7 +44,7 @@ class Minutes:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell, as the author wrote it."""
+    """A cell, as the author wrote it."""
 
     kind: Literal["markdown", "code"]
     source: str
@@ -63,7 +60,7 @@ class TeacherNote:
     """Prose for the teacher."""
 
     text: str
-    #: How many cells stand before it.
+    #: How many cells come before it.
     after: int
     line: int
 
@@ -92,23 +89,6 @@ class Chapter:
     @property
     def learners_cells(self) -> tuple[Cell, ...]:
         return tuple(cell for cell in self.cells if "teacher" not in cell.tags)
-
-
-def chapter_paths(root: Path) -> list[Path]:
-    """The chapters below `root`, in the book's order."""
-    return sorted(
-        path
-        for path in root.rglob("*.md")
-        if path.name not in OTHER_FILES
-        and path.relative_to(root).parts[0] not in OTHER_FOLDERS
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    )
-
-
-def read_chapters(root: Path) -> dict[str, Chapter]:
-    """All chapters below `root`, by slug."""
-    chapters = [read_chapter(path, root) for path in chapter_paths(root)]
-    return {chapter.slug: chapter for chapter in chapters}
 
 
 def read_chapter(path: Path, root: Path) -> Chapter:
@@ -324,13 +304,13 @@ class _ChapterReader:
             self.cells.append(Cell("markdown", "\n".join(line for _, line in prose), line=prose[0][0] + 1))
 
     def _check_whole(self) -> None:
-        """What slipped through the rules above shows in the numbers."""
+        """Check that every cell was read, in case the rules above missed one."""
         written = [index for index, line in enumerate(self.lines) if "{code-cell}" in line]
-        taken = {cell.line - 1 for cell in self.cells if cell.kind == "code"}
+        as_cells = {cell.line - 1 for cell in self.cells if cell.kind == "code"}
         for index in written:
-            if index not in taken:
+            if index not in as_cells:
                 raise self._error(index, "this {code-cell} is not read as a cell.")
-        if not taken:
+        if not as_cells:
             raise self._error(0, "the chapter has no cell.")
 
 

@@ -1,4 +1,4 @@
-"""Of which parts is a cheatsheet made? Prose, and fences with their snippets and the marks below them."""
+"""A cheatsheet as frozen values: prose, and fences with their snippets and the marks below them."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ MARK = "<sub>"
 
 
 @dataclass(frozen=True)
-class Part:
+class SheetPart:
     """Lines of prose, or the fence of one snippet."""
 
     lines: tuple[str, ...]
     #: Of the first line, from 1.
     number: int
     snippet: Snippet | None = None
-    #: How the snippet stands, as the line below its fence says; empty for none.
+    #: The status of the snippet, as the line below its fence says; empty for none.
     mark: str = ""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A cheatsheet as it is written."""
+    """A cheatsheet, as its author wrote it."""
 
     path: Path
     slug: str
@@ -43,11 +43,11 @@ class Sheet:
     databases: tuple[str, ...]
     #: The lines of the front matter, with those that enclose it.
     front: tuple[str, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[SheetPart, ...]
 
     @property
     def text(self) -> str:
-        """The file, with the marks that the parts have."""
+        """The text of the file, with the marks that the parts have."""
         lines = list(self.front)
         for part in self.parts:
             lines += part.lines
@@ -55,8 +55,8 @@ class Sheet:
                 lines.append(f"{MARK}{part.mark}</sub>")
         return "\n".join(lines)
 
-    def marked(self, marks: Mapping[int, str]) -> Sheet:
-        """The same with other marks, by the line of the snippet."""
+    def with_marks(self, marks: Mapping[int, str]) -> Sheet:
+        """Return the same sheet with other marks, by the line of the snippet."""
         parts = [
             replace(part, mark=marks.get(part.snippet.line, "")) if part.snippet else part
             for part in self.parts
@@ -65,12 +65,12 @@ class Sheet:
 
 
 def sheet_paths(root: Path) -> list[Path]:
-    """The cheatsheets of a book."""
+    """Return the cheatsheets of a book."""
     return sorted((root / FOLDER).glob("*.md"))
 
 
 def read_sheet(path: Path, root: Path) -> Sheet:
-    """A cheatsheet, part by part."""
+    """Read a cheatsheet, part by part."""
     slug = path.relative_to(root).with_suffix("").as_posix()
     file = read_markdown_file(path, f"chapters/{slug}.md")
     front = _front_matter(file)
@@ -100,7 +100,7 @@ def _front_matter(file: MarkdownFile) -> FrontMatter:
     return front
 
 
-def _parts(file: MarkdownFile, first: int, snippets: Mapping[int, Snippet]) -> Iterator[Part]:
+def _parts(file: MarkdownFile, first: int, snippets: Mapping[int, Snippet]) -> Iterator[SheetPart]:
     """Yield one part after the other. `snippets` by the number of their fence's line."""
     lines = file.lines
     start = first
@@ -109,12 +109,12 @@ def _parts(file: MarkdownFile, first: int, snippets: Mapping[int, Snippet]) -> I
         if snippet is None:
             continue
         if fence.start > start:
-            yield Part(lines[start : fence.start], start + 1)
+            yield SheetPart(lines[start : fence.start], start + 1)
         end = fence.end + 1
         below = lines[end] if end < len(lines) else ""
         has_mark = below.startswith(MARK)
         mark = below.removeprefix(MARK).removesuffix("</sub>") if has_mark else ""
-        yield Part(lines[fence.start : end], fence.start + 1, snippet, mark)
+        yield SheetPart(lines[fence.start : end], fence.start + 1, snippet, mark)
         start = end + has_mark
     if len(lines) > start:
-        yield Part(lines[start:], start + 1)
+        yield SheetPart(lines[start:], start + 1)

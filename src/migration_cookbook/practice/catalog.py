@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
 @cache
 def exercises() -> dict[str, Exercise]:
-    """All exercises of the book by id, in the order of their pages."""
+    """Return all exercises of the book by id, in the order of their pages."""
     folder = checkout()
     if folder is None:
         raise CookbookError(
             "The exercises are part of the cookbook's checkout. Clone the cookbook, and run this there."
         )
-    read: dict[str, Exercise] = {}
+    by_id: dict[str, Exercise] = {}
     for path in sorted((folder / "chapters" / "exercises").glob("*.md")):
         one = read_exercise(path)
-        if one.id in read:
-            raise CookbookError(f"{one.place}:1: the id {one.id} is {read[one.id].place}'s already.")
-        read[one.id] = one
-    return read
+        if one.id in by_id:
+            raise CookbookError(f"{one.place}:1: the id {one.id} is {by_id[one.id].place}'s already.")
+        by_id[one.id] = one
+    return by_id
 
 
 def exercise(name: str) -> Exercise:
-    """The exercise of this id, also where it is written in capitals."""
+    """Return the exercise with this id, in uppercase or lowercase."""
     known = exercises()
-    wanted = name.strip().lower()
-    if wanted in known:
-        return known[wanted]
-    near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
+    lowercase = name.strip().lower()
+    if lowercase in known:
+        return known[lowercase]
+    near = difflib.get_close_matches(lowercase, known, n=1, cutoff=0.5)
     help_ = f"Did you mean {near[0]}?" if near else "`%progress` lists those that there are."
     raise CookbookError(f"There is no exercise {name.strip()}. {help_}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to be done in a project: what a fence, or a line of a console, says."""
+    """An action in a project: what a fence, or a line of a console, says."""
 
     does: Literal["revision", "console", "sql", "file", "remove", "look", "snapshot"]
     #: The code, the command, the statement, or the file's content.
@@ -32,12 +32,13 @@ class Step:
 
     @property
     def needs_database(self) -> bool:
+        """Whether it runs on databases, and not on files alone."""
         return self.does in ("console", "sql")
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """An answer that is known to be wrong, and what its author should read."""
+    """An answer that is known to be wrong, and the message for it."""
 
     title: str
     steps: tuple[Step, ...]
@@ -56,7 +57,7 @@ class Exercise:
     #: The slug of the page that shows it.
     notebook: str
     kind: Kind
-    #: Where files and databases stand at the start: a revision, `base` or `bare`.
+    #: The revision of files and databases at the start, or `base` or `bare`.
     start: str
     databases: tuple[Dialect, ...]
     minutes: int
@@ -65,21 +66,21 @@ class Exercise:
     on: Dialect | None
     #: How many new revisions it takes, where that is the point.
     revisions: int | None
-    #: Whether the point is who must wait for it on PostgreSQL.
+    #: Whether the point is what must wait for it on PostgreSQL.
     locks: bool
     prompt: str
     given: tuple[Step, ...]
     hints: tuple[str, ...]
-    #: As the learner reads it, and as it is run.
+    #: As the learner reads it, and as it runs.
     solution: str
     solution_steps: tuple[Step, ...]
     wrongs: tuple[Wrong, ...]
 
     @property
-    def floor(self) -> str:
-        """How far down a trial goes: to below the first revision that an answer writes.
+    def downgrade_target(self) -> str:
+        """The revision to which a trial downgrades: below the first revision that an answer writes.
 
-        Where that is a given one, going further would hide what the way down leaves behind.
+        Where that is a given one, going further would hide what the downgrade leaves behind.
         """
         given = {step.revision for step in self.given if step.does == "revision"}
         written = [step.after for step in self.solution_steps if step.does == "revision"]
@@ -88,5 +89,5 @@ class Exercise:
 
     @property
     def place(self) -> str:
-        """How messages name the file."""
+        """The name of the file in messages."""
         return f"chapters/exercises/{self.path.name}"

@@ -89,7 +89,7 @@ def _upgrade_steps(exercise: Exercise) -> list[Step]:
 
 
 def _downgrade_steps(exercise: Exercise) -> list[Step]:
-    back = "base" if exercise.floor == "bare" else exercise.floor
+    back = "base" if exercise.downgrade_target == "bare" else exercise.downgrade_target
     return [Step("console", f"downgrade {back}", watched=exercise.locks), LOOK, _UP, LOOK]
 
 

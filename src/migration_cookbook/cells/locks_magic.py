@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _USAGE = "Write %%locks alone on the first line, and SQL or op.… lines below it."
 
-#: What SQLAlchemy sends for its own sake; told only if it locked something.
+#: What SQLAlchemy sends for its own sake; shown only if it locked something.
 _ASIDE = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK TO")
 
 _ENDS = re.compile(

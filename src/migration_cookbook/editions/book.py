@@ -48,7 +48,7 @@ class Book:
         return self.notebooks / f"{slug}.ipynb"
 
     def printed_page(self, slug: str) -> Path:
-        """The page for paper; the PDF is next to it."""
+        """Return the path of the page for paper; the PDF is next to it."""
         return self.notebooks / f"{slug}.html"
 
 

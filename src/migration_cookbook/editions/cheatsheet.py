@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
 
 _LOAD = "%load_ext migration_cookbook"
-#: What the magic calls a form that is not told from the text.
+#: The magic's name for a form that the text alone doesn't tell.
 _LANGUAGES = {
     Form.SQL: "sql",
     Form.COMMANDS: "bash",

@@ -59,6 +59,6 @@ def _row(example: Chapter) -> str:
 def _number_and_title(example: Chapter) -> tuple[int, str]:
     slug, title = _SLUG.fullmatch(example.slug), _TITLE.fullmatch(example.title)
     if slug is None or title is None or int(slug[1]) != int(title[1]):
-        wanted = f"Example {int(slug[1])}: …" if slug else "Example 1: …"
-        raise CookbookError(f"{example.place}: an example's title says its number, as in `{wanted}`.")
+        expected = f"Example {int(slug[1])}: …" if slug else "Example 1: …"
+        raise CookbookError(f"{example.place}: an example's title says its number, as in `{expected}`.")
     return int(title[1]), title[2]

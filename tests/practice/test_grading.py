@@ -13,7 +13,8 @@ import migration_cookbook
 from migration_cookbook import practice
 from migration_cookbook.databases import server
 from migration_cookbook.practice import solutions, trial_projects
-from migration_cookbook.practice.exercise import Step
+from migration_cookbook.practice.step import Step
+from migration_cookbook.practice.trial_resources import TrialResources, trial_resources
 from migration_cookbook.sandbox import project
 from migration_cookbook.workspace import CookbookError
 
@@ -75,7 +76,7 @@ def test_a_solution_that_is_known_on_one_database_is_not_taken_for_both(
     workspace: Workspace, subtitle: Exercise
 ) -> None:
     only_sqlite = replace(subtitle, databases=subtitle.databases[:1])
-    with trial_projects.trial_resources(workspace) as resources:
+    with trial_resources(workspace) as resources:
         for each in (subtitle, only_sqlite, subtitle):
             (result,) = solutions.expected_results(resources, each)
             assert set(result.states) == set(each.databases)
@@ -94,7 +95,7 @@ def test_a_known_solution_is_run_again_after_an_edit_of_the_engine(
     package = tmp_path / "migration_cookbook"
     shutil.copytree(Path(migration_cookbook.__file__).parent, package)
     monkeypatch.setattr(migration_cookbook, "__file__", str(package / "__init__.py"))
-    with trial_projects.trial_resources(workspace) as resources:
+    with trial_resources(workspace) as resources:
         before = key_in_a_new_process(resources, subtitle)
         assert key_in_a_new_process(resources, subtitle) == before
         (package / edited).parent.mkdir(exist_ok=True)
@@ -109,7 +110,7 @@ def test_a_known_solution_is_run_again_after_code_moved_to_another_module(
     package = tmp_path / "migration_cookbook"
     package.mkdir()
     monkeypatch.setattr(migration_cookbook, "__file__", str(package / "__init__.py"))
-    with trial_projects.trial_resources(workspace) as resources:
+    with trial_resources(workspace) as resources:
         keys = set()
         for first, second in (("ab", "c"), ("a", "bc"), ("", "abc")):
             (package / "first.py").write_text(first)
@@ -125,7 +126,7 @@ def test_a_known_solution_is_run_again_after_an_edit_of_the_bookshop(
     bookshop = tmp_path / "sandbox_project"
     shutil.copytree(project.source(), bookshop)
     monkeypatch.setattr(project, "source", lambda: bookshop)
-    with trial_projects.trial_resources(workspace) as resources:
+    with trial_resources(workspace) as resources:
         before = key_in_a_new_process(resources, subtitle)
         (bookshop / "bookshop.db").write_text("no part of it")
         (bookshop / "bookshop" / "__pycache__").mkdir(exist_ok=True)
@@ -136,7 +137,7 @@ def test_a_known_solution_is_run_again_after_an_edit_of_the_bookshop(
         assert key_in_a_new_process(resources, subtitle) != before
 
 
-def key_in_a_new_process(resources: trial_projects.TrialResources, exercise: Exercise) -> str:
+def key_in_a_new_process(resources: TrialResources, exercise: Exercise) -> str:
     """A process reads its own code once."""
     solutions._engine.cache_clear()
     try:

@@ -22,7 +22,7 @@ from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.locks import Lock, strongest, watching_all
 from migration_cookbook.practice.encoding import decode, encode
-from migration_cookbook.practice.exercise import Step
+from migration_cookbook.practice.step import Step
 from migration_cookbook.sandbox import commandline, files, history, project, revision_file
 from migration_cookbook.sandbox.command import parse
 from migration_cookbook.sandbox.sandbox import FIRST_MOMENT

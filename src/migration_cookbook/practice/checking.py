@@ -13,13 +13,15 @@ import sqlalchemy as sa
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.practice import attempt, solutions, trial_projects, trials
 from migration_cookbook.practice.grade import Grade
+from migration_cookbook.practice.trial_resources import trial_resources
 from migration_cookbook.sandbox import files, opening
 from migration_cookbook.workspace import CookbookError, explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from migration_cookbook.practice.exercise import Exercise, Step, Wrong
+    from migration_cookbook.practice.exercise import Exercise, Wrong
+    from migration_cookbook.practice.step import Step
     from migration_cookbook.sandbox.sandbox import Sandbox
     from migration_cookbook.workspace import Workspace
 
@@ -37,7 +39,7 @@ def open_exercise(workspace: Workspace, exercise: Exercise) -> tuple[Sandbox, tu
     for relative, digest in files.snapshot(sandbox.folder).items():
         if before.get(relative) != digest:
             sandbox.write_file(relative, (sandbox.folder / relative).read_text(encoding="utf-8"))
-    with trial_projects.trial_resources(workspace) as resources:
+    with trial_resources(workspace) as resources:
         trial_projects.remove_leftovers(resources)
     return sandbox, notices
 
@@ -45,7 +47,7 @@ def open_exercise(workspace: Workspace, exercise: Exercise) -> tuple[Sandbox, tu
 def check(workspace: Workspace, exercise: Exercise, sandbox: Sandbox, answer: str | None = None) -> Grade:
     """Grade an answer. Changes nothing of the learner's, and returns every failure as a grade."""
     try:
-        with trial_projects.trial_resources(workspace) as resources:
+        with trial_resources(workspace) as resources:
             grade = exercise.kind.check(resources, exercise, sandbox, answer)
             if Dialect.POSTGRES in exercise.databases and resources.unavailable:
                 return grade.with_notices(f"Checked on SQLite alone: {resources.unavailable}")
@@ -72,7 +74,7 @@ def check_wrong(workspace: Workspace, exercise: Exercise, wrong: Wrong) -> Grade
 def check_solution(workspace: Workspace, exercise: Exercise) -> Grade:
     """Grade the solution: whether it works, goes down and up again, and comes to the same each time."""
     try:
-        with trial_projects.trial_resources(workspace) as resources:
+        with trial_resources(workspace) as resources:
             results = solutions.expected_results(resources, exercise)
     except trials.Stopped as error:
         return Grade(False, str(error))
@@ -81,7 +83,7 @@ def check_solution(workspace: Workspace, exercise: Exercise) -> Grade:
 
 def _check_written(workspace: Workspace, exercise: Exercise, steps: Sequence[Step], answer: str) -> Grade:
     try:
-        with trial_projects.trial_resources(workspace) as resources:
+        with trial_resources(workspace) as resources:
             return exercise.kind.check_written(resources, exercise, steps, answer)
     except trials.Stopped as error:
         return Grade(False, str(error))

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from migration_cookbook import mistakes
-from migration_cookbook.practice import trial_projects
 from migration_cookbook.practice.checking import check_steps
+from migration_cookbook.practice.trial_resources import trial_resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from migration_cookbook.mistakes import Change
     from migration_cookbook.practice.attempt import TrialResult
-    from migration_cookbook.practice.exercise import Exercise, Step
+    from migration_cookbook.practice.exercise import Exercise
+    from migration_cookbook.practice.step import Step
     from migration_cookbook.workspace import Workspace
 
 
@@ -66,7 +67,7 @@ def judge(workspace: Workspace, exercise: Exercise) -> Iterator[MutationResult]:
 def _differs(workspace: Workspace, mutant: MutatedSolution) -> bool:
     """Whether the databases get anything else than from the solution."""
     exercise = mutant.exercise
-    with trial_projects.trial_resources(workspace) as resources:
+    with trial_resources(workspace) as resources:
         original, mutated = (
             [_effects(result) for result in exercise.kind.perform(resources, exercise, steps)]
             for steps in (exercise.solution_steps, mutant.steps)

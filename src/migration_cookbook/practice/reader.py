@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import yaml  # type: ignore[import-untyped]
 
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.practice.exercise import Exercise, Step, Wrong
+from migration_cookbook.practice.exercise import Exercise, Wrong
 from migration_cookbook.practice.kinds import KINDS
+from migration_cookbook.practice.step import Step
 from migration_cookbook.sandbox import project
 from migration_cookbook.strict_markdown import Fence, MarkdownFile, read_markdown_file
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from migration_cookbook.practice.kinds import Kind
+    from migration_cookbook.practice.exercise import Kind
     from migration_cookbook.workspace import CookbookError
 
 _REQUIRED = ("id", "title", "notebook", "kind", "start", "databases", "minutes")

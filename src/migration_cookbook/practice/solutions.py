@@ -20,7 +20,7 @@ from migration_cookbook.workspace import read_record, write_atomically
 
 if TYPE_CHECKING:
     from migration_cookbook.practice.exercise import Exercise
-    from migration_cookbook.practice.trial_projects import TrialResources
+    from migration_cookbook.practice.trial_resources import TrialResources
 
 #: Other people's code that results depend on.
 _LIBRARIES = ("alembic", "sqlalchemy", "mako", "psycopg")
@@ -59,7 +59,7 @@ def _key(resources: TrialResources, exercise: Exercise) -> str:
         exercise.path.read_text(encoding="utf-8"),
         project.content_key(start),
         _engine(),
-        *resources.dialects(exercise),
+        *resources.available(exercise.databases),
         sqlite3.sqlite_version,
         resources.server.version if resources.server else "",
     ]

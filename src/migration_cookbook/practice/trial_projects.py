@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from migration_cookbook.databases import postgres, server, sqlite
+from migration_cookbook.databases import postgres, sqlite
 from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import fresh_name
 from migration_cookbook.sandbox import opening, project
 from migration_cookbook.sandbox.plan import Plan, plan
-from migration_cookbook.workspace import CookbookError, private_folder
+from migration_cookbook.workspace import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.databases.server import Server
     from migration_cookbook.practice.exercise import Exercise
+    from migration_cookbook.practice.trial_resources import TrialResources
     from migration_cookbook.workspace import Workspace
 
 _LABEL = "try"
@@ -35,33 +36,6 @@ class TrialProject:
 
     folder: Path
     databases: Mapping[Dialect, Database]
-
-
-@dataclass(frozen=True)
-class TrialResources:
-    """What trial projects are made with."""
-
-    workspace: Workspace
-    #: None where there is no PostgreSQL.
-    server: Server | None
-    #: Why, and what to do about it.
-    unavailable: str | None
-
-    def dialects(self, exercise: Exercise) -> tuple[Dialect, ...]:
-        """Return the exercise's databases that are available."""
-        return tuple(dialect for dialect in exercise.databases if dialect is Dialect.SQLITE or self.server)
-
-
-@contextlib.contextmanager
-def trial_resources(workspace: Workspace) -> Iterator[TrialResources]:
-    """Provide what trials need; one process at a time, so that none removes another's projects."""
-    with workspace.lock("practice"), contextlib.ExitStack() as stack:
-        host, unavailable = None, None
-        try:
-            host = stack.enter_context(postgres.shared_admin_connection(server.attach(workspace)))
-        except CookbookError as error:
-            unavailable = str(error)
-        yield TrialResources(workspace, host, unavailable)
 
 
 def start_plan(exercise: Exercise) -> Plan:
@@ -81,7 +55,7 @@ def trial_project(
     databases: dict[Dialect, Database] = {}
     start = start_plan(exercise)
     try:
-        for dialect in resources.dialects(exercise):
+        for dialect in resources.available(exercise.databases):
             if dialect is Dialect.SQLITE:
                 databases[dialect] = _sqlite(resources.workspace, start, folder / "bookshop.db", empty)
             elif resources.server:

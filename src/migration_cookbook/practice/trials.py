@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.practice import attempt
 from migration_cookbook.practice.attempt import LOOK, TrialResult
 from migration_cookbook.practice.encoding import decode
-from migration_cookbook.practice.exercise import Step
+from migration_cookbook.practice.step import Step
 from migration_cookbook.sandbox import files
 from migration_cookbook.worker import Ended, Limits, Worker
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from migration_cookbook.practice.kinds.kind import Kind, Question
+from typing import TYPE_CHECKING
+
 from migration_cookbook.practice.kinds.predict import Predict
 from migration_cookbook.practice.kinds.repair import Repair
 from migration_cookbook.practice.kinds.rescue import Rescue
 from migration_cookbook.practice.kinds.revision import Revision
 
-__all__ = ["KINDS", "Kind", "Question"]
+if TYPE_CHECKING:
+    from migration_cookbook.practice.exercise import Kind
+
+__all__ = ["KINDS"]
 
 KINDS: tuple[Kind, ...] = (Revision(), Repair(), Predict(), Rescue())

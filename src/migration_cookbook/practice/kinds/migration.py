@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.practice import faults, solutions, trial_projects, trials
 from migration_cookbook.practice.attempt import SNAPSHOT
+from migration_cookbook.practice.exercise import Kind
 from migration_cookbook.practice.grade import Grade, correct
-from migration_cookbook.practice.kinds.kind import Kind
 from migration_cookbook.sandbox import files
 from migration_cookbook.workspace import CookbookError
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from migration_cookbook.practice.attempt import TrialResult
-    from migration_cookbook.practice.exercise import Exercise, Step
-    from migration_cookbook.practice.trial_projects import TrialProject, TrialResources
+    from migration_cookbook.practice.exercise import Exercise
+    from migration_cookbook.practice.step import Step
+    from migration_cookbook.practice.trial_projects import TrialProject
+    from migration_cookbook.practice.trial_resources import TrialResources
     from migration_cookbook.sandbox.sandbox import Sandbox
 
 #: The database states of a trial: after the upgrade, after the downgrade, after the second upgrade.

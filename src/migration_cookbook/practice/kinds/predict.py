@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.practice import solutions, trial_projects, trials
-from migration_cookbook.practice.exercise import Step
+from migration_cookbook.practice.exercise import Kind, Question
 from migration_cookbook.practice.grade import Grade, correct
-from migration_cookbook.practice.kinds.kind import Kind, Question
+from migration_cookbook.practice.step import Step
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.practice.attempt import Execution, TrialResult
     from migration_cookbook.practice.exercise import Exercise
-    from migration_cookbook.practice.trial_projects import TrialResources
+    from migration_cookbook.practice.trial_resources import TrialResources
     from migration_cookbook.sandbox.sandbox import Sandbox
 
 

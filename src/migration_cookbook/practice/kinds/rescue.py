@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.practice import attempt, faults, solutions, trial_projects, trials
 from migration_cookbook.practice.attempt import LOOK, SNAPSHOT, TrialResult
+from migration_cookbook.practice.exercise import Kind
 from migration_cookbook.practice.grade import Grade, correct
-from migration_cookbook.practice.kinds.kind import Kind
 from migration_cookbook.practice.sentences import differences
 from migration_cookbook.sandbox import files
 from migration_cookbook.workspace import CookbookError
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from migration_cookbook.practice.attempt import DatabaseState
-    from migration_cookbook.practice.exercise import Exercise, Step
-    from migration_cookbook.practice.trial_projects import TrialProject, TrialResources
+    from migration_cookbook.practice.exercise import Exercise
+    from migration_cookbook.practice.step import Step
+    from migration_cookbook.practice.trial_projects import TrialProject
+    from migration_cookbook.practice.trial_resources import TrialResources
     from migration_cookbook.sandbox.sandbox import Sandbox
 
 #: The database states of a rescue: at its start, and at its end.
@@ -52,7 +54,7 @@ class Rescue(Kind):
         states = {
             dialect: (attempt.read_state(listed[0]),)
             for dialect, listed in sandbox.databases.items()
-            if dialect in resources.dialects(exercise)
+            if dialect in resources.available(exercise.databases)
         }
         expected = solutions.expected_results(resources, exercise)[0]
         untouched = all(state == expected.states[dialect][0] for dialect, (state,) in states.items())

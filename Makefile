@@ -63,10 +63,7 @@ matrix: setup
 	@.venv/bin/cookbook matrix
 
 bench: setup
-	@.venv/bin/cookbook bench
-	@.venv/bin/cookbook bench --practice
-	@.venv/bin/cookbook bench --growth
-	@.venv/bin/cookbook bench --verify
+	@.venv/bin/cookbook bench --all
 
 stop: setup
 	@.venv/bin/cookbook stop

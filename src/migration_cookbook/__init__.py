@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """`%load_ext migration_cookbook`: the cell language."""
-    # Imported here because the engine below floor 4 must work without IPython.
+    # Imported here because the layers below `cells` work without IPython.
     from migration_cookbook import cells
 
     cells.load(shell)

@@ -1,4 +1,4 @@
-"""Which commands does `cookbook` have? One function a command; the work is done in the rooms."""
+"""The command line of `cookbook`: one function a command, which leaves the work to the packages."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 from logging.handlers import RotatingFileHandler
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from migration_cookbook import __version__
+from migration_cookbook.bench.registry import BENCHMARKS, DEFAULT
 from migration_cookbook.databases.environment import clean_environment
 from migration_cookbook.printable import escape_unencodable, one_line, shortened
 from migration_cookbook.workspace import CookbookError, explained, open_workspace
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explained(error: Exception) -> str | None:
-    """What the user can do about an error; None if nobody expected it."""
+    """Return what the user can do about an error; None if it wasn't expected."""
     if isinstance(error, CookbookError):
         return str(error)
     if isinstance(error, OSError):
@@ -63,7 +63,7 @@ def _explained(error: Exception) -> str | None:
 
 
 def _unexpected(error: Exception) -> str:
-    """One line about an error that nobody expected; its traceback goes to the log."""
+    """Return one line about an error that wasn't expected; its traceback goes to the log."""
     message = shortened(" ".join(str(error).split()), 300)
     said = f"an error that the kit didn't expect: {type(error).__name__}: {message}".rstrip(": ")
     end = "" if said.endswith(".") else "."
@@ -193,49 +193,10 @@ def check(options: argparse.Namespace) -> int:
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Measure what a learner waits for."""
-    if options.growth:
-        from migration_cookbook.bench.growth import growth_command
+    """Measure what a learner waits for; with a flag, something else."""
+    from migration_cookbook.bench import registry
 
-        return growth_command(open_workspace())
-    if options.practice:
-        from migration_cookbook.bench import exercises
-        from migration_cookbook.bench.figures import say
-        from migration_cookbook.practice import exercises as all_exercises
-
-        return say(exercises.measure(list(all_exercises().values())))
-    if options.verify:
-        from migration_cookbook.bench import checker
-        from migration_cookbook.bench.figures import say
-
-        return say(checker.measure())
-    from rich.console import Console
-    from rich.table import Table
-
-    from migration_cookbook.bench.waiting import measure
-
-    table = Table(
-        "what", "median", "fastest", "slowest", "runs", "should be", title="What a learner waits for"
-    )
-    bad = 0
-    with Console(stderr=True).status("Measuring, for about two minutes ..."):
-        for figure in measure():
-            form = "{:.1f} x" if figure.ratio else "{:.3f} s"
-            bound = (
-                f"{'≥' if figure.ratio else '≤'} {form.format(figure.limit)}"
-                if isfinite(figure.limit)
-                else ""
-            )
-            values = (figure.median, min(figure.values), max(figure.values))
-            table.add_row(
-                figure.name,
-                *(form.format(value) for value in values),
-                str(len(figure.values)),
-                bound if figure.good else f"{bound} (missed)",
-            )
-            bad += not figure.good
-    Console().print(table)
-    return 1 if bad else 0
+    return registry.run(options.names)
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -245,16 +206,16 @@ def doctor(options: argparse.Namespace) -> int:
 
     from migration_cookbook.lab import doctor as doctors
 
-    findings = list(doctors.examine())
+    diagnoses = list(doctors.examine())
     if options.line:
-        print(doctors.line(findings))
+        print(doctors.line(diagnoses))
     else:
         table = Table("", "what", "seen", "what to do")
-        for finding in findings:
-            mark = "ok" if finding.well else "STOP" if finding.stops else "note"
-            table.add_row(mark, finding.name, finding.detail, finding.remedy)
+        for diagnosis in diagnoses:
+            mark = "ok" if diagnosis.ok else "STOP" if diagnosis.is_fatal else "note"
+            table.add_row(mark, diagnosis.name, diagnosis.detail, diagnosis.remedy)
         Console().print(table)
-    return 1 if any(finding.stops for finding in findings) else 0
+    return 1 if any(diagnosis.is_fatal for diagnosis in diagnoses) else 0
 
 
 def stop(options: argparse.Namespace) -> int:
@@ -340,16 +301,13 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=doctor)
 
     one = commands.add_parser("bench", help=bench.__doc__)
-    one.add_argument(
-        "--growth", action="store_true", help="measure up to 500 sandboxes and 100 notebooks, and draw it"
+    which = one.add_mutually_exclusive_group()
+    for name, measured in BENCHMARKS.items():
+        which.add_argument(f"--{name}", dest="names", action="store_const", const=[name], help=measured)
+    which.add_argument(
+        "--all", dest="names", action="store_const", const=list(BENCHMARKS), help="all of them"
     )
-    one.add_argument(
-        "--practice", action="store_true", help="measure the proof of the exercises, and what it notices"
-    )
-    one.add_argument(
-        "--verify", action="store_true", help="measure how quick `cookbook verify` is, and what it notices"
-    )
-    one.set_defaults(run=bench)
+    one.set_defaults(run=bench, names=[DEFAULT])
 
     one = commands.add_parser("practice", help=practice.__doc__)
     one.add_argument(

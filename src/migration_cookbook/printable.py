@@ -40,23 +40,23 @@ _HANDLER = "cookbook.escape"
 
 
 def printable(text: str) -> str:
-    """The text with its control characters shown; newlines and tabs stay."""
+    """Return the text with its control characters shown; newlines and tabs stay."""
     text = text.replace("\r\n", "\n")
     return text.translate(_SHOWN) if _UNPRINTABLE.search(text) else text
 
 
 def one_line(text: str) -> str:
-    """The text with its control characters shown, newlines and tabs as well."""
+    """Return the text with its control characters shown, newlines and tabs as well."""
     return text.translate(_SHOWN_IN_A_LINE) if _NOT_IN_A_LINE.search(text) else text
 
 
 def shortened(text: str, width: int) -> str:
-    """The beginning of a text, in at most `width` characters."""
+    """Return the beginning of a text, in at most `width` characters."""
     return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
 
 
 def all_printable(value: Value, long: Collection[str]) -> Value:
-    """A value with each string in it made printable; one line, but for the fields named in `long`."""
+    """Make each string in a value printable; one line, but for the fields named in `long`."""
     made: Value = _Printable(long).made(value, one_line)
     return made
 

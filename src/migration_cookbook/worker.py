@@ -1,4 +1,4 @@
-"""How is somebody's Python run so that it can't take this process along? In another one, with limits.
+"""The learner's Python, run in another process with limits, so that it can't take this one along.
 
 A warm process imports once what the jobs need, and forks a child for each of them.
 These are limits, no containment: the child may do whatever its user may.
@@ -46,7 +46,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Ended:
+class JobResult:
     """How a job ended."""
 
     how: Literal["returned", "raised", "too long", "too much memory", "died"]
@@ -81,7 +81,7 @@ class Worker:
                 start_new_session=True,
             )
 
-    def run(self, function: str, arguments: Mapping[str, Any], limits: Limits | None = None) -> Ended:
+    def run(self, function: str, arguments: Mapping[str, Any], limits: Limits | None = None) -> JobResult:
         """Call `module:function` with these arguments, all of JSON, in a child with limits."""
         job = {"function": function, "arguments": arguments, "limits": asdict(limits or Limits())}
         with self._lock:
@@ -112,7 +112,7 @@ class Worker:
         if (process := self._process) is not None:
             process.kill()
 
-    def _exchange(self, request: bytes) -> Ended:
+    def _exchange(self, request: bytes) -> JobResult:
         process = self._process
         assert process is not None
         answer = b""
@@ -122,8 +122,8 @@ class Worker:
             answer = _stream(process.stdout).readline()
         if not answer:
             self.close()
-            return Ended("died", error="the process that runs it was ended")
-        return Ended(**json.loads(answer))
+            return JobResult("died", error="the process that runs it was ended")
+        return JobResult(**json.loads(answer))
 
 
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:
@@ -132,7 +132,7 @@ def _stream(stream: IO[bytes] | None) -> IO[bytes]:
 
 
 def serve(preload: list[str]) -> None:
-    """The warm process: one job a line on standard input, until that ends."""
+    """Be the warm process: read one job a line from standard input, until that ends."""
     requests, answers = os.dup(0), os.dup(1)
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -154,7 +154,7 @@ def serve(preload: list[str]) -> None:
         _write(answers, json.dumps(asdict(ended)).encode() + b"\n")
 
 
-def _supervise(job: dict[str, Any], requests: int) -> Ended:
+def _supervise(job: dict[str, Any], requests: int) -> JobResult:
     limits = Limits(**job["limits"])
     receiving, sending = os.pipe()
     parent = os.getpid()
@@ -175,18 +175,18 @@ def _supervise(job: dict[str, Any], requests: int) -> Ended:
         printed = output.read().decode(errors="replace")
     if answer.endswith(b"\n"):
         try:
-            return Ended(**json.loads(answer), output=printed)
+            return JobResult(**json.loads(answer), output=printed)
         except (ValueError, TypeError, RecursionError):
-            return Ended("died", error="its answer can't be read", output=printed)
+            return JobResult("died", error="its answer can't be read", output=printed)
     if len(answer) > _ANSWER_LIMIT:
-        return Ended("died", error="its answer has no end", output=printed)
+        return JobResult("died", error="its answer has no end", output=printed)
     if not in_time or _signal(status) == signal.SIGXCPU:
-        return Ended("too long", error=f"it ran for more than {limits.seconds:g} seconds", output=printed)
-    return Ended("died", error=_death(status), output=printed)
+        return JobResult("too long", error=f"it ran for more than {limits.seconds:g} seconds", output=printed)
+    return JobResult("died", error=_death(status), output=printed)
 
 
 def _answer(receiving: int, requests: int, seconds: float) -> tuple[bytearray, bool]:
-    """What the child wrote, and whether it was done in time."""
+    """Return what the child wrote, and whether it was done in time."""
     deadline = time.monotonic() + seconds
     answer = bytearray()
     with selectors.DefaultSelector() as selector:
@@ -205,14 +205,14 @@ def _answer(receiving: int, requests: int, seconds: float) -> tuple[bytearray, b
 
 
 def _kill(child: int) -> None:
-    """The child and the processes it has started."""
+    """Kill the child and the processes it has started."""
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(child, signal.SIGKILL)
 
 
 def _work(job: dict[str, Any], limits: Limits, sending: int, output: int, parent: int) -> NoReturn:
-    """The child: call the function, send what it returned, and be gone."""
+    """Be the child: call the function, send what it returned, and end."""
     status = 1
     try:
         os.setsid()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from notebook_desk import open_desk
+from one_session import OneSessionServer, attached, one_session_server
 
 from left_files import remove_left_files
 from migration_cookbook.databases import server
@@ -32,19 +33,37 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         server.remove(opened)
 
 
-@pytest.fixture(autouse=True)
-def at_home(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For each test anew: other rooms' tests, which have other homes, may run between them."""
-    monkeypatch.setenv(HOME_VARIABLE, str(workspace.root))
-    monkeypatch.setenv("IPYTHONDIR", str(workspace.root.parent / "ipython"))
+@pytest.fixture(scope="session")
+def one_session(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneSessionServer]:
+    other = open_workspace(tmp_path_factory.mktemp("one-session") / "workspace")
+    with one_session_server(server.attach(workspace), other) as backend:
+        yield backend
 
 
 @pytest.fixture
-def blank(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def backend(request: pytest.FixtureRequest) -> Iterator[Workspace]:
+    """The workspace of a notebook whose databases are the kit's own server's, or another backend's."""
+    if getattr(request, "param", "kit") == "kit":
+        yield request.getfixturevalue("workspace")
+        return
+    backend: OneSessionServer = request.getfixturevalue("one_session")
+    with attached(backend):
+        yield backend.workspace
+
+
+@pytest.fixture(autouse=True)
+def at_home(backend: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each test anew: other rooms' tests, which have other homes, may run between them."""
+    monkeypatch.setenv(HOME_VARIABLE, str(backend.root))
+    monkeypatch.setenv("IPYTHONDIR", str(backend.root.parent / "ipython"))
+
+
+@pytest.fixture
+def blank(backend: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A notebook in which nothing has run yet, in a workspace where no test before left a file."""
     monkeypatch.chdir(Path("/"))
-    remove_left_files(workspace)
-    with open_desk(workspace) as desk:
+    remove_left_files(backend)
+    with open_desk(backend) as desk:
         yield desk
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from one_session import EVERY_BACKEND
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
 
@@ -67,6 +68,7 @@ def test_commands_with_a_database_run_on_both_and_are_shown_once(
     assert ran.text.count(words[0]) == 1
 
 
+@EVERY_BACKEND
 def test_up_and_down(shop: Desk) -> None:
     down = shop.run("%alembic downgrade -1")
     assert down.text.count("Running downgrade 0003 -> 0002, add price to books") == 1
@@ -78,6 +80,7 @@ def test_up_and_down(shop: Desk) -> None:
     assert places(shop) == ["0003", "0003"]
 
 
+@EVERY_BACKEND
 def test_one_database_and_a_relative_step_afterwards(shop: Desk) -> None:
     only = shop.run("%alembic downgrade -1 --on postgres")
     assert "SQLite" not in only.text
@@ -109,6 +112,7 @@ def test_autogenerate_must_name_one_database(shop: Desk) -> None:
     assert "Generating migrations/versions/" in ran.text
 
 
+@EVERY_BACKEND
 def test_models_edited_between_two_commands_are_seen(shop: Desk) -> None:
     shop.run("from bookshop.models import Book")
     models = shop.folder / "bookshop" / "models.py"
@@ -152,6 +156,7 @@ def test_what_a_migration_prints_and_warns_of_is_shown_without_paths(shop: Desk)
     assert "UserWarning: slow on large tables" in lines
 
 
+@EVERY_BACKEND
 def test_a_failure_says_who_refused_what_and_where_each_database_stands(shop: Desk) -> None:
     write_revision(
         shop,
@@ -171,6 +176,7 @@ def test_a_failure_says_who_refused_what_and_where_each_database_stands(shop: De
     assert places(shop) == ["0003", "0004"]
 
 
+@EVERY_BACKEND
 def test_a_failure_after_committed_rows_promises_no_more_than_the_schema(shop: Desk) -> None:
     write_revision(
         shop,
@@ -234,6 +240,7 @@ def test_a_comment_is_no_part_of_the_command(shop: Desk) -> None:
     assert shop.run("%alembic current  # where are we?").lines[0] == "$ alembic current"
 
 
+@EVERY_BACKEND
 def test_branches_and_merges(shop: Desk) -> None:
     shop.run('%alembic revision -m "left" --rev-id aaaa', "%alembic upgrade head")
     shop.run('%alembic revision -m "right" --rev-id bbbb --head 0003 --splice')
@@ -246,6 +253,7 @@ def test_branches_and_merges(shop: Desk) -> None:
     assert "cccc (head) (mergepoint)" in shop.run("%alembic current").text
 
 
+@EVERY_BACKEND
 def test_a_bare_project_from_init_to_its_first_table(desk: Desk) -> None:
     desk.run("%sandbox page --bare")
     assert "No 'script_location'" in desk.attempt("%alembic current").text
@@ -265,6 +273,7 @@ def test_a_bare_project_from_init_to_its_first_table(desk: Desk) -> None:
     assert "shelves" in desk.run("%schema").text
 
 
+@EVERY_BACKEND
 def test_several_databases_are_told_to_env_by_numbered_variables(desk: Desk) -> None:
     desk.run("%sandbox page --at 0001 --databases 2")
     env = desk.folder / "migrations" / "env.py"
@@ -279,6 +288,7 @@ def test_several_databases_are_told_to_env_by_numbered_variables(desk: Desk) -> 
             assert connection.dialect.has_table(connection, "books") is tables, name
 
 
+@EVERY_BACKEND
 def test_sent_shows_the_sql_of_the_last_move(shop: Desk) -> None:
     assert "No command has changed a database yet" in shop.refused("%sent")
     shop.run("%alembic downgrade -1", "%alembic current")
@@ -298,6 +308,7 @@ def test_the_sql_also_stands_in_the_metadata_for_the_index_of_facts(shop: Desk) 
     assert "ALTER TABLE books DROP COLUMN price" in sent["postgres"]
 
 
+@EVERY_BACKEND
 def test_what_alembic_lets_run_outside_a_transaction_is_told_as_it_was_sent(shop: Desk) -> None:
     write_revision(
         shop,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from one_session import EVERY_BACKEND
 
 from migration_cookbook.databases.dialects import BOTH
 
@@ -32,6 +33,7 @@ NONE_FAILS = "%%sql\nSELECT title FROM books ORDER BY id"
         ("postgres<999 sqlite<999", BOTH_FAIL, "failed on SQLite and PostgreSQL."),
     ],
 )
+@EVERY_BACKEND
 def test_as_announced(shop: Desk, announced: str, cell: str, said: str) -> None:
     ran = shop.run(f"%%fails {announced}\n{cell}")
     assert ran.lines[-1] == f"As announced: the statement {said}"
@@ -52,6 +54,7 @@ def test_as_announced(shop: Desk, announced: str, cell: str, said: str) -> None:
         ("", "1 + 1", "was meant to fail, and it worked"),
     ],
 )
+@EVERY_BACKEND
 def test_not_as_announced(shop: Desk, announced: str, cell: str, said: str) -> None:
     line = shop_refuses(shop, f"%%fails {announced}\n{cell}")
     assert line.startswith("Not as announced: ")
@@ -83,6 +86,7 @@ def test_versions_are_compared_as_numbers(shop: Desk) -> None:
     assert "before 9" in shop.run(f"%%fails postgres<9\n{NONE_FAILS}").lines[-1]
 
 
+@EVERY_BACKEND
 def test_alembic_below_it(shop: Desk) -> None:
     ran = shop.run("%%fails\n%alembic upgrade nowhere")
     assert ran.lines[-1] == "As announced: upgrade nowhere failed on SQLite and PostgreSQL."
@@ -119,6 +123,7 @@ def test_a_mistake_in_the_cell_itself_is_not_swallowed(shop: Desk) -> None:
         assert words in shop.refused(cell), cell
 
 
+@EVERY_BACKEND
 def test_nothing_that_failed_as_announced_disturbs_the_next_cell(shop: Desk) -> None:
     shop.run(f"%%fails\n{BOTH_FAIL}", "%alembic downgrade -1", "%alembic upgrade head")
     assert [shop.sandbox.place(dialect) for dialect in BOTH] == [("0003",)] * 2

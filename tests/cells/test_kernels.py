@@ -6,18 +6,17 @@ import contextlib
 import os
 import signal
 import sqlite3
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from jupyter_client.manager import KernelManager
 from notebook_desk import check_output
 
-from migration_cookbook.databases import cluster, postgres, server
+from migration_cookbook.databases import cluster, server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
+from migration_cookbook.kernels.manager import WarmKernelManager
 from migration_cookbook.workspace import HOME_VARIABLE, Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Kernel:
-    manager: KernelManager
+    manager: WarmKernelManager
     client: BlockingKernelClient
     workspace: Workspace
 
@@ -81,8 +80,9 @@ class Kernel:
         return ended.text
 
     def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        psutil.wait_procs([psutil.Process(self.pid)], timeout=5)
+        process = self.manager.provisioner.process
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(5)
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +96,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 @contextlib.contextmanager
 def kernel_in(home: Workspace, **variables: str) -> Iterator[Kernel]:
-    manager = KernelManager(kernel_name="python3", transport_encryption="auto")
-    manager.kernel_spec.argv[0] = sys.executable
+    manager = WarmKernelManager()
     environment = {key: value for key, value in os.environ.items() if key != OWN_SERVER_VARIABLE}
     ipython = home.root.parent / "ipython"
     manager.start_kernel(
@@ -286,7 +285,7 @@ def test_a_kernel_killed_with_an_open_transaction(
     following.run("%alembic downgrade base")
     # Whoever waits for a lock is told so after 3 seconds, and the cell fails.
     assert open_transactions(home, "_s_killed_") == 0
-    names = [name for name in postgres.names(server.attach(home)) if "_s_killed_" in name]
+    names = [name for name in server.attach(home).names() if "_s_killed_" in name]
     assert len(names) == 1
 
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from one_session import EVERY_BACKEND
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 BOTH_TITLES = "SQLite and PostgreSQL"
 
 
+@EVERY_BACKEND
 def test_a_table_has_its_columns_and_below_them_its_constraints(desk: Desk) -> None:
     desk.run("%sandbox page --at 0005")
     ran = desk.run("%schema books")
@@ -30,6 +32,7 @@ def test_a_table_has_its_columns_and_below_them_its_constraints(desk: Desk) -> N
     )
 
 
+@EVERY_BACKEND
 def test_all_tables_are_listed(shop: Desk) -> None:
     lines = shop.run("%schema").below(BOTH_TITLES)
     assert [line.split()[0] for line in lines[2:]] == ["books", "members", "order_lines", "orders"]
@@ -42,6 +45,7 @@ def test_a_mistyped_table_is_answered_with_the_nearest(shop: Desk) -> None:
     assert "does not understand `two`" in shop.refused("%schema one two")
 
 
+@EVERY_BACKEND
 def test_a_table_of_one_database_only(shop: Desk) -> None:
     shop.run("%%sql --on sqlite\nCREATE TABLE shelves (id INTEGER)")
     ran = shop.run("%schema shelves")
@@ -49,6 +53,7 @@ def test_a_table_of_one_database_only(shop: Desk) -> None:
     assert "no table shelves" in shop.refused("%schema shelves --on postgres")
 
 
+@EVERY_BACKEND
 def test_diff_is_what_the_last_move_changed_also_when_run_again(shop: Desk) -> None:
     assert "No command has changed a database yet" in shop.refused("%schema --diff")
     shop.run("%alembic downgrade -1")
@@ -66,6 +71,7 @@ def test_diff_is_what_the_last_move_changed_also_when_run_again(shop: Desk) -> N
         assert "ran on PostgreSQL only" in shop.refused(line)
 
 
+@EVERY_BACKEND
 def test_the_graph_shows_where_each_database_stands(shop: Desk) -> None:
     shop.run("%alembic downgrade -1 --on postgres")
     ran = shop.run("%revisions")

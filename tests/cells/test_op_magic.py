@@ -124,13 +124,13 @@ def test_the_sandbox_is_left_alone(shop: Desk) -> None:
 
 
 def test_it_leaves_no_database_behind(desk: Desk) -> None:
-    from migration_cookbook.databases import postgres, server
+    from migration_cookbook.databases import server
 
     host = server.attach(desk.workspace)
-    before = postgres.names(host)
+    before = host.names()
     desk.run(f"%%op\n{ADD}")
     desk.attempt(f"%%op\n{ALTER}")
-    assert postgres.names(host) == before
+    assert host.names() == before
 
 
 def test_an_endless_snippet_is_ended(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from notebook_desk import open_desk
+from one_session import EVERY_BACKEND
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.sandbox import project
@@ -69,12 +70,14 @@ def test_files_models_and_databases_end_at_the_revision(desk: Desk, revision: st
         assert "without tables" in said
 
 
+@EVERY_BACKEND
 def test_head_is_the_default_and_has_a_name(desk: Desk) -> None:
     head = EVERY_REVISION[-1]
     assert f"at revision {head}," in desk.run("%sandbox page").text
     assert f"at revision {head}," in desk.run("%sandbox page --at head").text
 
 
+@EVERY_BACKEND
 def test_empty_databases_have_tables_and_no_rows(desk: Desk) -> None:
     assert "without rows" in desk.run("%sandbox page --at 0003 --empty").text
     for name in ("sqlite", "postgres"):
@@ -82,6 +85,7 @@ def test_empty_databases_have_tables_and_no_rows(desk: Desk) -> None:
     assert places(desk) == [("0003",)] * 2
 
 
+@EVERY_BACKEND
 def test_databases_may_stand_before_the_files(desk: Desk) -> None:
     said = desk.run("%sandbox page --at 0003 --database-at 0001").text
     assert "files at revision 0003" in said
@@ -92,12 +96,14 @@ def test_databases_may_stand_before_the_files(desk: Desk) -> None:
     assert titles(desk.shell.user_ns["sqlite"])
 
 
+@EVERY_BACKEND
 def test_a_bare_sandbox_is_an_empty_folder(desk: Desk) -> None:
     assert "an empty folder" in desk.run("%sandbox page --bare").text
     assert [path.name for path in desk.folder.iterdir() if path.suffix != ".db"] == []
     assert places(desk) == [(), ()]
 
 
+@EVERY_BACKEND
 def test_several_databases_of_each_kind(desk: Desk) -> None:
     said = desk.run("%sandbox page --at 0002 --databases 2").text
     assert "2 SQLite and 2 PostgreSQL databases" in said
@@ -115,6 +121,7 @@ def test_a_fresh_sandbox_lets_go_of_engines_that_it_has_no_more(desk: Desk) -> N
     assert "postgres_2" not in desk.shell.user_ns
 
 
+@EVERY_BACKEND
 def test_again_is_fresh_again(shop: Desk) -> None:
     fresh = titles(shop.shell.user_ns["postgres"])
     shop.run("%%sql\nUPDATE books SET title = 'changed'", "%alembic downgrade base")
@@ -132,6 +139,7 @@ def test_the_folder_survives_so_that_the_working_directory_does(shop: Desk) -> N
     assert Path.cwd() == shop.folder
 
 
+@EVERY_BACKEND
 def test_one_database_of_each_kind_remains_after_many_sandboxes(shop: Desk) -> None:
     for _ in range(3):
         shop.run("%sandbox page --at 0001")
@@ -167,6 +175,7 @@ def test_what_the_kit_itself_wrote_is_not_kept(shop: Desk) -> None:
     assert len(shop.run("%sandbox page --at 0003").lines) == 1
 
 
+@EVERY_BACKEND
 def test_resuming_in_a_new_shell(shop: Desk) -> None:
     shop.run("%alembic downgrade -1 --on postgres", "%%sql\nUPDATE books SET title = 'kept' WHERE id = 1")
     (shop.folder / "notes.txt").write_text("mine")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from one_session import EVERY_BACKEND
 
 from migration_cookbook.databases.dialects import BOTH
 
@@ -48,6 +49,7 @@ def patience(desk: Desk) -> list[str]:
     return [desk.run(cell).below(title)[-2].strip() for cell, title in zip(asked, DATABASES, strict=True)]
 
 
+@EVERY_BACKEND
 def test_a_select_is_a_table(shop: Desk) -> None:
     ran = shop.run("%%sql\nSELECT id, title FROM books ORDER BY id")
     assert ran.below(BOTH_TITLES)[:3] == [
@@ -58,6 +60,7 @@ def test_a_select_is_a_table(shop: Desk) -> None:
     assert 'scope="col"' in ran.html
 
 
+@EVERY_BACKEND
 def test_what_returns_no_rows_says_what_it_did(shop: Desk) -> None:
     ran = shop.run(
         "%%sql\nUPDATE books SET title = title;\nDELETE FROM order_lines WHERE quantity < 0;\n"
@@ -74,6 +77,7 @@ def test_what_returns_no_rows_says_what_it_did(shop: Desk) -> None:
 
 
 @pytest.mark.parametrize("begin", ["BEGIN", "begin", "BEGIN TRANSACTION", "-- first\nBEGIN"])
+@EVERY_BACKEND
 def test_a_rollback_really_rolls_back_on_both(shop: Desk, begin: str) -> None:
     before = titles(shop, "sqlite")
     ran = shop.run(f"%%sql\n{begin};\nUPDATE books SET title = 'changed';\nROLLBACK")
@@ -81,6 +85,7 @@ def test_a_rollback_really_rolls_back_on_both(shop: Desk, begin: str) -> None:
     assert titles(shop, "sqlite") == titles(shop, "postgres") == before
 
 
+@EVERY_BACKEND
 def test_a_commit_commits(shop: Desk) -> None:
     shop.run("%%sql\nBEGIN; UPDATE books SET title = 'changed'; COMMIT")
     assert set(titles(shop, "sqlite") + titles(shop, "postgres")) == {"changed"}
@@ -96,6 +101,7 @@ def test_begin_with_options_is_a_statement_of_its_own(shop: Desk) -> None:
     assert "x" not in titles(shop, "sqlite")
 
 
+@EVERY_BACKEND
 def test_an_unfinished_transaction_is_rolled_back_and_said(shop: Desk) -> None:
     ran = shop.run(f"%%sql\n{OPEN}")
     assert "still open at the end of the cell and is rolled back" in ran.text
@@ -103,6 +109,7 @@ def test_an_unfinished_transaction_is_rolled_back_and_said(shop: Desk) -> None:
     shop.run("%alembic downgrade -1")
 
 
+@EVERY_BACKEND
 def test_an_error_raises_and_leaves_no_lock(shop: Desk) -> None:
     ran = shop.attempt("%%sql\nUPDATE books SET title = 'kept' WHERE id = 1;\nBEGIN;\nSELECT * FROM nowhere")
     assert str(ran.error) == "the statement failed on SQLite and PostgreSQL, see above."
@@ -115,6 +122,7 @@ def test_an_error_raises_and_leaves_no_lock(shop: Desk) -> None:
     shop.run("%alembic downgrade -1", "%%sql\nCREATE TABLE t (id INTEGER)")
 
 
+@EVERY_BACKEND
 def test_the_second_database_runs_even_if_the_first_fails(shop: Desk) -> None:
     ran = shop.attempt("%%sql\nSELECT to_char(id, '9') AS n FROM books ORDER BY id")
     assert str(ran.error) == "the statement failed on SQLite, see above."
@@ -163,12 +171,14 @@ def test_bodies_with_semicolons_stay_whole(shop: Desk) -> None:
     assert sqlite.below("SQLite") == ["CREATE TRIGGER: done", "v", "----------", "it's; fine", "(1 row)"]
 
 
+@EVERY_BACKEND
 def test_what_refuses_a_transaction_runs(shop: Desk) -> None:
     shop.run(
         "%%sql --on postgres\nCREATE INDEX CONCURRENTLY ix ON books (title)", "%%sql --on sqlite\nVACUUM"
     )
 
 
+@EVERY_BACKEND
 def test_the_same_query_before_and_after_a_change_of_its_table(shop: Desk) -> None:
     for _ in range(7):
         shop.run("%%sql --as anna --on postgres\nSELECT * FROM books")
@@ -176,6 +186,7 @@ def test_the_same_query_before_and_after_a_change_of_its_table(shop: Desk) -> No
     assert "price" not in shop.run("%%sql --as anna --on postgres\nSELECT * FROM books").text
 
 
+@EVERY_BACKEND
 def test_a_frame_of_both_databases_names_them(shop: Desk) -> None:
     ran = shop.run("%%sql\nfound << SELECT id, title FROM books ORDER BY id")
     assert "3 rows in found, a pandas DataFrame" in ran.text

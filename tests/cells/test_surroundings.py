@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from migration_cookbook import practice
-from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases import server
 from migration_cookbook.databases.dialects import BOTH, Dialect
 
 if TYPE_CHECKING:
@@ -149,9 +149,9 @@ def precious_sqlite(folder: Path) -> tuple[str, Path]:
 def precious_postgres(workspace: Workspace) -> Iterator[Database]:
     """Somebody's database on the very same server."""
     host = server.attach(workspace)
-    database = postgres.create(host, "precious")
+    database = host.create("precious")
     yield database
-    postgres.drop(host, database)
+    host.drop(database)
 
 
 def hard_code(desk: Desk, where: str, url: str) -> None:

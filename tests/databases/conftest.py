@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases import server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
 from migration_cookbook.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,11 +53,11 @@ def running(server_workspace: Workspace) -> Server:
 @pytest.fixture
 def shared(running: Server) -> Iterator[Server]:
     """The shared server; what a test leaves there is dropped."""
-    before = set(postgres.names(running))
+    before = set(running.names())
     yield running
-    for name in set(postgres.names(running)) - before:
-        postgres.drop_named(running, name)
-    postgres.sweep(running)
+    for name in set(running.names()) - before:
+        running.drop_named(name)
+    running.sweep()
 
 
 @pytest.fixture(scope="module")

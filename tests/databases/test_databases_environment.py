@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from migration_cookbook import cli
-from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases import server
 from migration_cookbook.databases.engines import engine
 from migration_cookbook.databases.environment import (
     OWN_SERVER_VARIABLE,
@@ -23,7 +23,7 @@ from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
 if TYPE_CHECKING:
     import pytest
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
 
 def test_what_leads_to_a_database_is_removed_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_attach_and_create_ignore_a_foreign_database_in_the_environment(
         monkeypatch.setenv(name, value)
 
     again = server.attach(shared.workspace)
-    database = postgres.create(again, "shop")
+    database = again.create("shop")
 
     assert again == shared
     with engine(database).connect() as connection:

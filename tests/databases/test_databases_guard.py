@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from migration_cookbook.databases import guard, postgres, sqlite
+from migration_cookbook.databases import guard, sqlite
 from migration_cookbook.databases.connections import SOCKET_PORT, connect
 from migration_cookbook.databases.engines import engine
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from migration_cookbook.databases.database import Database
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +38,9 @@ def mine(running: Server) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def mine_on_postgres(running: Server) -> Iterator[Database]:
-    database = postgres.create(running, "mine")
+    database = running.create("mine")
     yield database
-    postgres.drop(running, database)
+    running.drop(database)
 
 
 def reach(url: str | sa.URL, **arguments: object) -> None:

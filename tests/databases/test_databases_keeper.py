@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from migration_cookbook.databases import cluster, keeper, postgres, processes, server
+from migration_cookbook.databases import cluster, keeper, processes, server
 from migration_cookbook.databases.connections import connect
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def test_a_server_in_use_is_not_stopped(
     unlucky: Workspace, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     attached = server.attach(unlucky)
-    database = postgres.create(attached, "shop")
-    original, looks = keeper._use, []
+    database = attached.create("shop")
+    original, looks = keeper._client_counts, []
 
     def look(seen: keeper.Watched) -> tuple[int, int]:
         looks.append(time.monotonic())
@@ -105,7 +105,7 @@ def test_a_server_in_use_is_not_stopped(
             connect(database.url).close()
         return original(seen)
 
-    monkeypatch.setattr(keeper, "_use", look)
+    monkeypatch.setattr(keeper, "_client_counts", look)
     client = connect(database.url)
     if kind == "comes and goes":
         client.close()
@@ -113,4 +113,4 @@ def test_a_server_in_use_is_not_stopped(
         keeper.watch(watched(unlucky), 0.01, 0.2)
     assert server.running(unlucky)
     client.close()
-    postgres.drop(attached, database)
+    attached.drop(database)

@@ -11,11 +11,11 @@ import pytest
 from kill_at_each_line import killed_at_each_line, lines_run
 from sqlalchemy import text
 
-from migration_cookbook.databases import cluster, postgres, server, sqlite
+from migration_cookbook.databases import cluster, server, sqlite
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.engines import engine
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
-from migration_cookbook.databases.ownership import settled_name
+from migration_cookbook.databases.ownership import stable_name
 from migration_cookbook.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from migration_cookbook.databases.database import Database
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
 
 def fill(database: Database) -> None:
@@ -56,12 +56,12 @@ def tidied(attached: Server) -> set[str]:
     stay: the one whose maker was killed before the journal could confirm it, never ours to drop.
     """
     deadline = time.monotonic() + 5
-    allowed = 0 if attached.makes_roles else 1
+    allowed = 0 if attached.capabilities.has_roles else 1
     while True:
-        postgres.sweep(attached)
-        names = set(postgres.names(attached))
+        attached.sweep()
+        names = set(attached.names())
         unconfirmed = left_on(attached) - names
-        if len(unconfirmed) <= allowed and not postgres.sweep(attached):
+        if len(unconfirmed) <= allowed and not attached.sweep():
             break
         assert time.monotonic() < deadline, f"left: {unconfirmed}"
         time.sleep(0.01)
@@ -101,7 +101,7 @@ def attached(
 class TestPostgres:
     def test_create(self, attached: Server) -> None:
         def create() -> Database:
-            return postgres.create(attached, "shop")
+            return attached.create("shop")
 
         count = lines_run(create)
         before = tidied(attached)
@@ -115,7 +115,7 @@ class TestPostgres:
 
     def test_template_and_clone(self, attached: Server) -> None:
         def make() -> Database:
-            return postgres.clone(attached, postgres.template(attached, "key", fill), "shop")
+            return attached.clone(attached.template("key", fill), "shop")
 
         count = lines_run(make)
         _drop_all(attached)
@@ -127,20 +127,20 @@ class TestPostgres:
         _drop_all(attached)
 
     def test_drop(self, attached: Server) -> None:
-        database = postgres.create(attached, "shop")
-        count = lines_run(lambda: postgres.drop(attached, database))
-        postgres.drop(attached, database)
-        victims = [postgres.create(attached, "shop") for _ in range(1, count, 11)]
-        for _ in killed_at_each_line(lambda: postgres.drop(attached, victims[0]), count, 11):
-            postgres.drop(attached, victims.pop(0))
+        database = attached.create("shop")
+        count = lines_run(lambda: attached.drop(database))
+        attached.drop(database)
+        victims = [attached.create("shop") for _ in range(1, count, 11)]
+        for _ in killed_at_each_line(lambda: attached.drop(victims[0]), count, 11):
+            attached.drop(victims.pop(0))
             tidied(attached)
         assert tidied(attached) == {database.name for database in victims}
 
 
 def _drop_all(attached: Server) -> None:
     for name in tidied(attached):
-        postgres.drop_named(attached, name)
-    postgres.drop_named(attached, settled_name(attached.workspace.installation, "template", "key"))
+        attached.drop_named(name)
+    attached.drop_named(stable_name(attached.workspace.installation, "template", "key"))
     assert left_on(attached) == set()
 
 
@@ -182,7 +182,7 @@ class TestServer:
         for _ in killed_at_each_line(start, 400, 113):
             attached = server.attach(unlucky)
             assert attached.notices == ()
-        postgres.drop(attached, postgres.create(attached, "works"))
+        attached.drop(attached.create("works"))
 
     @pytest.mark.parametrize("milliseconds", [100, 350])
     def test_while_initdb_or_pg_ctl_runs(self, unlucky: Workspace, milliseconds: int) -> None:
@@ -196,11 +196,11 @@ class TestServer:
         os.waitpid(child, 0)
         attached = server.attach(unlucky)
         assert attached.notices == ()
-        postgres.drop(attached, postgres.create(attached, "works"))
+        attached.drop(attached.create("works"))
 
 
 def forget(workspace: Workspace) -> None:
     """As if the server had never been made."""
     server.stop(workspace)
     if (known := cluster.known(workspace)) is not None:
-        known.whole.unlink(missing_ok=True)
+        known.initialized.unlink(missing_ok=True)

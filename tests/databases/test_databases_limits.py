@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from migration_cookbook.databases.database import Database
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
     from migration_cookbook.workspace import Workspace
 
 
@@ -45,21 +45,21 @@ def all_connections(database: Database) -> Iterator[int]:
 
 class TestConnections:
     def test_a_sandbox_gets_20_and_leaves_the_others_theirs(self, shared: Server) -> None:
-        greedy, other = postgres.create(shared, "greedy"), postgres.create(shared, "other")
+        greedy, other = shared.create("greedy"), shared.create("other")
         with all_connections(greedy) as number:
             assert number == 20
             connect(other.url).close()
-            postgres.drop(shared, postgres.create(shared, "third"))
+            shared.drop(shared.create("third"))
 
     def test_restoring_brings_the_limit_back(self, shared: Server) -> None:
-        database = postgres.create(shared, "greedy")
+        database = shared.create("greedy")
         with connect(shared.url) as connection:
             connection.execute(f'ALTER ROLE "{database.name}" CONNECTION LIMIT -1'.encode())
-        with all_connections(postgres.restore_settings(shared, database)) as number:
+        with all_connections(shared.restore_settings(database)) as number:
             assert number == 20
 
     def test_the_kit_keeps_connections_for_itself(self, shared: Server) -> None:
-        sandboxes = [postgres.create(shared, "greedy") for _ in range(10)]
+        sandboxes = [shared.create("greedy") for _ in range(10)]
         with contextlib.ExitStack() as stack:
             opened = 0
             with contextlib.suppress(psycopg.OperationalError):
@@ -70,17 +70,17 @@ class TestConnections:
             assert 100 < opened <= 180
             for _ in range(10):
                 stack.enter_context(connect(shared.url))
-            postgres.drop(shared, postgres.create(shared, "third"))
+            shared.drop(shared.create("third"))
 
     def test_tens_of_thousands_of_locks_shut_nobody_out(self, shared: Server) -> None:
-        with connect(postgres.create(shared, "greedy").url) as connection:
+        with connect(shared.create("greedy").url) as connection:
             connection.execute("SELECT count(pg_advisory_lock(i)) FROM generate_series(1, 50000) AS i")
             connect(shared.url).close()
-            postgres.drop(shared, postgres.create(shared, "third"))
+            shared.drop(shared.create("third"))
 
     def test_all_locks_are_one_line_at_once(self, unlucky: Workspace) -> None:
         attached = server.attach(unlucky)
-        with connect(postgres.create(attached, "greedy").url) as connection:
+        with connect(attached.create("greedy").url) as connection:
             with pytest.raises(psycopg.errors.OutOfMemory):
                 connection.execute("SELECT count(pg_advisory_lock(i)) FROM generate_series(1, 500000) AS i")
             with pytest.raises(CookbookError, match="holds so many locks") as caught:
@@ -95,37 +95,37 @@ class TestTheAdministratorWaits:
     def test_behind_an_open_change_of_the_database(
         self, shared: Server, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        database = postgres.create(shared, "shop")
+        database = shared.create("shop")
         with connect(database.url) as session:
             session.execute("BEGIN")
             session.execute(f"ALTER DATABASE \"{database.name}\" SET work_mem = '8MB'".encode())
             with pytest.raises(CookbookError, match=r"waited 2 seconds .* End that session") as caught:
-                postgres.restore_settings(shared, database)
+                shared.restore_settings(database)
             assert "\n" not in str(caught.value)
             told = capsys.readouterr().err
             pid = session.info.backend_pid
             assert f"held by the session {pid} of the role {database.name} (idle in transaction) ..." in told
             assert told.count("\n") == 1
             session.execute("ROLLBACK")
-        assert postgres.restore_settings(shared, database) == database
+        assert shared.restore_settings(database) == database
 
     def test_behind_a_claim(self, shared: Server, capsys: pytest.CaptureFixture[str]) -> None:
-        database = postgres.create(shared, "shop")
+        database = shared.create("shop")
         with connect(shared.url) as another:
             another.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [database.name])
             with pytest.raises(CookbookError, match="waited 2 seconds"):
-                postgres.drop(shared, database)
+                shared.drop(database)
             assert str(another.info.backend_pid) in capsys.readouterr().err
-        postgres.drop(shared, database)
+        shared.drop(database)
 
     def test_behind_a_locked_catalog(self, shared: Server) -> None:
         with connect(shared.url) as another:
             another.execute("BEGIN; LOCK TABLE pg_database IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(CookbookError) as caught:
-                postgres.create(server_that_stays_short(shared), "shop")
+                server_that_stays_short(shared).create("shop")
             assert "\n" not in str(caught.value)
             another.execute("ROLLBACK")
-        postgres.drop(shared, postgres.create(shared, "shop"))
+        shared.drop(shared.create("shop"))
 
 
 def server_that_stays_short(shared: Server) -> Server:

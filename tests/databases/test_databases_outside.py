@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from migration_cookbook.databases.cluster import Cluster
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
     from migration_cookbook.workspace import Workspace
 
     MakeWorkspace = Callable[[Path], Workspace]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from migration_cookbook.databases.ownership import Entry, Journal, State, fresh_name, settled_name
+from migration_cookbook.databases.ownership import Entry, Journal, State, fresh_name, stable_name
 from migration_cookbook.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class TestNames:
         assert name.startswith("cookbook_0123abcd_e07_1_b_ro_")
         assert fresh_name("0123abcd", "E07-1 Büro") != name
 
-    def test_a_settled_name_follows_its_key(self) -> None:
-        assert settled_name("0123abcd", "template", "a") == settled_name("0123abcd", "template", "a")
-        assert settled_name("0123abcd", "template", "a") != settled_name("0123abcd", "template", "b")
+    def test_a_stable_name_follows_its_key(self) -> None:
+        assert stable_name("0123abcd", "template", "a") == stable_name("0123abcd", "template", "a")
+        assert stable_name("0123abcd", "template", "a") != stable_name("0123abcd", "template", "b")
 
     @pytest.mark.parametrize("length", [1, 30, 31, 32, 33, 200])
     def test_no_name_is_cut_by_postgresql(self, length: int) -> None:
@@ -51,7 +51,7 @@ class TestJournal:
         journal.note("one", State.INTENDED)
         journal.note("one", State.MADE, "17")
         journal.note("two", State.INTENDED)
-        journal.note("three", State.WHOLE, "18")
+        journal.note("three", State.FINISHED, "18")
         journal.note("three", State.GONE)
         assert journal.entries() == {"one": Entry(State.MADE, "17"), "two": Entry(State.INTENDED, "")}
         assert journal.confirms("17")
@@ -63,27 +63,27 @@ class TestJournal:
         assert not journal.confirms("17")
 
     def test_another_servers_journal_is_another(self, workspace: Workspace) -> None:
-        Journal(workspace, "a server").note("one", State.WHOLE, "17")
+        Journal(workspace, "a server").note("one", State.FINISHED, "17")
         assert not Journal(workspace, "another").confirms("17")
 
     def test_a_torn_line_is_passed_over_and_the_next_one_is_whole(self, workspace: Workspace) -> None:
         journal = Journal(workspace, "a server")
-        journal.note("one", State.WHOLE, "17")
+        journal.note("one", State.FINISHED, "17")
         path = journal_file(workspace)
         path.write_bytes(path.read_bytes() + b'{"name": "two", "sta\xc3')
         assert list(journal.entries()) == ["one"]
-        journal.note("three", State.WHOLE, "18")
+        journal.note("three", State.FINISHED, "18")
         assert list(journal.entries()) == ["one", "three"]
 
     def test_it_stays_small(self, workspace: Workspace) -> None:
         journal = Journal(workspace, "a server")
-        journal.note("kept", State.WHOLE, "17")
+        journal.note("kept", State.FINISHED, "17")
         for number in range(1200):
             journal.note(f"passing-{number}", State.INTENDED)
             journal.note(f"passing-{number}", State.GONE)
-        assert journal.entries() == {"kept": Entry(State.WHOLE, "17")}
+        assert journal.entries() == {"kept": Entry(State.FINISHED, "17")}
         assert len(journal_file(workspace).read_text(encoding="utf-8").splitlines()) < 600
 
     def test_it_is_nobody_elses_to_read(self, workspace: Workspace) -> None:
-        Journal(workspace, "a server").note("one", State.WHOLE, "17")
+        Journal(workspace, "a server").note("one", State.FINISHED, "17")
         assert journal_file(workspace).stat().st_mode & 0o777 == 0o600

@@ -13,19 +13,20 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
-from migration_cookbook.databases import ownership, postgres, server
+from migration_cookbook.databases import ownership, server
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.database import Database, Template
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.engines import engine
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
+from migration_cookbook.databases.user_server import UserServer
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
 RICH = """
 CREATE TYPE status AS ENUM ('open', 'paid');
@@ -76,14 +77,14 @@ def administer(server: Server, statement: str) -> list[tuple[object, ...]]:
 
 @pytest.fixture(scope="module")
 def rich(running: Server) -> Iterator[Template]:
-    template = postgres.template(running, "rich", build_rich)
+    template = running.template("rich", build_rich)
     yield template
-    postgres.drop_named(running, template.name)
+    running.drop_named(template.name)
 
 
 class TestCreateAndDrop:
     def test_its_role_logs_in_as_itself(self, shared: Server) -> None:
-        database = postgres.create(shared, "shop")
+        database = shared.create("shop")
         assert one(database, "SELECT current_user") == database.name
         assert one(database, "SELECT current_database()") == database.name
         assert (
@@ -98,17 +99,17 @@ class TestCreateAndDrop:
         assert make_url(database.url.render_as_string(hide_password=False)) == database.url
 
     def test_drop_takes_the_role_along_and_whoever_is_connected(self, shared: Server) -> None:
-        database = postgres.create(shared, "shop")
+        database = shared.create("shop")
         with connect(database.url) as connection:
-            postgres.drop(shared, database)
+            shared.drop(database)
             with pytest.raises(psycopg.OperationalError):
                 connection.execute("SELECT 1")
             connection.close()
         assert administer(shared, f"SELECT FROM pg_roles WHERE rolname = '{database.name}'") == []
-        postgres.drop(shared, database)
+        shared.drop(database)
 
     def test_it_sorts_alike_everywhere(self, shared: Server) -> None:
-        database = postgres.create(shared, "shop")
+        database = shared.create("shop")
         assert (
             one(database, "SELECT string_agg(x, '' ORDER BY x) FROM (VALUES ('b'), ('A'), ('a')) AS v(x)")
             == "Aab"
@@ -116,7 +117,7 @@ class TestCreateAndDrop:
         assert one(database, "SHOW timezone") == "UTC"
 
     def test_its_owner_may_do_what_migrations_do(self, shared: Server) -> None:
-        build_rich(postgres.create(shared, "shop"))
+        build_rich(shared.create("shop"))
 
     def test_a_sweep_leaves_what_was_finished_meanwhile(self, shared: Server) -> None:
         """As a notebook that starts sees a database that another one is making."""
@@ -125,13 +126,13 @@ class TestCreateAndDrop:
 
         def sweep() -> None:
             while not over.is_set():
-                swept.extend(postgres.sweep(shared))
+                swept.extend(shared.sweep())
 
         sweepers = [threading.Thread(target=sweep) for _ in range(2)]
         for one in sweepers:
             one.start()
         try:
-            made = [postgres.create(shared, "finished") for _ in range(15)]
+            made = [shared.create("finished") for _ in range(15)]
         finally:
             over.set()
             for one in sweepers:
@@ -140,18 +141,18 @@ class TestCreateAndDrop:
         for one in made:
             with connect(one.url):
                 pass
-            postgres.drop(shared, one)
+            shared.drop(one)
 
 
 class TestCopies:
     def test_a_copy_has_the_rows_and_the_role_and_is_gone_afterwards(
         self, shared: Server, rich: Template
     ) -> None:
-        original = postgres.clone(shared, rich, "shop")
-        with postgres.copied(shared, original) as copy:
+        original = shared.clone(rich, "shop")
+        with shared.copied(original) as copy:
             assert one(copy, "SELECT current_user") == original.name
             assert one(copy, "SHOW lock_timeout") == "3s"
-            assert postgres.sweep(shared) == []
+            assert shared.sweep() == []
             with connect(copy.url) as connection:
                 connection.execute("INSERT INTO members (name) VALUES ('Grace')")
                 connection.execute("DROP SCHEMA archive CASCADE")
@@ -161,21 +162,21 @@ class TestCopies:
         assert one(original, "SELECT current_user") == original.name
 
     def test_a_killed_process_leaves_it_to_the_sweep(self, shared: Server, rich: Template) -> None:
-        original = postgres.clone(shared, rich, "shop")
+        original = shared.clone(rich, "shop")
         child = get_context("fork").Process(target=_copy_and_die, args=(shared, original))
         child.start()
         child.join()
         assert len(swept_soon(shared)) == 1
-        postgres.drop(shared, original)
+        shared.drop(original)
 
     def test_an_open_session_is_in_its_way(self, shared: Server) -> None:
-        original = postgres.create(shared, "shop")
+        original = shared.create("shop")
         names = "SELECT datname FROM pg_database ORDER BY 1"
         before = administer(shared, names)
         with (
             connect(original.url),
             pytest.raises(CookbookError, match="End the sessions"),
-            postgres.copied(shared, original),
+            shared.copied(original),
         ):
             raise AssertionError("copied all the same")
         assert administer(shared, names) == before
@@ -184,21 +185,21 @@ class TestCopies:
 def swept_soon(server: Server) -> list[str]:
     """What is swept after a kill; a backend may live a moment longer than its process."""
     deadline = time.monotonic() + 10
-    while not (swept := postgres.sweep(server)) and time.monotonic() < deadline:
+    while not (swept := server.sweep()) and time.monotonic() < deadline:
         time.sleep(0.01)
     return swept
 
 
 def _copy_and_die(server: Server, database: Database) -> None:
-    with postgres.copied(server, database):
+    with server.copied(database):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 class TestPassing:
     def test_it_is_gone_afterwards(self, shared: Server) -> None:
-        with postgres.temporary_database(shared) as database, connect(database.url) as connection:
+        with shared.temporary_database() as database, connect(database.url) as connection:
             connection.execute("CREATE TABLE mine (id integer)")
-            assert postgres.sweep(shared) == []
+            assert shared.sweep() == []
         assert administer(shared, f"SELECT FROM pg_database WHERE datname = '{database.name}'") == []
 
     def test_a_killed_process_leaves_it_to_the_sweep(self, shared: Server) -> None:
@@ -209,13 +210,13 @@ class TestPassing:
 
 
 def _pass_and_die(server: Server) -> None:
-    with postgres.temporary_database(server):
+    with server.temporary_database():
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 class TestTemplates:
     def test_a_clone_belongs_to_its_own_role_wholly(self, shared: Server, rich: Template) -> None:
-        first, second = (postgres.clone(shared, rich, "shop") for _ in range(2))
+        first, second = (shared.clone(rich, "shop") for _ in range(2))
         for database in (first, second):
             with connect(database.url) as connection:
                 assert connection.execute(OWNERS.encode()).fetchall() == [(database.name,)]
@@ -230,15 +231,15 @@ class TestTemplates:
         def never(database: Database) -> None:
             raise AssertionError("built again")
 
-        assert postgres.template(shared, "rich", never) == rich
-        assert postgres.template(shared, "another", lambda database: None) != rich
-        postgres.drop_named(shared, postgres.template(shared, "another", never).name)
+        assert shared.template("rich", never) == rich
+        assert shared.template("another", lambda database: None) != rich
+        shared.drop_named(shared.template("another", never).name)
 
     def test_nobody_can_connect_to_it(self, shared: Server, rich: Template) -> None:
         with pytest.raises(psycopg.OperationalError, match="not currently accepting connections"):
             connect(shared.url.set(database=rich.name))
-        assert rich.name not in postgres.names(shared)
-        assert postgres.sweep(shared) == []
+        assert rich.name not in shared.names()
+        assert shared.sweep() == []
         owners = administer(
             shared, f"SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = '{rich.name}'"
         )
@@ -250,8 +251,8 @@ class TestTemplates:
         def build(database: Database) -> None:
             left.append(connect(database.url))
 
-        template = postgres.template(shared, "open", build)
-        postgres.drop_named(shared, template.name)
+        template = shared.template("open", build)
+        shared.drop_named(template.name)
 
     def test_a_failing_build_leaves_nothing(self, shared: Server) -> None:
         def build(database: Database) -> None:
@@ -259,44 +260,44 @@ class TestTemplates:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            postgres.template(shared, "failing", build)
+            shared.template("failing", build)
         like = f"cookbook_{shared.workspace.installation}_building%"
         assert administer(shared, f"SELECT FROM pg_roles WHERE rolname LIKE '{like}'") == []
 
     def test_sweep_leaves_what_is_being_built(self, shared: Server) -> None:
         def build(database: Database) -> None:
-            assert postgres.sweep(shared) == []
+            assert shared.sweep() == []
             build_rich(database)
 
-        template = postgres.template(shared, "swept", build)
-        assert one(postgres.clone(shared, template, "shop"), "SELECT count(*) FROM members") == 1
-        postgres.drop_named(shared, template.name)
+        template = shared.template("swept", build)
+        assert one(shared.clone(template, "shop"), "SELECT count(*) FROM members") == 1
+        shared.drop_named(template.name)
 
     def test_many_processes_at_once(self, shared: Server) -> None:
         with get_context("fork").Pool(4) as pool:
             found = pool.map(_clone_and_count, [shared] * 10)
         assert {count for _, count in found} == {1}
         assert len({name for name, _ in found}) == 10
-        postgres.drop_named(shared, postgres.template(shared, "many", build_rich).name)
+        shared.drop_named(shared.template("many", build_rich).name)
 
 
 def _clone_and_count(shared: Server) -> tuple[str, object]:
-    database = postgres.clone(shared, postgres.template(shared, "many", build_rich), "shop")
+    database = shared.clone(shared.template("many", build_rich), "shop")
     return database.name, one(database, "SELECT count(*) FROM members")
 
 
 @pytest.fixture(scope="module")
 def mine(running: Server, rich: Template) -> Iterator[Database]:
-    database = postgres.clone(running, rich, "mine")
+    database = running.clone(rich, "mine")
     yield database
-    postgres.drop(running, database)
+    running.drop(database)
 
 
 @pytest.fixture(scope="module")
 def other(running: Server) -> Iterator[Database]:
-    database = postgres.create(running, "other")
+    database = running.create("other")
     yield database
-    postgres.drop(running, database)
+    running.drop(database)
 
 
 class TestTheRoleCantGetOut:
@@ -380,8 +381,8 @@ class TestTheRoleCantGetOut:
             except psycopg.Error as error:
                 # Not allowed on each version: then there is nothing to mend.
                 assert error.sqlstate in ("42501", "22023")
-        postgres.sweep(shared)
-        again = postgres.restore_settings(shared, mine)
+        shared.sweep()
+        again = shared.restore_settings(mine)
         assert again == mine
         with connect(again.url) as connection:
             connection.execute("UPDATE members SET name = 'Grace'")
@@ -408,11 +409,11 @@ class TestForeignDatabases:
         for name in foreign:
             database = Database(Dialect.POSTGRES, name, shared.url.set(database=name))
             with pytest.raises(CookbookError, match=r"not the cookbook's\. It was left alone"):
-                postgres.drop(shared, database)
+                shared.drop(database)
             with pytest.raises(CookbookError, match="is gone"):
-                postgres.restore_settings(shared, database)
-        assert postgres.sweep(shared) == []
-        assert not set(foreign) & set(postgres.names(shared))
+                shared.restore_settings(database)
+        assert shared.sweep() == []
+        assert not set(foreign) & set(shared.names())
         for name in foreign:
             with connect(shared.url.set(database=name)) as connection:
                 assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
@@ -422,15 +423,15 @@ class TestForeignDatabases:
     ) -> None:
         ends = iter(["0badcafe", "0badcafe", "12345678"])
         monkeypatch.setattr("secrets.token_hex", lambda size: next(ends))
-        database = postgres.create(shared, "shop")
+        database = shared.create("shop")
         assert database.name == f"cookbook_{shared.workspace.installation}_shop_12345678"
         assert administer(shared, "SELECT FROM pg_roles WHERE rolname LIKE '%0badcafe'") == []
 
     def test_a_template_name_that_is_taken(self, shared: Server) -> None:
-        name = ownership.settled_name(shared.workspace.installation, "template", "taken")
+        name = ownership.stable_name(shared.workspace.installation, "template", "taken")
         administer(shared, f"CREATE DATABASE {name} STRATEGY file_copy")
         with pytest.raises(CookbookError, match=f"{name} is not the cookbook's") as caught:
-            postgres.template(shared, "taken", build_rich)
+            shared.template("taken", build_rich)
         assert "\n" not in str(caught.value)
         administer(shared, f"DROP DATABASE {name}")
 
@@ -441,70 +442,73 @@ class TestAServerOfYourOwn:
     @pytest.fixture
     def owned(
         self, shared: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[tuple[Server, Server]]:
+    ) -> Iterator[tuple[UserServer, UserServer]]:
         administer(shared, "CREATE ROLE teacher LOGIN CREATEDB PASSWORD 'chalk'")
         administer(shared, "CREATE DATABASE school OWNER teacher STRATEGY file_copy")
         url = shared.url.set(username="teacher", password="chalk", database="school")
         monkeypatch.setenv(OWN_SERVER_VARIABLE, url.render_as_string(hide_password=False))
-        yield (
-            server.attach(open_workspace(tmp_path / "one")),
-            server.attach(open_workspace(tmp_path / "two")),
-        )
+        first, second = (server.attach(open_workspace(tmp_path / name)) for name in ("one", "two"))
+        assert isinstance(first, UserServer)
+        assert isinstance(second, UserServer)
+        yield first, second
         theirs = "SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = 'teacher'"
         for (name,) in administer(shared, theirs):
             administer(shared, f"ALTER DATABASE {name} IS_TEMPLATE false")
             administer(shared, f"DROP DATABASE {name} WITH (FORCE)")
         administer(shared, "DROP ROLE teacher")
 
-    def test_two_installations_do_not_see_each_other(self, owned: tuple[Server, Server]) -> None:
+    def test_two_installations_do_not_see_each_other(self, owned: tuple[UserServer, UserServer]) -> None:
         first, second = owned
-        assert (first.origin, first.makes_roles) == ("own", False)
-        mine = postgres.clone(first, postgres.template(first, "rich", build_rich), "shop")
-        theirs = postgres.clone(second, postgres.template(second, "rich", build_rich), "shop")
-        assert postgres.names(first) == [mine.name]
-        assert postgres.names(second) == [theirs.name]
+        assert (first.origin, first.capabilities.has_roles) == ("own", False)
+        assert server.capabilities() == first.capabilities
+        mine = first.clone(first.template("rich", build_rich), "shop")
+        theirs = second.clone(second.template("rich", build_rich), "shop")
+        assert first.names() == [mine.name]
+        assert second.names() == [theirs.name]
         with pytest.raises(CookbookError, match="left alone"):
-            postgres.drop(first, theirs)
-        assert postgres.restore_settings(first, mine) == mine
+            first.drop(theirs)
+        assert first.restore_settings(mine) == mine
         assert one(mine, "SELECT current_user") == "teacher"
         assert one(mine, "SHOW lock_timeout") == "3s"
         assert one(mine, "SHOW client_connection_check_interval") == "1s"
         assert one(mine, "SELECT count(*) FROM members") == 1
-        postgres.drop(first, mine)
-        assert postgres.names(first) == []
+        first.drop(mine)
+        assert first.names() == []
         assert one(theirs, "SELECT count(*) FROM members") == 1
 
-    def test_the_name_alone_is_no_mark(self, owned: tuple[Server, Server]) -> None:
+    def test_the_name_alone_is_no_mark(self, owned: tuple[UserServer, UserServer]) -> None:
         first, _ = owned
         name = f"cookbook_{first.workspace.installation}_shop_0badcafe"
         administer(first, f"CREATE DATABASE {name}")
         database = Database(Dialect.POSTGRES, name, first.url.set(database=name))
         with pytest.raises(CookbookError, match="left alone"):
-            postgres.drop(first, database)
+            first.drop(database)
         # An intent is no mark either: the maker may have been killed before it made anything.
         with connect(first.url) as admin:
-            postgres._journal(admin, first).note(name, ownership.State.INTENDED)
+            first._journal(admin).note(name, ownership.State.INTENDED)
         with pytest.raises(CookbookError, match="left alone"):
-            postgres.drop(first, database)
-        assert postgres.sweep(first) == []
+            first.drop(database)
+        assert first.sweep() == []
         assert one(database, "SELECT 1") == 1
 
-    def test_dropped_and_made_again_by_somebody_it_is_theirs(self, owned: tuple[Server, Server]) -> None:
+    def test_dropped_and_made_again_by_somebody_it_is_theirs(
+        self, owned: tuple[UserServer, UserServer]
+    ) -> None:
         first, _ = owned
-        database = postgres.create(first, "shop")
+        database = first.create("shop")
         administer(first, f"DROP DATABASE {database.name}")
         administer(first, f"CREATE DATABASE {database.name}")
         with pytest.raises(CookbookError, match="left alone"):
-            postgres.drop(first, database)
+            first.drop(database)
 
-    def test_stop_leaves_it_alone(self, owned: tuple[Server, Server]) -> None:
+    def test_stop_leaves_it_alone(self, owned: tuple[UserServer, UserServer]) -> None:
         first, _ = owned
         assert not server.stop(first.workspace)
         assert server.attach(first.workspace) == first
 
 
 def test_a_dead_clients_backend_dies_soon(shared: Server) -> None:
-    database = postgres.create(shared, "shop")
+    database = shared.create("shop")
     process = get_context("fork").Process(target=_sleep_on_the_server, args=(database,))
     process.start()
     busy = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database.name}' AND query ~ 'pg_sleep'"
@@ -533,13 +537,13 @@ def test_a_workspace_value_is_enough(server_workspace: Workspace, shared: Server
 def test_who_stays_keeps_one_connection(shared: Server) -> None:
     with (
         pytest.raises(CookbookError, match=r"^PostgreSQL can't do it: .*administrator"),
-        postgres.shared_admin_connection(shared) as staying,
+        shared.shared_admin_connection() as staying,
     ):
         assert staying.administrator is not None
-        database = postgres.create(staying, "shop")
-        assert database.name in postgres.names(shared)
-        postgres.drop(staying, database)
-        assert database.name not in postgres.names(shared)
+        database = staying.create("shop")
+        assert database.name in shared.names()
+        staying.drop(database)
+        assert database.name not in shared.names()
         session = staying.administrator.info.backend_pid
         administer(shared, f"SELECT pg_terminate_backend({session})")
-        postgres.names(staying)
+        staying.names()

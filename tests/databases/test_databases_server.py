@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from migration_cookbook.databases import cluster, postgres, server
+from migration_cookbook.databases import answering, cluster, server
 from migration_cookbook.databases.binaries import Binaries, find_binaries
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from migration_cookbook.databases.cluster import Cluster
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
     MakeWorkspace = Callable[[Path], Workspace]
 
@@ -69,7 +69,8 @@ class TestAttach:
         found = find_binaries()
         assert found is not None
         assert (shared.origin, shared.version) == (found.origin, found.version)
-        assert shared.makes_roles
+        assert shared.capabilities.has_roles
+        assert server.capabilities() == shared.capabilities
         assert shared.notices == ()
         assert str(shared.url.password) not in repr(shared)
 
@@ -121,7 +122,7 @@ class TestAttach:
         assert "\n" not in str(caught.value)
 
     def test_the_socket_was_tidied_away(self, unlucky: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(cluster, "SOCKET_PATIENCE_S", 0.1)
+        monkeypatch.setattr(answering, "SOCKET_PATIENCE_S", 0.1)
         server.attach(unlucky)
         shutil.rmtree(cluster_of(unlucky).sockets)
         assert row_count(server.attach(unlucky), "pg_class") != 0
@@ -200,7 +201,7 @@ class TestAfterAnAccident:
     def test_a_half_made_cluster_is_wiped(self, unlucky: Workspace) -> None:
         server.attach(unlucky)
         server.stop(unlucky)
-        cluster_of(unlucky).whole.unlink()
+        cluster_of(unlucky).initialized.unlink()
         (cluster_of(unlucky).data / "PG_VERSION").unlink()
         assert server.attach(unlucky).notices == ()
 
@@ -216,7 +217,7 @@ class TestAfterAnAccident:
         (kept,) = unlucky.kept.glob("postgres-*")
         assert str(kept.relative_to(unlucky.root.parent)) in notice
         assert (kept / "PG_VERSION").is_file()
-        postgres.create(attached, "works")
+        attached.create("works")
         assert server.attach(unlucky).notices == ()
 
     def test_the_record_with_the_password_was_lost_while_it_runs(self, unlucky: Workspace) -> None:
@@ -225,7 +226,7 @@ class TestAfterAnAccident:
         home = cluster_of(unlucky).home
         (unlucky.databases / "server.json").unlink()
         attached = server.attach(unlucky)
-        postgres.create(attached, "works")
+        attached.create("works")
         if cluster_of(unlucky).home == home:
             assert "has lost its password" in attached.notices[0]
 
@@ -241,13 +242,13 @@ class TestAfterAnAccident:
         older = _other_major()
         server.attach(unlucky)
         server.stop(unlucky)
-        cluster_of(unlucky).whole.unlink()
+        cluster_of(unlucky).initialized.unlink()
         with monkeypatch.context() as patch:
             patch.setattr(server, "find_binaries", lambda: older)
             attached = server.attach(unlucky)
             assert attached.version == older.version
-            database = postgres.create(attached, "works")
-            postgres.drop(attached, postgres.restore_settings(attached, database))
+            database = attached.create("works")
+            attached.drop(attached.restore_settings(database))
         server.stop(unlucky)
         (notice,) = server.attach(unlucky).notices
         assert f"was made by PostgreSQL {older.major}" in notice
@@ -271,7 +272,7 @@ class TestPlaces:
     def test_odd_and_deep_paths(self, open_folder: Path, workspace_at: MakeWorkspace, name: str) -> None:
         workspace = workspace_at(open_folder / name)
         attached = server.attach(workspace)
-        database = postgres.create(attached, "shop")
+        database = attached.create("shop")
         with connect(database.url) as connection:
             row = connection.execute("SELECT current_user, current_database()").fetchone()
         assert row == (database.name, database.name)
@@ -362,13 +363,13 @@ class TestPlaces:
 
 _PLAIN_USER = """
 import getpass, pathlib, sys
-from migration_cookbook.databases import cluster, postgres, server
+from migration_cookbook.databases import cluster, server
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.workspace import open_workspace
 
 workspace = open_workspace(pathlib.Path(sys.argv[1]))
 attached = server.attach(workspace)
-database = postgres.create(attached, "shop")
+database = attached.create("shop")
 with connect(database.url) as connection:
     inside = connection.execute("SELECT current_user").fetchone()[0] == database.name
 print("nobody", inside, cluster.known(workspace).home.is_relative_to(workspace.root))
@@ -403,7 +404,7 @@ class TestOwnServerVariable:
         assert "secret" not in str(caught.value)
 
     def test_its_role_may_not_create_databases(self, shared: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-        database = postgres.create(shared, "plain")
+        database = shared.create("plain")
         monkeypatch.setenv(OWN_SERVER_VARIABLE, database.url.render_as_string(hide_password=False))
         with pytest.raises(CookbookError, match="may not create databases"):
             server.attach(shared.workspace)

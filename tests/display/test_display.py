@@ -13,7 +13,16 @@ import pytest
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.display.answers import Answer, combine
 from migration_cookbook.display.graph import Graph, Node
-from migration_cookbook.display.parts import Code, Lines, MergedAnswer, Note, Part, SideBySide, Table, Verdict
+from migration_cookbook.display.parts import (
+    Code,
+    Lines,
+    MergedAnswer,
+    Note,
+    Part,
+    ResultLine,
+    ResultTable,
+    SideBySide,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +43,8 @@ def both(sqlite: Sequence[Part], postgres: Sequence[Part]) -> list[Part]:
     [
         Lines((HOSTILE,)),
         Note(HOSTILE),
-        Verdict(HOSTILE, HOSTILE),
-        Table(HOSTILE, (HOSTILE,), ((HOSTILE,),), row_headers=True, footer=(HOSTILE,)),
+        ResultLine(HOSTILE, HOSTILE),
+        ResultTable(HOSTILE, (HOSTILE,), ((HOSTILE,),), row_headers=True, footer=(HOSTILE,)),
         Code(HOSTILE, HOSTILE, "python"),
     ],
     ids=lambda part: type(part).__name__,
@@ -47,7 +56,7 @@ def test_what_a_database_says_is_never_html(part: Part) -> None:
 
 def test_a_table_aligns_numbers_right_and_words_left() -> None:
     rows = ((1, "a", Decimal("9.50"), None), (22, "bb", Decimal("10.00"), None))
-    table = Table("", ("id", "name", "price", "note"), rows)
+    table = ResultTable("", ("id", "name", "price", "note"), rows)
     assert table.plain() == [
         "id  name  price  note",
         "--  ----  -----  ----",
@@ -59,7 +68,7 @@ def test_a_table_aligns_numbers_right_and_words_left() -> None:
 
 
 def test_a_table_has_a_caption_and_header_scopes() -> None:
-    html = Table("table `books`", ("column", "type"), (("id", "INTEGER"),), row_headers=True).html()
+    html = ResultTable("table `books`", ("column", "type"), (("id", "INTEGER"),), row_headers=True).html()
     assert re.search(r"<caption [^>]*>table <code>books</code></caption>", html)
     assert html.count('scope="col"') == 2
     assert html.count('scope="row"') == 1
@@ -67,7 +76,7 @@ def test_a_table_has_a_caption_and_header_scopes() -> None:
 
 def test_values_are_shown_as_words() -> None:
     values = (True, {"ä": 1}, memoryview(b"x"), dt.date(2026, 1, 5), "")
-    table = Table("", tuple("abcde"), (values,))
+    table = ResultTable("", tuple("abcde"), (values,))
     assert table.plain()[-1].split("  ")[0] == "True"
     assert '{"ä": 1}' in table.plain()[-1]
     assert "2026-01-05" in table.plain()[-1]
@@ -108,7 +117,7 @@ def test_one_database_alone_stands_under_its_name() -> None:
 
 
 def test_tables_are_compared_whole() -> None:
-    one, other = (Table("", ("id",), ((number,),)) for number in (1, 2))
+    one, other = (ResultTable("", ("id",), ((number,),)) for number in (1, 2))
     assert plain(both([one], [one]))[0] == "SQLite and PostgreSQL:"
     assert plain(both([one], [other]))[0] == "SQLite:"
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from migration_cookbook import cli
-from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases import server
+from migration_cookbook.kernels import forking
 from migration_cookbook.lab import doctor
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
 
@@ -30,8 +31,8 @@ def at_home(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
 
 
-def found() -> dict[str, doctor.Finding]:
-    return {finding.name: finding for finding in doctor.examine()}
+def found() -> dict[str, doctor.Diagnosis]:
+    return {diagnosis.name: diagnosis for diagnosis in doctor.examine()}
 
 
 def test_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,7 +62,7 @@ def test_one_line_for_the_teacher(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_nothing_is_left_in_the_databases(home: Workspace) -> None:
     list(doctor.examine())
-    assert postgres.names(server.attach(home)) == []
+    assert server.attach(home).names() == []
 
 
 def test_no_postgresql(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,20 +77,32 @@ def test_no_postgresql(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
 
 def test_a_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PACKAGES", ("alembic", "no-such-package"))
-    finding = found()["no-such-package"]
-    assert finding.stops
-    assert "make setup" in finding.remedy
+    diagnosis = found()["no-such-package"]
+    assert diagnosis.is_fatal
+    assert "make setup" in diagnosis.remedy
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "ENOUGH_DISK_MB", 10**9)
-    assert found()["disk"].stops
+    assert found()["disk"].is_fatal
 
 
 def test_a_workspace_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("somebody's\n")
     monkeypatch.setenv("COOKBOOK_HOME", str(tmp_path / "file" / "workspace"))
-    finding = found()["workspace"]
-    assert finding.stops
-    assert "COOKBOOK_HOME" in finding.remedy
+    diagnosis = found()["workspace"]
+    assert diagnosis.is_fatal
+    assert "COOKBOOK_HOME" in diagnosis.remedy
     assert cli.main(["doctor"]) == 1
+
+
+def test_how_kernels_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {each.name: each for each in doctor.examine()}["kernels"]
+    assert (found.ok, found.detail.partition(":")[0]) == (True, "start warm")
+    monkeypatch.setattr(forking, "_PROGRAM", "raise SystemExit")
+    monkeypatch.setattr(forking, "_templates", {})
+    found = {each.name: each for each in doctor.examine()}["kernels"]
+    assert found.detail == "start cold, a second or two each: the process to fork them from has ended"
+    monkeypatch.setattr(forking, "CAN_FORK", False)
+    found = {each.name: each for each in doctor.examine()}["kernels"]
+    assert found.detail.startswith("start cold, a second or two each: forking them is safe on Linux only")

@@ -80,8 +80,8 @@ def test_snippets_are_tried_in_another_process(book: Book, tmp_path: Path) -> No
 def test_an_older_pair_in_an_environment_of_its_own(
     book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def pairs() -> Sequence[matrix.Wanted]:
-        return (matrix.Wanted("1.13.*", "2.0.*"),)
+    def pairs() -> Sequence[matrix.VersionPair]:
+        return (matrix.VersionPair("1.13.*", "2.0.*"),)
 
     monkeypatch.setattr(matrix, "pairs", pairs)
     workspace = open_workspace(tmp_path / "workspace")

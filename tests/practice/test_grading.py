@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-import migration_cookbook
 from migration_cookbook import practice
 from migration_cookbook.databases import server
+from migration_cookbook.package import FOLDER
 from migration_cookbook.practice import solutions, trial_projects
 from migration_cookbook.practice.step import Step
 from migration_cookbook.practice.trial_resources import TrialResources, trial_resources
@@ -20,6 +19,7 @@ from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from migration_cookbook.practice import Exercise, Grade
     from migration_cookbook.workspace import Workspace
@@ -86,15 +86,15 @@ def test_a_solution_that_is_known_on_one_database_is_not_taken_for_both(
     "edited",
     (
         *("locks/relations.py", "databases/guard.py", "practice/encoding.py", "schema/sqlite.py"),
-        *("sandbox/command.py", "mistakes.py", "worker.py", "locks/deeper/new.py", "locks/data.json"),
+        *("sandbox/command.py", "mutations.py", "worker.py", "locks/deeper/new.py", "locks/data.json"),
     ),
 )
 def test_a_known_solution_is_run_again_after_an_edit_of_the_engine(
     workspace: Workspace, subtitle: Exercise, edited: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "migration_cookbook"
-    shutil.copytree(Path(migration_cookbook.__file__).parent, package)
-    monkeypatch.setattr(migration_cookbook, "__file__", str(package / "__init__.py"))
+    shutil.copytree(FOLDER, package)
+    monkeypatch.setattr("migration_cookbook.package.FOLDER", package)
     with trial_resources(workspace) as resources:
         before = key_in_a_new_process(resources, subtitle)
         assert key_in_a_new_process(resources, subtitle) == before
@@ -109,7 +109,7 @@ def test_a_known_solution_is_run_again_after_code_moved_to_another_module(
 ) -> None:
     package = tmp_path / "migration_cookbook"
     package.mkdir()
-    monkeypatch.setattr(migration_cookbook, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr("migration_cookbook.package.FOLDER", package)
     with trial_resources(workspace) as resources:
         keys = set()
         for first, second in (("ab", "c"), ("a", "bc"), ("", "abc")):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bookshop_copy import copy_project
 
-from migration_cookbook.databases import postgres, server, sqlite
+from migration_cookbook.databases import server, sqlite
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.workspace import open_workspace
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bookshop_copy import Copy
 
     from migration_cookbook.databases.database import Database
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
     from migration_cookbook.workspace import Workspace
 
 
@@ -45,7 +45,7 @@ def make_database(
         if dialect is Dialect.SQLITE:
             made.append(sqlite.create(bookshop_workspace, "bookshop"))
         else:
-            made.append(postgres.create(request.getfixturevalue("bookshop_server"), "bookshop"))
+            made.append(request.getfixturevalue("bookshop_server").create("bookshop"))
         return made[-1]
 
     yield make
@@ -53,7 +53,7 @@ def make_database(
         if database.dialect is Dialect.SQLITE:
             sqlite.drop(bookshop_workspace, database)
         else:
-            postgres.drop(request.getfixturevalue("bookshop_server"), database)
+            request.getfixturevalue("bookshop_server").drop(database)
 
 
 @pytest.fixture(params=BOTH)

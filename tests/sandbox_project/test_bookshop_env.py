@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bookshop_copy import Copy
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_odd_characters_in_folders(tmp_path: Path) -> None:
 def test_a_password_may_hold_any_character(
     tmp_path: Path, bookshop_server: Server, postgres_url: sa.URL
 ) -> None:
-    if not bookshop_server.makes_roles:
+    if not bookshop_server.capabilities.has_roles:
         pytest.skip("on your own server, the password is yours")
     odd = r"p%40@/:ss 'w\"örd#?"
     with sa.create_engine(postgres_url, poolclass=sa.NullPool).begin() as connection:

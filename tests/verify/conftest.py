@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from trying import Desk
 
-from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases import server
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE, clean_environment
 from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from migration_cookbook.databases.database import Database
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
     from migration_cookbook.workspace import Workspace
 
 
@@ -43,14 +43,14 @@ def verify_server(verify_workspace: Workspace) -> Server:
 @pytest.fixture
 def database(verify_server: Server) -> Iterator[Database]:
     """A PostgreSQL database of the test's own, empty."""
-    made = postgres.create(verify_server, "test")
+    made = verify_server.create("test")
     yield made
-    postgres.drop(verify_server, made)
+    verify_server.drop(made)
 
 
 @pytest.fixture(scope="session")
 def desk(verify_server: Server) -> Iterator[Desk]:
     """Where single snippets are tried out."""
-    scratch = postgres.create(verify_server, "desk")
+    scratch = verify_server.create("desk")
     yield Desk(scratch)
-    postgres.drop(verify_server, scratch)
+    verify_server.drop(scratch)

@@ -12,7 +12,7 @@ from migration_cookbook.verify.values.snippet import Form, Snippet
 from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
 PLAIN = 'op.create_table("shelves", sa.Column("id", sa.Integer, primary_key=True))'
 LISTENING = """

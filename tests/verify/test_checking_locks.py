@@ -15,7 +15,7 @@ from migration_cookbook.verify.values.verdict import Verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
     from migration_cookbook.verify.values.verdict import Finding
 
 EVERYBODY, WRITERS = ("SELECT", "INSERT", "UPDATE"), ("INSERT", "UPDATE")

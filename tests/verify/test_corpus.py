@@ -17,7 +17,7 @@ from migration_cookbook.verify.values.snippet import Form
 from migration_cookbook.verify.values.verdict import Verdict
 
 if TYPE_CHECKING:
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
     from migration_cookbook.workspace import Workspace
 
 HERE = Path(__file__).parent

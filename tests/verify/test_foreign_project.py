@@ -17,7 +17,7 @@ from repositories import known_author, made_here
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -29,7 +29,7 @@ from migration_cookbook.worker import Limits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
 #: One run makes all attacks, and takes a minute: in one process.
 pytestmark = pytest.mark.xdist_group("hostile")

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from migration_cookbook.databases import engines
-from migration_cookbook.locks import Lock, watching
+from migration_cookbook.locks import Lock, watch_locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def connection(shop: Database) -> Iterator[sa.Connection]:
 
 
 def watched(connection: sa.Connection, database: Database, *statements: str) -> Watch:
-    with watching(connection, database.url) as watch:
+    with watch_locks(connection, database.url) as watch:
         for statement in statements:
             connection.exec_driver_sql(statement.replace("%", "%%"))
     return watch
@@ -181,12 +181,12 @@ def test_a_statement_that_is_refused_leaves_nobody_in_the_way(
     connection: sa.Connection, shop: Database
 ) -> None:
     autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
-    with watching(autocommit, shop.url) as watch:
+    with watch_locks(autocommit, shop.url) as watch:
         with pytest.raises(sa.exc.ProgrammingError):
             autocommit.exec_driver_sql("CREATE INDEX CONCURRENTLY ix_nothing ON books (nothing)")
         autocommit.exec_driver_sql("CREATE INDEX CONCURRENTLY ix_price ON books (price)")
     assert [step.statement.split()[3] for step in watch.steps] == ["ix_price"]
-    with pytest.raises(sa.exc.ProgrammingError), watching(autocommit, shop.url):
+    with pytest.raises(sa.exc.ProgrammingError), watch_locks(autocommit, shop.url):
         autocommit.exec_driver_sql("CREATE INDEX CONCURRENTLY ix_nothing ON books (nothing)")
     autocommit.exec_driver_sql("SET lock_timeout = 1")
     autocommit.exec_driver_sql("ALTER TABLE books ADD COLUMN isbn text")

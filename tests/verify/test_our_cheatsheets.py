@@ -27,7 +27,7 @@ from migration_cookbook.verify.tried import sent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
     from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.workspace import Workspace
 

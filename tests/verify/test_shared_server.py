@@ -19,7 +19,7 @@ from migration_cookbook.workspace import open_workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
     from migration_cookbook.verify.values.verdict import Finding
     from migration_cookbook.workspace import Workspace
 

@@ -18,7 +18,7 @@ from repositories import git, known_author, made_here
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
 
     Verify = Callable[..., tuple[int, str, str]]
 

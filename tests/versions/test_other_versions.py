@@ -30,7 +30,7 @@ from migration_cookbook.editions.pages import read_pages
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.postgres import Server
     from migration_cookbook.workspace import Workspace
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("versions")]

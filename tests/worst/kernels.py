@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import time
 from dataclasses import dataclass
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 import nbformat
-from jupyter_client.manager import KernelManager
 
 from migration_cookbook.editions.blindspots import cell_problems
 from migration_cookbook.editions.book import this_book
 from migration_cookbook.editions.build import kernel_environment
 from migration_cookbook.editions.reference import differences
+from migration_cookbook.kernels.manager import WarmKernelManager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +48,7 @@ class Ended:
 @dataclass(frozen=True)
 class Kernel:
     client: BlockingKernelClient
-    manager: KernelManager | None = None
+    manager: WarmKernelManager | None = None
 
     @property
     def pid(self) -> int:
@@ -128,8 +127,7 @@ def _texts(outputs: list[Any]) -> list[str]:
 @contextlib.contextmanager
 def open_kernel(home: Workspace, **variables: str) -> Iterator[Kernel]:
     """A fresh kernel of this environment, in the folder where a learner's notebooks lie."""
-    manager = KernelManager(kernel_name="python3", transport_encryption="auto")
-    manager.kernel_spec.argv[0] = sys.executable
+    manager = WarmKernelManager()
     environment = kernel_environment(home) | {"IPYTHONDIR": str(home.root.parent / "ipython")} | variables
     manager.start_kernel(env=environment)
     with connected(manager.blocking_client(), manager) as kernel:
@@ -137,7 +135,7 @@ def open_kernel(home: Workspace, **variables: str) -> Iterator[Kernel]:
 
 
 @contextlib.contextmanager
-def connected(client: BlockingKernelClient, manager: KernelManager | None = None) -> Iterator[Kernel]:
+def connected(client: BlockingKernelClient, manager: WarmKernelManager | None = None) -> Iterator[Kernel]:
     client.start_channels()
     try:
         wait_for_ready(client)

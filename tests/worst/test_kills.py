@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 import pytest
-from kernels import Kernel, KernelDied, open_kernel
 from places import cookbook, copy_checkout, disposable, environment_in
 
-from migration_cookbook.databases import cluster, keeper, postgres, server
+from kernels import Kernel, KernelDied, open_kernel
+from migration_cookbook.databases import cluster, keeper, server
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import prefix
@@ -71,7 +71,7 @@ def forget_templates(workspace: Workspace) -> None:
         found = admin.execute("SELECT datname FROM pg_database WHERE datistemplate").fetchall()
     for (name,) in found:
         if name.startswith(prefix(workspace.installation)):
-            postgres.drop_named(host, name)
+            host.drop_named(name)
     for path in (workspace.databases / "templates").glob("*.db"):
         path.unlink()
 
@@ -229,7 +229,7 @@ class Site:
 
 def left_over(workspace: Workspace) -> list[str]:
     """What killed processes left half made and nobody tidied up since."""
-    return postgres.sweep(server.attach(workspace)) + workspace.sweep()
+    return server.attach(workspace).sweep() + workspace.sweep()
 
 
 def kill(pids: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""What is a figure that somebody wants to read at once? A sentence, said as soon as it is known."""
+"""A figure as a sentence, which is printed as soon as it's known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Figure:
     """One figure, as a sentence."""
 
     sentence: str
@@ -23,7 +23,7 @@ class Measured:
         return self.sentence + should
 
 
-def say(figures: Iterable[Measured]) -> int:
+def print_figures(figures: Iterable[Figure]) -> int:
     """Print each figure as it comes; 0 if all are good."""
     missed = 0
     for each in figures:

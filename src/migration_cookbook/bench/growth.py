@@ -1,4 +1,4 @@
-"""Does the kit stay as quick as it is when there is more? Measured in workspaces of its own."""
+"""The growth of what the kit takes, with the number of sandboxes and of notebooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from migration_cookbook.bench.plot import Chart, Line, picture
-from migration_cookbook.bench.waiting import temporary_workspace
+from migration_cookbook.bench.workspace import temporary_workspace
 from migration_cookbook.databases import cluster
 from migration_cookbook.editions.book import Book
 from migration_cookbook.editions.build import build
@@ -18,7 +18,7 @@ from migration_cookbook.editions.compare import check_notebooks
 from migration_cookbook.editions.reference import write_reference
 from migration_cookbook.sandbox import opening
 from migration_cookbook.sandbox.plan import plan
-from migration_cookbook.workspace import CookbookError, write_atomically
+from migration_cookbook.workspace import CookbookError, open_workspace, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,8 +139,13 @@ class Growth:
         )
 
 
-def growth_command(workspace: Workspace) -> int:
-    """Measure, say each figure as soon as it is known, and draw a picture; 0 if all is well."""
+def run() -> int:
+    """Measure, and draw the picture in the workspace; 0 if all figures are good."""
+    return measure_and_draw(open_workspace())
+
+
+def measure_and_draw(workspace: Workspace) -> int:
+    """Measure, print each figure as soon as it's known, and draw a picture; 0 if all are good."""
     growth = Growth()
     for sandbox in sandboxes():
         growth.sandboxes.append(sandbox)

@@ -1,4 +1,4 @@
-"""What else could run the same snippets? Without any inference: their world is given."""
+"""Other ways to run the same snippets, without any inference: their world is given."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
+from migration_cookbook.sandbox.alembic_private import op_bound_to
 from migration_cookbook.verify.trial import places
-from migration_cookbook.verify.trial.recording import installed
 from migration_cookbook.verify.trial.script import script
 from migration_cookbook.verify.values.snippet import Form
 
@@ -74,7 +74,7 @@ pytest_collect_file = Sybil(parsers=[Fence()], patterns=["*.md"]).pytest()
 
 
 def plain_loop(checked: Sequence[Checked], url: sa.URL) -> float:
-    """Seconds for all of them in this process, one after the other: up, and down and up again where both exist."""
+    """Return the seconds for all of them in this process, one after the other: up, and down and up again where both exist."""
     start = time.perf_counter()
     for one in checked:
         try_again(**_given(one), url=url)
@@ -82,7 +82,7 @@ def plain_loop(checked: Sequence[Checked], url: sa.URL) -> float:
 
 
 def with_sybil(checked: Sequence[Checked], url: sa.URL) -> float:
-    """Seconds for the same as tests of pytest, which Sybil makes of the fences of a page."""
+    """Return the seconds for the same as tests of pytest, which Sybil makes of the fences of a page."""
     with tempfile.TemporaryDirectory(prefix="cookbook-bench-") as name:
         folder = Path(name)
         page = "\n".join(f"```python\n{one.snippet.text}\n```\n" for one in checked)
@@ -104,7 +104,7 @@ def with_sybil(checked: Sequence[Checked], url: sa.URL) -> float:
 
 
 def _given(checked: Checked) -> dict[str, Any]:
-    """The snippet and its world on each database, as JSON has them."""
+    """Return the snippet and its world on each database, as JSON has them."""
     snippet = checked.snippet
     return {
         "form": snippet.form.value,
@@ -117,7 +117,7 @@ def _given(checked: Checked) -> dict[str, Any]:
 def try_again(
     form: str, text: str, before: Sequence[tuple[str, str]], worlds: Mapping[str, Sequence[str]], url: sa.URL
 ) -> None:
-    """The snippet in its world, on both databases."""
+    """Run the snippet in its world, on both databases."""
     for dialect in BOTH:
         world = worlds[dialect.value]
         with (
@@ -132,7 +132,7 @@ def _up_down_up(form: str, text: str, before: Sequence[tuple[str, str]], connect
     earlier = [(Form(other), one) for other, one in before]
     made = script(Form(form), text, earlier, lambda sql: places.raw(connection, sql))
     context = MigrationContext.configure(connection)
-    with installed(Operations(context)):
+    with op_bound_to(Operations(context)):
         if made.before is not None:
             made.before()
         made.up()
@@ -144,7 +144,7 @@ def _up_down_up(form: str, text: str, before: Sequence[tuple[str, str]], connect
 
 
 def subprocesses(checked: Sequence[Checked], url: sa.URL) -> float:
-    """Seconds for all of them with the alembic command, on one database after the other."""
+    """Return the seconds for all of them with the alembic command, on one database after the other."""
     return sum(sum(_commands(one, dialect, url)) for one in checked for dialect in BOTH)
 
 

@@ -1,4 +1,4 @@
-"""How do figures look as a picture? Small line charts side by side, drawn by hand as SVG."""
+"""Small line charts side by side, drawn by hand as SVG."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Chart:
 
 
 def picture(title: str, charts: Sequence[Chart]) -> str:
-    """The charts side by side, with a title and a description."""
+    """Draw the charts side by side, with a title and a description."""
     width = _WIDTH * len(charts)
     description = " ".join(chart.plain() for chart in charts)
     pieces = [
@@ -86,7 +86,7 @@ def _chart(chart: Chart) -> str:
 
 
 def _across(counts: tuple[int, ...]) -> list[float]:
-    """Where each count stands; ten times as many is always as far."""
+    """Return where each count is; ten times as many is always as far."""
     first, last = math.log10(counts[0]), math.log10(counts[-1])
     space = _WIDTH - _LEFT - _RIGHT - 40
     return [_LEFT + 20 + space * (math.log10(count) - first) / (last - first) for count in counts]
@@ -120,6 +120,6 @@ def _text(x: float, y: float, text: str, *, bold: bool = False, anchor: str = "m
 
 
 def _round_up(value: float) -> float:
-    """The next 1, 2, 4, 8 or 10 of its power of ten: quarters of it read well."""
+    """Return the next 1, 2, 4, 8 or 10 of its power of ten: quarters of it read well."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1, 2, 4, 8, 10) if step * power >= value)

@@ -1,27 +1,28 @@
-"""How long does a learner wait? Measured on this machine, in a workspace of its own."""
+"""The time that a learner waits, measured on this machine."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_client.manager import KernelManager
+from rich.console import Console
+from rich.table import Table
 
 from migration_cookbook import practice
+from migration_cookbook.bench.workspace import temporary_workspace
 from migration_cookbook.databases import server
+from migration_cookbook.kernels.manager import WarmKernelManager
 from migration_cookbook.practice import attempt
 from migration_cookbook.sandbox import opening
-from migration_cookbook.workspace import HOME_VARIABLE, open_workspace
+from migration_cookbook.workspace import HOME_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ _REVISION_COMMAND = "%alembic upgrade head"
 
 
 @dataclass(frozen=True)
-class Figure:
+class Timing:
     """One thing that was measured, in seconds or as a ratio, and what it should be."""
 
     name: str
@@ -51,14 +52,40 @@ class Figure:
         return self.median >= self.limit if self.ratio else self.median <= self.limit
 
 
-def measure() -> Iterator[Figure]:
-    """All figures, each as soon as it is known."""
+def run() -> int:
+    """Measure all of it, and print it as a table; 0 if all timings are good."""
+    table = Table(
+        "what", "median", "fastest", "slowest", "runs", "should be", title="What a learner waits for"
+    )
+    missed = 0
+    with Console(stderr=True).status("Measuring, for about two minutes ..."):
+        for timing in measure():
+            form = "{:.1f} x" if timing.ratio else "{:.3f} s"
+            bound = (
+                f"{'≥' if timing.ratio else '≤'} {form.format(timing.limit)}"
+                if isfinite(timing.limit)
+                else ""
+            )
+            values = (timing.median, min(timing.values), max(timing.values))
+            table.add_row(
+                timing.name,
+                *(form.format(value) for value in values),
+                str(len(timing.values)),
+                bound if timing.good else f"{bound} (missed)",
+            )
+            missed += not timing.good
+    Console().print(table)
+    return 1 if missed else 0
+
+
+def measure() -> Iterator[Timing]:
+    """Yield each timing as soon as it's known."""
     with temporary_workspace() as workspace:
-        yield Figure("server, cold start", (_timed(lambda: server.attach(workspace)),), 2.0)
-        yield Figure("server, attach", _repeated(lambda: server.attach(workspace), 15), 0.05)
+        yield Timing("server, cold start", (_timed(lambda: server.attach(workspace)),), 2.0)
+        yield Timing("server, attach", _repeated(lambda: server.attach(workspace), 15), 0.05)
         kernel = {HOME_VARIABLE: str(workspace.root)}
         _kernel_to_sandbox(kernel)
-        yield Figure(
+        yield Timing(
             "kernel start to first %sandbox",
             tuple(_kernel_to_sandbox(kernel) for _ in range(7)),
             2.0,
@@ -66,13 +93,13 @@ def measure() -> Iterator[Figure]:
         with _Kernel(kernel) as one:
             one.run("%load_ext migration_cookbook\n%sandbox bench --at 0003")
             again = _repeated(lambda: one.run("%sandbox bench --at 0003"), 15)
-            yield Figure("%sandbox NAME --at REV", again, 0.2)
+            yield Timing("%sandbox NAME --at REV", again, 0.2)
             yield from _against_subprocess(workspace, one)
         yield from _practice(workspace)
 
 
-def _practice(workspace: Workspace) -> Iterator[Figure]:
-    """How long a check of a solved exercise takes."""
+def _practice(workspace: Workspace) -> Iterator[Timing]:
+    """Measure how long a check of a solved exercise takes."""
     checks = []
     for exercise in practice.exercises().values():
         sandbox, _ = practice.open_exercise(workspace, exercise)
@@ -81,36 +108,21 @@ def _practice(workspace: Workspace) -> Iterator[Figure]:
         databases = {dialect: listed[0] for dialect, listed in sandbox.databases.items()}
         attempt.perform(sandbox.folder, databases, exercise.solution_steps, exercise.id)
         checks.append(_timed(partial(practice.check, workspace, exercise, sandbox, "?")))
-    yield Figure("%check, over all exercises", tuple(checks), 1.0)
+    yield Timing("%check, over all exercises", tuple(checks), 1.0)
 
 
-@contextlib.contextmanager
-def temporary_workspace() -> Iterator[Workspace]:
-    """A workspace of its own, which takes its servers and their data along when it goes."""
-    folder = Path(tempfile.mkdtemp(prefix="cookbook-bench-"))
-    workspace = open_workspace(folder / "workspace")
-    try:
-        yield workspace
-    finally:
-        # A build and a check have workspaces of their own in this one.
-        inner = [record.parent for record in workspace.root.glob("*/installation.json")]
-        for root in (workspace.root, *inner):
-            server.remove(open_workspace(root))
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _against_subprocess(workspace: Workspace, one: _Kernel) -> Iterator[Figure]:
-    """One pending revision on both databases: in the notebook, and as the alembic command run twice."""
+def _against_subprocess(workspace: Workspace, one: _Kernel) -> Iterator[Timing]:
+    """Run one pending revision on both databases: in the notebook, and as the alembic command run twice."""
     inside, outside = [], []
     for _ in range(7):
         one.run("%sandbox bench --at 0004 --database-at 0003")
         inside.append(_timed(lambda: one.run(_REVISION_COMMAND)))
         one.run("%sandbox bench --at 0004 --database-at 0003")
         outside.append(_timed(lambda: _subprocess_upgrades(workspace)))
-    yield Figure(f"{_REVISION_COMMAND}, both databases", tuple(inside), 0.1)
-    yield Figure("the alembic command, twice", tuple(outside), float("inf"))
+    yield Timing(f"{_REVISION_COMMAND}, both databases", tuple(inside), 0.1)
+    yield Timing("the alembic command, twice", tuple(outside), float("inf"))
     ratios = tuple(slow / fast for slow, fast in zip(outside, inside, strict=True))
-    yield Figure("how many times faster", ratios, 10, ratio=True)
+    yield Timing("how many times faster", ratios, 10, ratio=True)
 
 
 def _subprocess_upgrades(workspace: Workspace) -> None:
@@ -130,7 +142,7 @@ class _Kernel:
     """A kernel as JupyterLab starts it."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self._manager = KernelManager(transport="ipc")
+        self._manager = WarmKernelManager(transport="ipc")
         self._manager.start_kernel(env=os.environ | environment)
         self._client: Any = self._manager.client()
         self._client.start_channels()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic
 from migration_cookbook.cells.options import dialect_named
 from migration_cookbook.databases.dialects import BOTH, Dialect
-from migration_cookbook.display.parts import Lines, Note, Part, Verdict
+from migration_cookbook.display.parts import Lines, Note, Part, ResultLine
 from migration_cookbook.sandbox.command import split
 from migration_cookbook.sandbox.commandline import tidy
 from migration_cookbook.workspace import CookbookError
@@ -34,6 +34,7 @@ def fails(notebook: Notebook, line: str, cell: str) -> None:
     announced = [_announcement(word) for word in split(line)]
     if not cell.strip():
         raise CookbookError("%%fails needs a cell below it: the lines that are meant to fail.")
+    notebook.left_out.clear()
     try:
         _run(notebook, cell)
     except CellFailed as failure:
@@ -42,7 +43,7 @@ def fails(notebook: Notebook, line: str, cell: str) -> None:
         if not error.mistake:
             raise
         notebook.publish(
-            [Lines((str(error),)), Verdict("As announced:", "a mistake in the command, and nothing ran.")]
+            [Lines((str(error),)), ResultLine("As announced:", "a mistake in the command, and nothing ran.")]
         )
     except Exception as error:
         _show_exception(notebook, announced, error)
@@ -84,7 +85,7 @@ def _check_failure(notebook: Notebook, announced: list[Announcement], failure: C
         problems = [f"on {dialect.title} it failed, and should have worked" for dialect in unexpected]
         problems += [f"on {dialect.title} it worked, and should have failed" for dialect in missing]
         raise CellError(f"Not as announced: {'; '.join(problems)}.")
-    shown: list[Part] = [Verdict("As announced:", _sentence(failure))]
+    shown: list[Part] = [ResultLine("As announced:", _sentence(failure))]
     if unlike := [versions[dialect] for dialect in BOTH if dialect in failure.worked and dialect in versions]:
         shown = [Note(line) for line in unlike]
     notebook.publish(shown)
@@ -103,12 +104,14 @@ def _check_success(notebook: Notebook, announced: list[Announcement]) -> None:
     """Accept a cell that didn't fail only if this version isn't one of those announced."""
     versions = _other_versions(notebook, announced)
     absent = [each.dialect for each in announced if notebook.version(each.dialect) is None]
-    excused = [dialect for dialect in BOTH if dialect in versions or dialect in absent]
-    if announced and all(each.dialect in excused for each in announced):
-        lines = [
-            versions.get(dialect) or f"{dialect.title} is not to be had here, so it could not fail."
-            for dialect in excused
-        ]
+    excuses = {dialect: f"{dialect.title} is not to be had here, so it could not fail." for dialect in absent}
+    excuses |= {
+        dialect: f"It wasn't run on {dialect.title}, so it couldn't fail." for dialect in notebook.left_out
+    }
+    excuses |= versions
+    meant = {each.dialect for each in announced} or notebook.left_out
+    if meant and meant <= excuses.keys():
+        lines = [excuses[dialect] for dialect in BOTH if dialect in meant]
         notebook.publish([Note(line) for line in lines])
         return
     named = " and ".join(dialect.title for dialect in BOTH if dialect in {each.dialect for each in announced})
@@ -142,7 +145,7 @@ def _show_exception(notebook: Notebook, announced: list[Announcement], error: Ex
     message = str(error).strip().splitlines() or [""]
     folder = notebook.sandbox.folder if notebook.has_sandbox else notebook.workspace.root
     line = tidy(f"{type(error).__name__}: {message[0]}", folder)
-    notebook.publish([Lines((line,)), Verdict("As announced:", f"`{type(error).__name__}`.")])
+    notebook.publish([Lines((line,)), ResultLine("As announced:", f"`{type(error).__name__}`.")])
 
 
 MAGICS = (CellMagic("fails", fails),)

@@ -19,11 +19,11 @@ from migration_cookbook.cells import hints, ipython_sql
 from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic
 from migration_cookbook.cells.options import read
 from migration_cookbook.cells.sessions import lock_lines
-from migration_cookbook.databases import engines, postgres, server
+from migration_cookbook.databases import engines, server
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.display.answers import Answer
-from migration_cookbook.display.parts import Lines, Note, Part, Table
-from migration_cookbook.locks import Step, watching
+from migration_cookbook.display.parts import Lines, Note, Part, ResultTable
+from migration_cookbook.locks import WatchedStatement, watch_locks
 from migration_cookbook.sandbox.interrupts import was_interrupted
 from migration_cookbook.sandbox.outcome import sent_lines
 from migration_cookbook.workspace import CookbookError
@@ -60,7 +60,7 @@ _COPIED = (
 class _Observation:
     """The steps that were observed while the cell ran, up to a refused one."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[WatchedStatement, ...]
     refused: BaseException | None = None
 
 
@@ -73,8 +73,8 @@ def locks(notebook: Notebook, line: str, cell: str) -> None:
     read("%%locks", line, usage=_USAGE)
     perform = _performer(cell)
     database = notebook.database(Dialect.POSTGRES)
-    if database is None:
-        notebook.publish_answers([notebook.not_run(Dialect.POSTGRES)])
+    if database is None or notebook.lack(Dialect.POSTGRES, "has_second_session"):
+        notebook.publish_answers([notebook.not_run(Dialect.POSTGRES, "has_second_session")])
         return
     observation, note = _observe_and_roll_back(database, perform), _ROLLED_BACK
     if _needs_no_transaction(observation.refused):
@@ -159,7 +159,7 @@ def _observe_in_copy(
     # A database can't be copied while it has connections.
     notebook.sessions.disconnect_idle(Dialect.POSTGRES)
     with (
-        postgres.copied(server.attach(notebook.workspace), database) as copy,
+        server.attach(notebook.workspace).copied(database) as copy,
         engines.engine(copy).connect() as connection,
     ):
         return _observe(connection, copy, perform)
@@ -168,7 +168,7 @@ def _observe_in_copy(
 def _observe(
     connection: sa.Connection, database: Database, perform: Callable[[sa.Connection], None]
 ) -> _Observation:
-    with watching(connection, database.url) as watch:
+    with watch_locks(connection, database.url) as watch:
         try:
             perform(connection)
         except (Exception, KeyboardInterrupt) as error:
@@ -182,13 +182,13 @@ def _needs_no_transaction(error: BaseException | None) -> bool:
     )
 
 
-def _render_steps(steps: Sequence[Step]) -> Iterator[Part]:
+def _render_steps(steps: Sequence[WatchedStatement]) -> Iterator[Part]:
     holds = False
     for step in steps:
         statement = _in_one_line(step.statement)
         if step.locks:
             rows = tuple(_row(lock) for lock in step.locks)
-            yield Table(f"`{statement}`", _HEADERS, rows, row_headers=True)
+            yield ResultTable(f"`{statement}`", _HEADERS, rows, row_headers=True)
         elif not step.statement.lstrip().upper().startswith(_ASIDE):
             yield Note(f"`{statement}`")
             yield Note("  no lock on a table" + (" beyond those above" if holds and not step.outside else ""))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
+from migration_cookbook.databases.capabilities import lack
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.display.answers import Answer, combine
 from migration_cookbook.display.parts import Note, Part
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from migration_cookbook.cells.sessions import Sessions
+    from migration_cookbook.databases.capabilities import Need
     from migration_cookbook.databases.database import Database
     from migration_cookbook.sandbox.sandbox import Sandbox
     from migration_cookbook.schema import Change
@@ -41,6 +43,8 @@ class Notebook:
     shell: InteractiveShell
     workspace: Workspace = field(default_factory=open_workspace)
     moves: dict[Dialect, LastMigration] = field(default_factory=dict)
+    #: The databases on which the last cell under `%%fails` lacked what it needs.
+    left_out: set[Dialect] = field(default_factory=set)
     _sandbox: Sandbox | None = None
     _sessions: Sessions | None = None
 
@@ -101,10 +105,19 @@ class Notebook:
             return versions(self.workspace, (dialect,))[dialect] or None
         return self.sandbox.version(dialect) if self.database(dialect) is not None else None
 
-    def not_run(self, dialect: Dialect) -> Answer:
-        """Return the answer of a database that wasn't asked: it is unavailable, or an interrupt came first."""
+    def lack(self, dialect: Dialect, *needs: Need) -> str | None:
+        """Say why a cell with these needs can't run on a database, for `%%fails` too; None if it can."""
+        reason = lack(dialect, *needs)
+        if reason:
+            self.left_out.add(dialect)
+        return reason
+
+    def not_run(self, dialect: Dialect, *needs: Need) -> Answer:
+        """Return the answer of a database that wasn't asked: it can't be, or an interrupt came first."""
         if self.database(dialect) is None:
             return Answer(dialect, (Note(f"not run: {self.sandbox.unavailable}"),))
+        if lacking := self.lack(dialect, *needs):
+            return Answer(dialect, (Note(f"not run: {lacking}."),))
         return Answer(dialect, (Note("not run: the interrupt came first"),))
 
     def require_moved(self, dialects: Iterable[Dialect]) -> None:

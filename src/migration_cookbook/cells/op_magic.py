@@ -47,11 +47,18 @@ def op(notebook: Notebook, line: str, cell: str) -> None:
     options = read("%%op", line, named=("--on", "--as", "--given"), usage=_USAGE)
     language = options.named.get("--as")
     snippet = replace(_snippet(cell, language), given=options.named.get("--given"), trusted=True)
-    dialects = notebook.databases(options.on)
-    checked = check_one(snippet, Settings(notebook.workspace, tuple(dialects)), _worker())
-    findings = [checked.findings[dialect] for dialect in dialects]
+    lacks = {
+        dialect: notebook.lack(dialect, "can_run_processes") for dialect in notebook.databases(options.on)
+    }
+    dialects = tuple(dialect for dialect, lack in lacks.items() if lack is None)
+    settings = Settings(notebook.workspace, dialects)
+    found = check_one(snippet, settings, _worker()).findings if dialects else {}
+    findings = [found[dialect] for dialect in dialects]
     notebook.publish_answers(
-        [Answer(finding.dialect, tuple(_parts(finding))) for finding in findings],
+        [
+            Answer(dialect, (Note(f"not run: {lack}."),) if lack else tuple(_parts(found[dialect])))
+            for dialect, lack in lacks.items()
+        ],
         sent={finding.dialect: finding.sent + finding.sent_down for finding in findings},
     )
     _raise_on_failure(snippet, findings)

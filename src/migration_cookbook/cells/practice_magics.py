@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook import practice as book
 from migration_cookbook.cells.magic import LineMagic, in_one_line
 from migration_cookbook.display import prose
-from migration_cookbook.display.parts import Lines, Note, Part, Table, Verdict
+from migration_cookbook.display.parts import Lines, Note, Part, ResultLine, ResultTable
 from migration_cookbook.practice import progress as kept
 from migration_cookbook.workspace import CookbookError
 
@@ -23,7 +23,7 @@ def practice(notebook: Notebook, line: str) -> None:
     sandbox, notices = book.open_exercise(notebook.workspace, exercise)
     notebook.enter(sandbox)
     shown: list[Part] = [
-        Verdict(f"Exercise {exercise.id}: {exercise.title}", f"({exercise.minutes} minutes)"),
+        ResultLine(f"Exercise {exercise.id}: {exercise.title}", f"({exercise.minutes} minutes)"),
         *prose.parts(exercise.prompt),
         *(Note(notice) for notice in notices),
         Note(
@@ -41,7 +41,7 @@ def check(notebook: Notebook, line: str) -> None:
     try:
         shown = _checked(notebook, line)
     except (Exception, KeyboardInterrupt) as error:
-        shown = [Verdict("Not checked.", str(in_one_line(notebook, "%check", error)), good=False)]
+        shown = [ResultLine("Not checked.", str(in_one_line(notebook, "%check", error)), good=False)]
     notebook.publish(shown)
 
 
@@ -52,7 +52,7 @@ def hint(notebook: Notebook, line: str) -> None:
     shown: list[Part] = []
     for number, text in enumerate(exercise.hints[:given], 1):
         last = ", the last one" if number == len(exercise.hints) else ""
-        shown += [Verdict(f"Hint {number}{last}.", ""), *prose.parts(text)]
+        shown += [ResultLine(f"Hint {number}{last}.", ""), *prose.parts(text)]
     notebook.publish(shown)
 
 
@@ -61,7 +61,7 @@ def solution(notebook: Notebook, line: str) -> None:
     exercise, _ = _named("%solution", line)
     state = kept.record_solution(notebook.workspace, exercise.id)
     if state.passed(exercise.id) or state.asked(exercise.id) > 1:
-        notebook.publish([Verdict(f"A solution of {exercise.id}.", ""), *prose.parts(exercise.solution)])
+        notebook.publish([ResultLine(f"A solution of {exercise.id}.", ""), *prose.parts(exercise.solution)])
         return
     notebook.publish(
         [
@@ -86,7 +86,7 @@ def progress(notebook: Notebook, line: str) -> None:
     )
     notebook.publish(
         [
-            Table("Your exercises", ("notebook", "passed", "of", "still open"), rows, row_headers=True),
+            ResultTable("Your exercises", ("notebook", "passed", "of", "still open"), rows, row_headers=True),
             Lines((f"{_bar(passed, of)} {passed} of {of} passed",)),
         ]
     )
@@ -99,9 +99,13 @@ def _checked(notebook: Notebook, line: str) -> list[Part]:
             f"This notebook is not at exercise {exercise.id}. Run %practice {exercise.id} to begin it, "
             f"or %sandbox {exercise.id} --resume to go on where you left it."
         )
+    for dialect in exercise.databases:
+        # An answer is tried in a worker, which watches the database meanwhile.
+        if lacking := notebook.lack(dialect, "can_run_processes", "has_second_session"):
+            raise CookbookError(f"An answer can't be tried: {lacking}.")
     grade = book.check(notebook.workspace, exercise, notebook.sandbox, answer or None)
     state = kept.record_check(notebook.workspace, exercise.id, grade.passed)
-    verdict = Verdict("✓ Passed." if grade.passed else "Not yet.", grade.sentence, good=grade.passed)
+    verdict = ResultLine("✓ Passed." if grade.passed else "Not yet.", grade.sentence, good=grade.passed)
     shown: list[Part] = [verdict]
     if grade.details:
         shown.append(Lines(grade.details))

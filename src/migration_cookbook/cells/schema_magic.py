@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.cells.magic import LineMagic
 from migration_cookbook.cells.options import read
 from migration_cookbook.display.answers import Answer
-from migration_cookbook.display.parts import Lines, Note, Part, Table
+from migration_cookbook.display.parts import Lines, Note, Part, ResultTable
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _overview(schema: schemas.Schema) -> tuple[Part, ...]:
     if not schema.tables:
         return (Note("no tables" + (" but alembic_version" if schema.version_tables else "")),)
     rows = tuple((table.name, ", ".join(column.name for column in table.columns)) for table in schema.tables)
-    parts: list[Part] = [Table("", ("table", "columns"), rows, row_headers=True)]
+    parts: list[Part] = [ResultTable("", ("table", "columns"), rows, row_headers=True)]
     if schema.enums:
         parts.append(Lines(tuple(f"type {one.name}: {', '.join(one.values)}" for one in schema.enums)))
     return tuple(parts)
@@ -88,7 +88,7 @@ def _table(schema: schemas.Schema, name: str) -> tuple[Part, ...]:
     return (_columns(f"table `{name}`", table.columns, _below(table)),)
 
 
-def _columns(caption: str, columns: tuple[schemas.Column, ...], footer: tuple[str, ...]) -> Table:
+def _columns(caption: str, columns: tuple[schemas.Column, ...], footer: tuple[str, ...]) -> ResultTable:
     rows = tuple(
         (
             column.name,
@@ -98,7 +98,7 @@ def _columns(caption: str, columns: tuple[schemas.Column, ...], footer: tuple[st
         )
         for column in columns
     )
-    return Table(caption, ("column", "type", "NULL?", "default"), rows, row_headers=True, footer=footer)
+    return ResultTable(caption, ("column", "type", "NULL?", "default"), rows, row_headers=True, footer=footer)
 
 
 def _below(table: schemas.Table) -> tuple[str, ...]:

@@ -11,12 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook.databases.dialects import Dialect
+from migration_cookbook.databases.engines import cancel_statement, in_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import sqlalchemy as sa
+
+    from migration_cookbook.databases.dialects import Dialect
 
 
 @dataclass
@@ -37,14 +39,13 @@ class NamedSession:
     def in_transaction(self) -> bool:
         if self._connection is None or self._is_lost(self._connection):
             return False
-        return in_transaction(self._connection, self.dialect)
+        return in_transaction(self._connection)
 
     def _cancel(self) -> None:
         if self._connection is None:
             return
-        raw: Any = self._connection.connection.dbapi_connection
         with contextlib.suppress(Exception):
-            raw.interrupt() if self.dialect is Dialect.SQLITE else raw.cancel_safe(timeout=2)
+            cancel_statement(self._connection)
 
     def is_idle(self) -> bool:
         return (self.running is None or self.running.done()) and not self.in_transaction()
@@ -113,14 +114,6 @@ class Sessions:
         for session in self._open.values():
             session.close()
         self._open.clear()
-
-
-def in_transaction(connection: sa.Connection, dialect: Dialect) -> bool:
-    """Whether the reader's own BEGIN is still open."""
-    raw: Any = connection.connection.dbapi_connection
-    if dialect is Dialect.SQLITE:
-        return bool(raw.in_transaction)
-    return bool(raw.info.transaction_status.value in (1, 2, 3))
 
 
 def lock_lines(sessions: Sessions, dialect: Dialect) -> tuple[str, ...]:

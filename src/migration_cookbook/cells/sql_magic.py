@@ -11,21 +11,23 @@ from sqlalchemy.exc import DBAPIError
 from migration_cookbook.cells import hints, ipython_sql
 from migration_cookbook.cells.magic import CellError, CellFailed, CellMagic, LineMagic
 from migration_cookbook.cells.options import Options, read
-from migration_cookbook.cells.sessions import in_transaction, lock_lines
+from migration_cookbook.cells.sessions import lock_lines
 from migration_cookbook.databases import engines
+from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.display.answers import Answer
-from migration_cookbook.display.parts import Lines, Note, Part, Table
+from migration_cookbook.display.parts import Lines, Note, Part, ResultTable
 from migration_cookbook.sandbox.interrupts import install_interrupt_check, was_interrupted
 from migration_cookbook.sandbox.outcome import sent_lines
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from concurrent.futures import Future
 
     import sqlalchemy as sa
 
     from migration_cookbook.cells.notebook import Notebook
-    from migration_cookbook.databases.dialects import Dialect
+    from migration_cookbook.databases.capabilities import Need
 
 _USAGE = "Write %%sql on the first line and the SQL below it."
 #: More rows than this are counted, not shown, unless `--rows` asks for them.
@@ -55,13 +57,15 @@ def sql(notebook: Notebook, line: str, cell: str) -> None:
         raise CookbookError("--background needs a session: %%sql --as anna --background")
     rows = _row_limit(options)
     dialects = notebook.databases(options.on)
+    needs: tuple[Need, ...] = ()
     if name := options.named.get("--as"):
+        needs = ("has_second_session",)
         futures = {
             dialect: _run_in_session(notebook, name, dialect, statements)
             for dialect in dialects
-            if notebook.database(dialect)
+            if notebook.database(dialect) and not notebook.lack(dialect, *needs)
         }
-        if "--background" in options.flags:
+        if "--background" in options.flags and futures:
             notebook.publish([Note(f"Running in session `{name}`. `%wait {name}` shows how it ends.")])
             return
         by_dialect = {dialect: _result(notebook, name, future) for dialect, future in futures.items()}
@@ -72,7 +76,7 @@ def sql(notebook: Notebook, line: str, cell: str) -> None:
                 by_dialect[dialect] = _run_in_new_connection(notebook, dialect, statements)
     if target:
         notebook.shell.user_ns[target] = _frame(by_dialect, one=options.on is not None)
-    _show(notebook, dialects, by_dialect, rows, target)
+    _show(notebook, dialects, by_dialect, rows, target, needs)
 
 
 def wait(notebook: Notebook, line: str) -> None:
@@ -80,6 +84,11 @@ def wait(notebook: Notebook, line: str) -> None:
     options = read("%wait", line, free=1, usage="Write %wait anna.")
     known = notebook.sessions.names()
     if not options.free or options.free[0] not in known:
+        # Where the cell that should have opened the session wasn't run, there's nothing to wait for.
+        without = [dialect for dialect in BOTH if notebook.lack(dialect, "has_second_session")]
+        if options.free and without:
+            _show(notebook, without, {}, _ROWS, None, ("has_second_session",))
+            return
         named = (
             f" Open sessions: {', '.join(known)}."
             if known
@@ -114,7 +123,7 @@ def _run_in_new_connection(notebook: Notebook, dialect: Dialect, statements: lis
         install_interrupt_check(connection.connection.dbapi_connection)
         results = _run(connection.execution_options(isolation_level="AUTOCOMMIT"), statements)
         # After an interrupt SQLAlchemy has discarded the connection, and with it the transaction.
-        if connection.invalidated or not in_transaction(connection, dialect):
+        if connection.invalidated or not engines.in_transaction(connection):
             return results
         connection.exec_driver_sql("ROLLBACK")
         return StatementResults(results.executed, results.refused, left_open=True)
@@ -156,11 +165,12 @@ def _show(
     by_dialect: dict[Dialect, StatementResults],
     rows: int | None,
     target: str | None,
+    needs: Sequence[Need] = (),
 ) -> None:
     answers = [
         Answer(dialect, _parts(notebook, dialect, by_dialect[dialect], rows, target))
         if dialect in by_dialect
-        else notebook.not_run(dialect)
+        else notebook.not_run(dialect, *needs)
         for dialect in dialects
     ]
     notebook.publish_answers(
@@ -219,7 +229,7 @@ def _table(result: ipython_sql.StatementResult, limit: int | None) -> Part:
     caption = "(1 row)" if count == 1 else f"({count} rows)"
     if len(shown) < count:
         caption = f"({len(shown)} of {count} rows; `%%sql --rows all` shows all)"
-    return Table(caption, result.columns or (), shown, caption_below=True)
+    return ResultTable(caption, result.columns or (), shown, caption_below=True)
 
 
 def _refusal(notebook: Notebook, dialect: Dialect, results: StatementResults) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Where are the two databases, and which of them are ours?"""
+"""The two databases: where they are, and which of them are ours."""

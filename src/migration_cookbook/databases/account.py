@@ -1,4 +1,4 @@
-"""Which user of the operating system runs the server? PostgreSQL refuses to be root."""
+"""The operating system's user that runs the server: PostgreSQL refuses to be root."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Account:
             return False
 
     def short_folder(self) -> Path:
-        """A fresh 0700 folder of this account, outside the workspace, with room for a socket's name."""
+        """Create a 0700 folder of this account, outside the workspace, with room for a socket's name."""
         for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
             likely = Path(base, "cookbook-12345678")
             if not socket_fits(likely) or not likely.parent.is_dir() or not self.reaches(likely.parent):
@@ -94,6 +94,6 @@ def server_account() -> Account:
 
 
 def socket_fits(folder: Path) -> bool:
-    """Whether a socket may lie there: libpq takes a comma for the end of a host's name."""
+    """Whether a socket may be there: libpq takes a comma for the end of a host's name."""
     length = len(os.fsencode(folder)) + len(_SOCKET_NAME)
     return length <= LONGEST_SOCKET_PATH and not set(str(folder)) & set(",\\\n")

@@ -1,4 +1,4 @@
-"""Where are PostgreSQL's programs on this computer?"""
+"""PostgreSQL's programs on this computer."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Binaries:
 
 
 def find_binaries() -> Binaries | None:
-    """The first usable programs: conda's, the wheel's, else the system's."""
+    """Return the first usable programs: conda's, the wheel's, else the system's."""
     return next(usable_binaries(), None)
 
 
 def usable_binaries() -> Iterator[Binaries]:
-    """All of them; some may be the same, by another way."""
+    """Return all usable programs; some may be the same ones, found in another way."""
     for folder, origin in _candidates():
         if all((folder / program).is_file() for program in _PROGRAMS):
             version = _version(folder)

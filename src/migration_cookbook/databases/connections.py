@@ -1,4 +1,4 @@
-"""How does the kit itself talk to a PostgreSQL server? Without SQLAlchemy, without a pool."""
+"""The kit's own connections to a PostgreSQL server: without SQLAlchemy, without a pool."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class OwnConnection(psycopg.Connection[tuple[Any, ...]]):
 
 
 def connect(url: sa.URL, *, patience: int = 10) -> Connection:
-    """A connection in autocommit mode, outside the guard and outside SQLAlchemy's events."""
+    """Connect in autocommit mode, outside the guard and outside SQLAlchemy's events."""
     dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
     arguments, parameters = dialect.create_connect_args(url)  # type: ignore[no-untyped-call]
     parameters.setdefault("connect_timeout", patience)
     return OwnConnection.connect(*arguments, **parameters, autocommit=True, prepare_threshold=None)
 
 
-def administration(url: sa.URL) -> Connection:
-    """A connection for what only the administrator may do, which waits for no other session for ever."""
+def connect_admin(url: sa.URL) -> Connection:
+    """Connect for what only the administrator may do; no wait for another session lasts for ever."""
     connection = connect(url)
     connection.add_notice_handler(_Waits(url, connection.info.backend_pid).announce)
     # Creating a database takes seconds on a slow disk, never minutes.
@@ -61,7 +61,7 @@ class _Waits:
         print(f"Waiting for a lock in PostgreSQL{held} ...", file=sys.stderr, flush=True)
 
     def _holders(self) -> str:
-        """The sessions that hold the lock, asked over another connection: this one waits."""
+        """Return the sessions that hold the lock, asked over another connection: this one waits."""
         with contextlib.suppress(psycopg.Error), connect(self._url, patience=2) as another:
             rows = another.execute(_HOLDERS, [self._backend]).fetchall()
             return " and ".join(
@@ -77,7 +77,7 @@ _HOLDERS = """
 
 
 def socket_url(folder: str, user: str, password: str, database: str) -> sa.URL:
-    """The URL of a database behind the Unix socket in `folder`, everything in it explicit."""
+    """Return the URL of a database whose server's Unix socket is in `folder`, with everything in it explicit."""
     return sa.URL.create(
         DRIVER, user, password, database=database, query={"host": folder, "port": str(SOCKET_PORT)}
     )

@@ -1,4 +1,4 @@
-"""What is one database of ours, as a value?"""
+"""A database of ours, and a template, as values."""
 
 from __future__ import annotations
 

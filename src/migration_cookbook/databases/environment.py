@@ -54,7 +54,7 @@ def known_environment(**given: str) -> dict[str, str]:
 
 
 def _path_to_the_kit() -> dict[str, str]:
-    """PYTHONPATH, if the kit itself isn't installed and is found by it."""
+    """Return PYTHONPATH, if the kit itself isn't installed and is found by it."""
     own = Path(__file__).resolve().parents[2]
     inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return {"PYTHONPATH": str(own)} if any(each and Path(each).resolve() == own for each in inherited) else {}

@@ -111,7 +111,7 @@ _changing = threading.Lock()
 def only(
     databases: Iterable[Database], cursor_factory: type[psycopg.Cursor[Any]] | None = None
 ) -> Iterator[None]:
-    """Inside, connections to these databases can be opened and no others; nested, those that both allow.
+    """Allow only connections to these databases in the block; nested, only those that both blocks allow.
 
     SQLAlchemy's psycopg connections get this `cursor_factory` unless they're given another.
     """
@@ -153,7 +153,7 @@ def _leave(block: _Block) -> None:
 
 
 def _blocks_here() -> tuple[_Block, ...]:
-    """The blocks that this thread is in."""
+    """Return the blocks that this thread is in."""
     return tuple(each for each in _blocks if threading.get_ident() not in each.outsiders)
 
 
@@ -316,7 +316,7 @@ def _is_denied(error: Exception) -> bool:
 
 
 def _sqlite_path(arguments: list[Any], parameters: Mapping[str, Any]) -> str | None:
-    """The file that would be opened; None for a database in memory."""
+    """Return the file that would be opened; None for a database in memory."""
     name = os.fsdecode(arguments[0] if arguments else parameters.get("database", ""))
     return opened_file(name, uri=bool(parameters.get("uri")))
 
@@ -346,7 +346,7 @@ def _resolves(host: str, address: str | None) -> bool:
 
 
 def _address(parameters: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Host, port and database as psycopg, psycopg2, asyncpg and pg8000 call them; empty if not given."""
+    """Return host, port and database as psycopg, psycopg2, asyncpg and pg8000 call them; empty if not given."""
     host = parameters.get("host") or parameters.get("unix_sock") or ""
     port = parameters.get("port") or ""
     name = parameters.get("dbname") or parameters.get("database") or ""

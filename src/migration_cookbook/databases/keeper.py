@@ -1,9 +1,8 @@
-"""Who stops the server when nobody needs it? A small process that watches it.
+"""The keeper: a small process that stops the server when nobody needs it any more.
 
 It stops the server when no client came for long or when the workspace is gone. The
 server's data outside the workspace stay for a day, in case it comes back. Nothing depends on it: when
-it is killed, the next attach starts another. Standard library only, and psycopg
-when it looks for clients.
+it's killed, the next attach starts another. Standard library only, and psycopg when it looks for clients.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ def watch(
     while True:
         time.sleep(poll_s)
         if folder is None or _identity(watched) != folder:
-            _leave(watched, pid)
+            _stop_and_clean_up(watched, pid)
             if not _came_back(watched, poll_s, grace_s):
                 return
             folder = _identity(watched)
@@ -97,7 +96,7 @@ def watch(
         if time.monotonic() - looked < idle_s / 50:
             continue
         looked = time.monotonic()
-        clients, total = _use(watched)
+        clients, total = _client_counts(watched)
         if clients or total != sessions:
             used, sessions = looked, total
         elif looked - used > idle_s:
@@ -105,7 +104,7 @@ def watch(
 
 
 def _as_started(watched: Watched) -> Watched:
-    """The server as its record has it now: another start may have put it elsewhere."""
+    """Return the server as its record has it now: another start may have put it elsewhere."""
     record = read_record(watched.workspace.databases / "server.json", outside.is_record)
     if record is None:
         return watched
@@ -127,7 +126,7 @@ def _is_done(watched: Watched) -> bool:
 
 
 def _acquire_keeper_lock(workspace: Workspace) -> int | None:
-    """The lock that a keeper holds for life, or None if one has it."""
+    """Take the lock that a keeper holds until it ends; return None if another keeper has it."""
     path = workspace.databases / "keeper.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -139,7 +138,7 @@ def _acquire_keeper_lock(workspace: Workspace) -> int | None:
 
 
 def _identity(watched: Watched) -> tuple[int, int] | None:
-    """Tells the workspace from another that took its place."""
+    """Return what tells the workspace from another that took its place."""
     try:
         status = watched.workspace.databases.stat()
         Path(watched.home).stat()
@@ -148,8 +147,8 @@ def _identity(watched: Watched) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _leave(watched: Watched, pid: int | None) -> None:
-    """The workspace is gone: so go its server and its socket; the day of its data begins."""
+def _stop_and_clean_up(watched: Watched, pid: int | None) -> None:
+    """Stop the server of a workspace that's gone, remove its socket, and begin the day that its data stay."""
     if pid is not None:
         processes.end(pid, watched.mark)
     home, sockets = Path(watched.home), Path(watched.sockets)
@@ -184,12 +183,12 @@ def _is_here(watched: Watched, folder: Path) -> bool:
 
 
 def _owner(folder: Path) -> int:
-    """Who a marked folder belongs to: ourselves, or the account of root's server."""
+    """Return the owner of a marked folder: ourselves, or the account of root's server."""
     return folder.lstat().st_uid
 
 
-def _use(watched: Watched) -> tuple[int, int]:
-    """How many clients the databases have now, and had ever. What can't be asked counts as used."""
+def _client_counts(watched: Watched) -> tuple[int, int]:
+    """Return how many clients the databases have now, and had ever. What can't be asked counts as used."""
     try:
         import psycopg
 
@@ -213,7 +212,7 @@ def _use(watched: Watched) -> tuple[int, int]:
 def _stop_if_idle(watched: Watched, pid: int) -> None:
     """Stop the server, unless a client came in just now."""
     with contextlib.suppress(CookbookError), watched.workspace.lock("server"):
-        clients, _ = _use(watched)
+        clients, _ = _client_counts(watched)
         if clients == 0:
             processes.end(pid, watched.mark)
 

@@ -1,8 +1,8 @@
 """The server's folders outside the workspace, and when they are removed. Standard library only, for the keeper.
 
 A socket's path has room for few letters, and root's server can't enter every checkout, so
-some folders are in the temp folder. Each has a marker that says whose it is: a name in the
-temp folder may be taken by somebody else once it is free. Data whose workspace is missing
+some folders are in the temp folder. Each has a marker with its owner's installation, because another
+user may take a name in the temp folder once it's free. Data whose workspace is missing
 stay for a day, because a checkout may be renamed or its disk unmounted for a while.
 """
 
@@ -64,7 +64,7 @@ def is_outside(folder: Path, root: Path | str) -> bool:
 
 
 def read_marker(folder: Path) -> Marker | None:
-    """The marker of a folder, if we wrote it; links are not followed."""
+    """Return the marker of a folder, if we wrote it; links are not followed."""
     with contextlib.suppress(OSError, ValueError, RecursionError):
         above = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -106,14 +106,14 @@ def mark(folder: Path, marker: Marker) -> None:
 
 
 def mark_missing(folder: Path) -> None:
-    """Let the day begin at whose end the folder goes."""
+    """Begin the day at whose end the folder is removed."""
     marker = read_marker(folder)
     if marker is not None and marker.missing_since is None:
         mark(folder, replace(marker, missing_since=time.time()))
 
 
 def adopt(workspace: Workspace, folders: Iterable[Path]) -> None:
-    """Note at folders in use that they are this workspace's, wherever it is now."""
+    """Mark folders in use as this workspace's, wherever it is now."""
     for folder in folders:
         if is_outside(folder, workspace.root) and folder.is_dir() and not folder.is_symlink():
             mark(folder, Marker(workspace.installation, str(workspace.root)))
@@ -167,7 +167,7 @@ def remove(folder: Path, owner: int) -> None:
 
 def remove_all(workspace: Workspace, owner: int) -> None:
     """Remove all folders outside that are this workspace's, with their servers: for a temporary one."""
-    for folder in _candidates(owner):
+    for folder in _private_folders(owner):
         marker = read_marker(folder)
         if marker is not None and marker.root == str(workspace.root):
             _end_server(folder, marker)
@@ -182,13 +182,13 @@ def _end_server(folder: Path, marker: Marker) -> None:
 
 def sweep(workspace: Workspace, owner: int, in_use: Container[Path]) -> None:
     """Remove what dead processes left in the temp folder. The caller holds the workspace's lock `server`."""
-    for folder in _candidates(owner):
+    for folder in _private_folders(owner):
         if folder not in in_use:
             with contextlib.suppress(OSError):
-                _judge(workspace, folder, owner)
+                _remove_if_unused(workspace, folder, owner)
 
 
-def _judge(workspace: Workspace, folder: Path, owner: int) -> None:
+def _remove_if_unused(workspace: Workspace, folder: Path, owner: int) -> None:
     """Remove a folder that isn't in use here, if nobody needs it any more."""
     marker = read_marker(folder)
     if marker is None:
@@ -199,11 +199,11 @@ def _judge(workspace: Workspace, folder: Path, owner: int) -> None:
         if marker.missing_since is not None:
             mark(folder, replace(marker, missing_since=None))
     else:
-        _age(folder, marker, owner)
+        _remove_after_grace(folder, marker, owner)
 
 
-def _candidates(owner: int) -> Iterator[Path]:
-    """The private folders of ours, by name and owner, in the places for short paths."""
+def _private_folders(owner: int) -> Iterator[Path]:
+    """Yield our private folders, by name and owner, in the places for short paths."""
     for base in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")):
         with contextlib.suppress(OSError), os.scandir(base) as entries:
             for entry in entries:
@@ -212,12 +212,12 @@ def _candidates(owner: int) -> Iterator[Path]:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    """A process was killed before it could write the marker; perhaps it still will."""
+    """Remove the folder of a process that was killed before it could write the marker, once it's old."""
     if time.time() - folder.stat().st_mtime > GRACE_S:
         folder.rmdir()
 
 
-def _age(folder: Path, marker: Marker, owner: int) -> None:
+def _remove_after_grace(folder: Path, marker: Marker, owner: int) -> None:
     """End the server of a folder that nobody claims; let the day of its data begin, or end."""
     _end_server(folder, marker)
     since, now = marker.missing_since, time.time()
@@ -228,5 +228,5 @@ def _age(folder: Path, marker: Marker, owner: int) -> None:
 
 
 def server_mark(installation: str, home: Path) -> str:
-    """The name in the server's command line. A copy of the workspace has another inode, so another mark."""
+    """Return the name in the server's command line. A copy of the workspace has another inode, so another mark."""
     return f"cookbook_{installation}_{home.stat().st_ino}"

@@ -1,8 +1,8 @@
-"""Which databases are ours? Only these are migrated, emptied or dropped.
+"""The names of our databases, and the journal that confirms which are ours.
 
-On the cookbook's own server the owner says so: a role of this installation, which
-nobody else can give away. On somebody's server, and for files, it is what the
-journal confirms; an intent alone is never a right to anything.
+Only these are migrated, emptied or dropped. On the cookbook's own server a database's owner shows it: a
+role of this installation. On a server of the user's, and for files, it's what the journal confirms; an
+intent alone gives no right to anything.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def prefix(installation: str) -> str:
 
 
 def fresh_name(installation: str, label: str) -> str:
-    """A name nobody has taken yet, as far as chance allows: `cookbook_<installation>_<label>_<8 hex digits>`."""
+    """Return a random name that's practically never taken: `cookbook_<installation>_<label>_<8 hex digits>`."""
     return _name(installation, label, secrets.token_hex(4))
 
 
-def settled_name(installation: str, label: str, key: str) -> str:
-    """The same name for the same key."""
+def stable_name(installation: str, label: str, key: str) -> str:
+    """Return the same name for the same key."""
     return _name(installation, label, hashlib.sha256(key.encode()).hexdigest()[:16])
 
 
@@ -56,11 +56,13 @@ def _name(installation: str, label: str, end: str) -> str:
 
 
 class State(enum.StrEnum):
+    """How far the making of a database came. The values are in the journals of every workspace."""
+
     #: About to be made. Not a right.
     INTENDED = "intended"
-    #: Made by us, perhaps not whole.
+    #: Made by us, perhaps not finished.
     MADE = "made"
-    WHOLE = "whole"
+    FINISHED = "whole"
     #: Dropped, or never made because the name was taken.
     GONE = "gone"
 
@@ -88,7 +90,7 @@ class Journal:
                 self._compact()
 
     def entries(self) -> dict[str, Entry]:
-        """The last word on each name, without what is gone."""
+        """Return the newest entry of each name, without what's gone."""
         found: dict[str, Entry] = {}
         try:
             lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -108,7 +110,7 @@ class Journal:
 
     def confirms(self, mark: str) -> bool:
         """Whether we made what carries this mark."""
-        made = (State.MADE, State.WHOLE)
+        made = (State.MADE, State.FINISHED)
         return any(entry.mark == mark and entry.state in made for entry in self.entries().values())
 
     def _append(self, line: str) -> None:

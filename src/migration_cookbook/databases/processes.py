@@ -1,4 +1,4 @@
-"""Is that process still the PostgreSQL server we started? Standard library only: the keeper uses it too."""
+"""The process of a PostgreSQL server that we started. Standard library only: the keeper uses it too."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ STEP_S = 0.01
 
 
 def postmaster(data: Path, mark: str) -> int | None:
-    """The process id of the living server of the folder `data`, or None.
+    """Return the process id of the living server of the folder `data`, or None.
 
-    A process is ours only if `mark` stands in its command line, so a zombie and
+    A process is ours only if `mark` is in its command line, so a zombie and
     a recycled process id count as dead.
     """
     try:

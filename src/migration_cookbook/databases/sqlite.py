@@ -1,7 +1,7 @@
-"""How is a SQLite database of ours made, cloned and dropped?
+"""SQLite databases of ours: how they are made, cloned and dropped.
 
-A database is a file inside the workspace. It is built where nobody looks and put
-in its place when whole; a file that the journal doesn't know is somebody's.
+A database is a file inside the workspace. It's built in a temporary folder and moved to its place when
+it's finished. A file that the journal doesn't know isn't ours.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import contextlib
 import os
 import shutil
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from migration_cookbook.databases.backend import Capabilities
 from migration_cookbook.databases.database import Database, Template
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.databases.ownership import Journal, State, fresh_name, settled_name
+from migration_cookbook.databases.ownership import Journal, State, fresh_name, stable_name
 from migration_cookbook.workspace import CookbookError, private_folder
 
 if TYPE_CHECKING:
@@ -25,25 +27,52 @@ if TYPE_CHECKING:
 
     from migration_cookbook.workspace import Workspace
 
+#: A file has no roles, and any process can open it.
+CAPABILITIES = Capabilities(has_roles=False, has_second_session=True, can_run_processes=True)
+
 #: While it is being made.
 _NAME = "building.db"
 _SIDECARS = ("-journal", "-wal", "-shm")
 
 
+@dataclass(frozen=True)
+class SqliteFile:
+    """A place for one database, as a source: what's made replaces what was there, if that is ours."""
+
+    workspace: Workspace
+    path: Path
+
+    def create(self, label: str) -> Database:
+        """Create an empty database."""
+        return create(self.workspace, label, self.path)
+
+    def clone(self, template: Template, label: str) -> Database:
+        """Create a database from a template."""
+        return clone(self.workspace, template, label, self.path)
+
+    def template(self, key: str, build: Callable[[Database], None]) -> Template:
+        """Return the template of this key; if there is none, `build` fills a new database that becomes it."""
+        return template(self.workspace, key, build)
+
+    def drop(self, database: Database) -> None:
+        """Remove a database of ours. One that's gone already is no error."""
+        drop(self.workspace, database)
+
+
 def create(workspace: Workspace, label: str, path: Path | None = None) -> Database:
-    """A fresh, empty database, at `path` if one is given; one of ours there is replaced."""
+    """Create an empty database, at `path` if one is given; one of ours there is replaced."""
     with workspace.building() as folder:
         building = folder / _NAME
         building.touch()
-        return _put(workspace, building, path or _own_path(workspace, label))
+        return _install(workspace, building, path or _own_path(workspace, label))
 
 
 def clone(workspace: Workspace, template: Template, label: str, path: Path | None = None) -> Database:
-    """A fresh copy of a template, at `path` if one is given; one of ours there is replaced."""
+    """Create a database from a template, at `path` if one is given; one of ours there is replaced."""
     with workspace.building() as folder:
         building = folder / _NAME
         shutil.copyfile(template.name, building)
-        return _put(workspace, building, path or _own_path(workspace, label))
+        return _install(workspace, building, path or _own_path(workspace, label))
 
 
 def drop(workspace: Workspace, database: Database) -> None:
@@ -54,8 +83,8 @@ def drop(workspace: Workspace, database: Database) -> None:
 
 
 def template(workspace: Workspace, key: str, build: Callable[[Database], None]) -> Template:
-    """The template of this key; if there is none, `build` fills a fresh database that becomes it."""
-    name = settled_name(workspace.installation, "template", key)
+    """Return the template of this key; if there is none, `build` fills a new database that becomes it."""
+    name = stable_name(workspace.installation, "template", key)
     path = workspace.databases / "templates" / f"{name}.db"
     with workspace.lock(f"{name}-sqlite"):
         if not path.exists():
@@ -64,7 +93,7 @@ def template(workspace: Workspace, key: str, build: Callable[[Database], None]) 
                 building = folder / _NAME
                 building.touch()
                 build(_database(building))
-                _fold(building)
+                _checkpoint(building)
                 building.replace(path)
     return Template(Dialect.SQLITE, str(path))
 
@@ -72,10 +101,10 @@ def template(workspace: Workspace, key: str, build: Callable[[Database], None]) 
 def is_ours(workspace: Workspace, path: Path) -> bool:
     """Whether the journal says that we put the file at this path."""
     entry = _journal(workspace).entries().get(_key(workspace, path))
-    return entry is not None and entry.state is State.WHOLE
+    return entry is not None and entry.state is State.FINISHED
 
 
-def _put(workspace: Workspace, building: Path, path: Path) -> Database:
+def _install(workspace: Workspace, building: Path, path: Path) -> Database:
     target = _checked(workspace, path)
     private_folder(target.parent)
     journal, key = _journal(workspace), _key(workspace, target)
@@ -88,25 +117,27 @@ def _put(workspace: Workspace, building: Path, path: Path) -> Database:
     except FileExistsError:
         journal.note(key, State.GONE)
         raise _not_ours(target) from None
-    journal.note(key, State.WHOLE)
+    journal.note(key, State.FINISHED)
     building.replace(target)
     return _database(target)
 
 
 def _checked(workspace: Workspace, path: Path) -> Path:
-    """The path, if it lies in the workspace and holds nothing or a database of ours."""
+    """Return the path, if it's in the workspace and there's nothing or a database of ours."""
     path = path.absolute()
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(workspace.root)):
         raise CookbookError(f"{path} leads out of the workspace {workspace.root}. Nothing there was touched.")
-    if os.path.lexists(path) and (path.is_symlink() or not path.is_file() or not _may_go(workspace, path)):
+    if os.path.lexists(path) and (
+        path.is_symlink() or not path.is_file() or not _is_replaceable(workspace, path)
+    ):
         raise _not_ours(path)
     return path
 
 
-def _may_go(workspace: Workspace, path: Path) -> bool:
-    """Ours, or the empty file of a call that was killed before it could say so."""
+def _is_replaceable(workspace: Workspace, path: Path) -> bool:
+    """Whether a file is ours, or the empty one of a call that was killed before it could say so."""
     entry = _journal(workspace).entries().get(_key(workspace, path))
-    return entry is not None and (entry.state is State.WHOLE or path.stat().st_size == 0)
+    return entry is not None and (entry.state is State.FINISHED or path.stat().st_size == 0)
 
 
 def _not_ours(path: Path) -> CookbookError:
@@ -114,13 +145,13 @@ def _not_ours(path: Path) -> CookbookError:
 
 
 def _remove(path: Path) -> None:
-    """The database first: a journal beside a new database would be rolled back into it."""
+    """Remove a database, then its journal: a journal next to a new database would be rolled back into it."""
     path.unlink(missing_ok=True)
     for suffix in _SIDECARS:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
-def _fold(path: Path) -> None:
+def _checkpoint(path: Path) -> None:
     """Bring everything into the one file."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -135,7 +166,7 @@ def _journal(workspace: Workspace) -> Journal:
 
 
 def _key(workspace: Workspace, path: Path) -> str:
-    """Relative, so that a workspace may be moved."""
+    """Return a file's name in the journal: relative, so that a workspace may be moved."""
     return os.path.relpath(os.path.realpath(path), os.path.realpath(workspace.root))
 
 

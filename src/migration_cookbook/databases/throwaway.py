@@ -28,10 +28,11 @@ from psycopg import sql
 from migration_cookbook.databases import supervisor
 from migration_cookbook.databases.account import Account, server_account, socket_fits
 from migration_cookbook.databases.binaries import Binaries, find_binaries
-from migration_cookbook.databases.cluster import SUPERUSER, program
+from migration_cookbook.databases.cluster import SUPERUSER
 from migration_cookbook.databases.connections import SOCKET_PORT, Connection, connect, socket_url
+from migration_cookbook.databases.initdb import QUICK_PASSWORDS, QUICK_SINCE, program
 from migration_cookbook.workspace import CookbookError, read_json, write_atomically
-from migration_cookbook.workspace.folders import let_server_pass
+from migration_cookbook.workspace.folders import let_server_enter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,9 +51,6 @@ _START_S = 60.0
 _STEP_S = 0.01
 #: For each process of the server; files beyond it are errors of the statement that writes them.
 _LIMITS = {"RLIMIT_DATA": 384 * 2**20, "RLIMIT_FSIZE": 128 * 2**20, "RLIMIT_CORE": 0}
-
-#: As for the cookbook's own server: random passwords need no slow hash. Known since PostgreSQL 16.
-_QUICK_PASSWORDS, _QUICK_SINCE = "scram_iterations=1", 16
 
 _SETTINGS = """\
 listen_addresses = ''
@@ -107,7 +105,7 @@ class ThrowawayServer:
         return self.sockets / f".s.PGSQL.{SOCKET_PORT}"
 
     def create(self) -> sa.URL:
-        """A fresh, empty database of the role's."""
+        """Create an empty database of the role's."""
         name = f"page_{secrets.token_hex(6)}"
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY file_copy OWNER {}")
         self._send(statement.format(sql.Identifier(name), sql.Identifier(_ROLE)))
@@ -157,7 +155,7 @@ class ThrowawayServer:
 
 @contextlib.contextmanager
 def throwaway_server(workspace: Workspace) -> Iterator[ThrowawayServer]:
-    """A server for the block, with nothing on it."""
+    """Start a server for the block, with nothing on it."""
     sweep()
     binaries = find_binaries()
     if binaries is None:
@@ -193,7 +191,7 @@ def throwaway_server(workspace: Workspace) -> Iterator[ThrowawayServer]:
 
 @contextlib.contextmanager
 def page_folder() -> Iterator[tuple[Path, int]]:
-    """A fresh folder, gone afterwards, and the descriptor that holds its lock.
+    """Create a folder for the block; yield it with the descriptor that holds its lock.
 
     `sweep` removes it when all that have the descriptor were killed.
     """
@@ -201,7 +199,7 @@ def page_folder() -> Iterator[tuple[Path, int]]:
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        let_server_pass(folder)
+        let_server_enter(folder)
         yield folder, lock
     finally:
         remove(folder)
@@ -218,7 +216,7 @@ def remove(folder: Path) -> None:
 
 
 def _places() -> list[Path]:
-    """Where such folders may be, the best one first.
+    """Return where such folders may be, the best one first.
 
     A database is 300 small files: in memory it's made in a tenth of the time that many disks take.
     """
@@ -248,7 +246,7 @@ def sweep() -> None:
 
 
 def _template(workspace: Workspace, binaries: Binaries, account: Account) -> Path:
-    """Data that initdb made, with the password of its superuser; made at the first need."""
+    """Return data that initdb made, with the password of its superuser; they're made the first time."""
     workspace.databases.mkdir(exist_ok=True)
     place = workspace.databases / f"throwaway-{binaries.version}"
     with workspace.lock("throwaway"):
@@ -266,7 +264,7 @@ def _template(workspace: Workspace, binaries: Binaries, account: Account) -> Pat
                     program("initdb", home, binaries, account),
                     *("-D", "data", "-U", SUPERUSER, "-E", "UTF8", "--locale=C", "--no-sync"),
                     *("--no-instructions", "-A", "scram-sha-256", "--pwfile", "password"),
-                    *(("-c", _QUICK_PASSWORDS) if binaries.major >= _QUICK_SINCE else ()),
+                    *(("-c", QUICK_PASSWORDS) if binaries.major >= QUICK_SINCE else ()),
                 ],
                 home,
                 home / "log",
@@ -282,7 +280,7 @@ def _template(workspace: Workspace, binaries: Binaries, account: Account) -> Pat
 
 
 def _home(folder: Path, account: Account) -> Path:
-    """The server's own folder in the page's."""
+    """Create the server's own folder in the page's."""
     home = folder / "server"
     home.mkdir(mode=0o700)
     account.own(home)
@@ -292,7 +290,7 @@ def _home(folder: Path, account: Account) -> Path:
 
 
 def _complaint(log: Path) -> str:
-    """What a program complained about last."""
+    """Return what a program complained about last."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
@@ -315,7 +313,7 @@ def _copy(source: Path, target: Path, account: Account) -> None:
 def _write_settings(data: Path, sockets: Path, account: Account, binaries: Binaries) -> None:
     path = data / "postgresql.auto.conf"
     quoted = "'" + str(sockets).replace("'", "''") + "'"
-    quick = f"{_QUICK_PASSWORDS}\n" if binaries.major >= _QUICK_SINCE else ""
+    quick = f"{QUICK_PASSWORDS}\n" if binaries.major >= QUICK_SINCE else ""
     write_atomically(path, _SETTINGS.format(sockets=quoted) + quick, mode=0o600)
     account.own(path)
 

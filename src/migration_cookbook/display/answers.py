@@ -1,4 +1,4 @@
-"""How are the answers of two databases shown as one?
+"""The answers of two databases, shown as one.
 
 Equal answers stand once under both names. Else what they begin with in common
 stands once, and the rest side by side, never woven line by line.
@@ -28,7 +28,7 @@ class Answer:
 
 
 def combine(answers: Sequence[Answer]) -> list[Part]:
-    """The answers as parts to show under the databases' names."""
+    """Return the answers as parts to show under the databases' names."""
     titles = tuple((answer.dialect.title, COLORS[answer.dialect]) for answer in answers)
     contents = [_spread(answer.parts) for answer in answers]
     common = _common_beginning(contents)
@@ -46,7 +46,7 @@ def combine(answers: Sequence[Answer]) -> list[Part]:
 
 
 def _spread(parts: Sequence[Part]) -> list[Part]:
-    """Parts with each line on its own, so that a common beginning can end between two lines."""
+    """Return parts with each line on its own, so that a common beginning can end between two lines."""
     spread: list[Part] = []
     for part in parts:
         spread += [Lines((line,)) for line in part.lines] if isinstance(part, Lines) else [part]
@@ -54,7 +54,7 @@ def _spread(parts: Sequence[Part]) -> list[Part]:
 
 
 def _gather(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """The reverse of `_spread`: neighboring lines in one block again."""
+    """Reverse `_spread`: join neighboring lines in one block again."""
     gathered: list[Part] = []
     for part in parts:
         if isinstance(part, Lines) and gathered and isinstance(gathered[-1], Lines):

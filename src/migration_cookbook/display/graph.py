@@ -1,4 +1,4 @@
-"""What does the revision graph look like, and where do the databases stand in it?
+"""The graph of revisions, and where the databases are in it.
 
 A picture with its own colors: it is read on a light page and on a dark one.
 """
@@ -71,7 +71,7 @@ class Graph:
         return {node.revision for node in self.nodes} - parents
 
     def svg(self) -> str:
-        """The graph as a picture with a title and a description."""
+        """Draw the graph as a picture with a title and a description."""
         if not self.nodes:
             return _picture(
                 [], 320, 40, "No revisions yet", "; ".join(self._not_drawn()) or "An empty history."
@@ -110,7 +110,7 @@ class Graph:
         )
 
     def _not_drawn(self) -> list[str]:
-        """Where the databases stand that no box can tell of."""
+        """Say where the databases are that no box shows."""
         lines = []
         if names := [dialect.title for dialect, revisions in self.places.items() if not revisions]:
             lines.append(f"  {' and '.join(names)}: at base, no revision applied")
@@ -129,7 +129,7 @@ class Graph:
         return lines + [f"◀ {dialect.title}" for dialect in self._here(node.revision)]
 
     def _neighborhood(self) -> tuple[tuple[Node, ...], int, int]:
-        """At most _MOST nodes: those around the databases, and how many were left out on each side."""
+        """Return at most _MOST nodes: those around the databases, and how many were left out on each side."""
         if len(self.nodes) <= _MOST:
             return self.nodes, 0, 0
         index = {node.revision: i for i, node in enumerate(self.nodes)}
@@ -157,7 +157,7 @@ class Graph:
 
 
 def _layout(nodes: Sequence[Node]) -> tuple[dict[str, int], dict[str, int]]:
-    """A column by the longest way from the start, a row of its own for each branch."""
+    """Return each node's column, by the longest way from the start, and its row, one for each branch."""
     columns: dict[str, int] = {}
     rows: dict[str, int] = {}
     taken: set[tuple[int, int]] = set()

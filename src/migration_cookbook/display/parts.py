@@ -1,4 +1,4 @@
-"""What can a cell show? Each part knows itself as plain text and as HTML."""
+"""The parts of what a cell shows, each as plain text and as HTML."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Part(Protocol):
     """One thing that a cell shows."""
 
     def plain(self) -> list[str]:
-        """The part as lines of text."""
+        """Return the part as lines of text."""
         ...
 
     def html(self) -> str:
-        """The part as HTML with inline styles only."""
+        """Return the part as HTML with inline styles only."""
         ...
 
 
@@ -58,7 +58,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ResultLine:
     """How an announcement or a check came out: said in words, the bar is only an ornament."""
 
     title: str
@@ -77,7 +77,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultTable:
     """Rows under headers, with a caption."""
 
     caption: str
@@ -206,20 +206,20 @@ class MergedAnswer:
 
 
 def badge(title: str, color: str) -> str:
-    """A database's name with its color beside it."""
+    """Return a database's name with its color beside it."""
     return (
         f'<span style="border-left:5px solid {color};padding-left:5px;margin-right:8px"><b>{title}</b></span>'
     )
 
 
 def inline(text: str) -> str:
-    """One line of text as HTML, with `code` between backquotes."""
+    """Return one line of text as HTML, with `code` between backticks."""
     pieces = html.escape(text, quote=False).split("`")
     return "".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(pieces))
 
 
 def cell_text(value: Any) -> str:
-    """A value as a table shows it; NULL is a word, so that it differs from the empty string."""
+    """Return a value as a table shows it; NULL is a word, so that it differs from the empty string."""
     if value is None:
         return "NULL"
     if isinstance(value, memoryview):

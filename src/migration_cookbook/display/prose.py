@@ -1,4 +1,4 @@
-"""How does a text in Markdown look in a cell's output? Paragraphs, lists and code, no more than the exercises need."""
+"""Markdown in a cell's output: paragraphs, lists and code, no more than the exercises need."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Paragraph:
 
 
 def parts(markdown: str) -> tuple[Part, ...]:
-    """The text as parts of an output."""
+    """Return the text as parts of an output."""
     return tuple(_parts(markdown))
 
 

@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
-from traitlets import default
 
 from migration_cookbook.databases.environment import known_environment
 from migration_cookbook.editions import blindspots
 from migration_cookbook.editions.notebook import KERNEL, to_notebook, write_notebook
 from migration_cookbook.editions.pages import read_pages
 from migration_cookbook.editions.reference import require_reference, this_environment
+from migration_cookbook.kernels import provisioner
+from migration_cookbook.kernels.manager import AsyncWarmKernelManager
 from migration_cookbook.workspace import (
     HOME_VARIABLE,
     CookbookError,
@@ -35,6 +32,7 @@ from migration_cookbook.workspace import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
+    from pathlib import Path
 
     from migration_cookbook.editions.book import Book
     from migration_cookbook.editions.chapter import Cell, Chapter
@@ -144,19 +142,6 @@ def _execute_all(
     return texts, tuple(failure for failure in results if isinstance(failure, BuildFailure))
 
 
-class _KernelOfThisPython(AsyncKernelManager):
-    """Starts the kernel of this environment, whatever else the user has installed."""
-
-    @default("kernel_spec_manager")
-    def _own_kernels_only(self) -> KernelSpecManager:
-        return KernelSpecManager(kernel_dirs=[str(Path(sys.prefix) / "share" / "jupyter" / "kernels")])
-
-    @default("transport_encryption")
-    def _quiet(self) -> str:
-        # Without it each kernel warns on the terminal.
-        return "auto"
-
-
 @dataclass(frozen=True)
 class _Execution:
     book: Book
@@ -233,7 +218,7 @@ class _Execution:
 
         return NotebookClient(
             notebook,
-            kernel_manager_class=_KernelOfThisPython,
+            kernel_manager_class=AsyncWarmKernelManager,
             kernel_name=KERNEL,
             timeout=CELL_SECONDS,
             record_timing=False,
@@ -262,6 +247,7 @@ def kernel_environment(home: Workspace) -> dict[str, str]:
         | folders
         | {
             HOME_VARIABLE: str(home.root),
+            provisioner.VARIABLE: provisioner.NAME,
             "PYTHONHASHSEED": "0",
             "JUPYTER_PLATFORM_DIRS": "1",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",

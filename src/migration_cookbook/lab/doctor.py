@@ -1,9 +1,10 @@
-"""Can somebody learn here? Each part is tried for real, and each trouble comes with its remedy."""
+"""The doctor, which tries each part that a learner needs, and says what to do about each trouble."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import os
 import platform
 import shutil
 import socket
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from migration_cookbook import __version__
-from migration_cookbook.databases import engines, postgres, server, sqlite
+from migration_cookbook.databases import engines, server, sqlite
+from migration_cookbook.kernels import forking
 from migration_cookbook.workspace import CookbookError, Workspace, checkout, open_workspace
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ _FIRST_PORT = 8888
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing that was looked at."""
 
     name: str
@@ -42,31 +44,32 @@ class Finding:
     #: What to do; empty where all is well.
     remedy: str = ""
     #: Whether a learner could not work with this.
-    stops: bool = False
+    is_fatal: bool = False
 
     @property
-    def well(self) -> bool:
+    def ok(self) -> bool:
         return not self.remedy
 
 
-def examine() -> Iterator[Finding]:
-    """Everything a learner needs, one after the other."""
+def examine() -> Iterator[Diagnosis]:
+    """Try everything a learner needs, one after the other."""
     yield _python()
     yield from _packages()
     try:
         workspace = open_workspace()
     except CookbookError as error:
-        yield Finding("workspace", "can't be used", str(error), stops=True)
+        yield Diagnosis("workspace", "can't be used", str(error), is_fatal=True)
         return
     yield from _workspace(workspace)
     yield _sqlite(workspace)
     yield from _postgres(workspace)
+    yield _kernels()
     yield _port()
 
 
-def line(findings: list[Finding]) -> str:
-    """All of it in one line, to be sent to a teacher."""
-    details = {finding.name: finding.detail for finding in findings}
+def line(diagnoses: list[Diagnosis]) -> str:
+    """Return all of it in one line, to be sent to a teacher."""
+    details = {diagnosis.name: diagnosis.detail for diagnosis in diagnoses}
     parts = [
         f"cookbook {__version__}",
         f"{platform.system()} {platform.machine()}",
@@ -75,80 +78,80 @@ def line(findings: list[Finding]) -> str:
         f"SQLite {sqlite3.sqlite_version}",
         f"PostgreSQL {details.get('PostgreSQL', 'not examined')}",
     ]
-    troubles = [f"{finding.name}: {finding.detail}" for finding in findings if not finding.well]
+    troubles = [f"{diagnosis.name}: {diagnosis.detail}" for diagnosis in diagnoses if not diagnosis.ok]
     return " | ".join([*parts, f"TROUBLE {'; '.join(troubles)}" if troubles else "all is well"])
 
 
-def _python() -> Finding:
-    return Finding("Python", f"{platform.python_version()} in {sys.prefix}")
+def _python() -> Diagnosis:
+    return Diagnosis("Python", f"{platform.python_version()} in {sys.prefix}")
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Diagnosis]:
     for name in PACKAGES:
         try:
-            yield Finding(name, importlib.metadata.version(name))
+            yield Diagnosis(name, importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, "missing", "Run `make setup`, or pip install -e '.[book]'.", stops=True)
+            yield Diagnosis(name, "missing", "Run `make setup`, or pip install -e '.[book]'.", is_fatal=True)
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         version = importlib.metadata.version("jupysql")
         remedy = "It takes the import name `sql` of ipython-sql: pip uninstall jupysql, then make setup."
-        yield Finding("jupysql", version, remedy, stops=True)
+        yield Diagnosis("jupysql", version, remedy, is_fatal=True)
 
 
-def _workspace(workspace: Workspace) -> Iterator[Finding]:
+def _workspace(workspace: Workspace) -> Iterator[Diagnosis]:
     probe = workspace.root / ".doctor"
     try:
         probe.write_text("written\n")
         probe.unlink()
     except OSError as error:
         remedy = "Make the folder writable, or set COOKBOOK_HOME=/some/folder."
-        yield Finding("workspace", f"{workspace.root}: {error.strerror}", remedy, stops=True)
+        yield Diagnosis("workspace", f"{workspace.root}: {error.strerror}", remedy, is_fatal=True)
         return
-    yield Finding("workspace", str(workspace.root))
+    yield Diagnosis("workspace", str(workspace.root))
     free = shutil.disk_usage(workspace.root).free // 2**20
     if free < ENOUGH_DISK_MB:
-        yield Finding(
-            "disk", f"{free} MB free", f"Free some space: {ENOUGH_DISK_MB} MB are needed.", stops=True
+        yield Diagnosis(
+            "disk", f"{free} MB free", f"Free some space: {ENOUGH_DISK_MB} MB are needed.", is_fatal=True
         )
     else:
-        yield Finding("disk", f"{free} MB free")
+        yield Diagnosis("disk", f"{free} MB free")
     if checkout() is None:
         remedy = "Clone the cookbook's repository and run this there: the chapters are in it."
-        yield Finding("checkout", "none", remedy, stops=True)
+        yield Diagnosis("checkout", "none", remedy, is_fatal=True)
 
 
-def _sqlite(workspace: Workspace) -> Finding:
+def _sqlite(workspace: Workspace) -> Diagnosis:
     database = sqlite.create(workspace, "doctor")
     try:
-        return Finding("SQLite", f"{sqlite3.sqlite_version}, a query takes {_query_ms(database):.1f} ms")
+        return Diagnosis("SQLite", f"{sqlite3.sqlite_version}, a query takes {_query_ms(database):.1f} ms")
     except sa.exc.SQLAlchemyError as error:
-        return Finding(
-            "SQLite", _first_line(error), "The workspace must be on a disk of this computer.", stops=True
+        return Diagnosis(
+            "SQLite", _first_line(error), "The workspace must be on a disk of this computer.", is_fatal=True
         )
     finally:
         sqlite.drop(workspace, database)
 
 
-def _postgres(workspace: Workspace) -> Iterator[Finding]:
+def _postgres(workspace: Workspace) -> Iterator[Diagnosis]:
     try:
         host = server.attach(workspace)
-        database = postgres.create(host, "doctor")
+        database = host.create("doctor")
     except CookbookError as error:
-        yield Finding("PostgreSQL", "not to be had", str(error), stops=True)
+        yield Diagnosis("PostgreSQL", "not to be had", str(error), is_fatal=True)
         return
     try:
         took = _query_ms(database)
-        yield Finding("PostgreSQL", f"{host.version} ({host.origin}), a query takes {took:.1f} ms")
+        yield Diagnosis("PostgreSQL", f"{host.version} ({host.origin}), a query takes {took:.1f} ms")
         for notice in host.notices:
-            yield Finding("PostgreSQL", notice)
+            yield Diagnosis("PostgreSQL", notice)
         with engines.engine(database).connect() as connection:
             known = set(connection.execute(sa.text("SELECT name FROM pg_available_extensions")).scalars())
         missing = [name for name in EXTENSIONS if name not in known]
         remedy = "Some cells will say that an extension is missing. Install PostgreSQL's contrib package."
         detail = f"{', '.join(missing)} missing" if missing else ", ".join(EXTENSIONS)
-        yield Finding("extensions", detail, remedy if missing else "")
+        yield Diagnosis("extensions", detail, remedy if missing else "")
     finally:
-        postgres.drop(host, database)
+        host.drop(database)
 
 
 def _query_ms(database: Database) -> float:
@@ -159,13 +162,26 @@ def _query_ms(database: Database) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def _port() -> Finding:
+def _kernels() -> Diagnosis:
+    if not forking.CAN_FORK:
+        detail = f"start cold, a second or two each: forking them is safe on Linux only, not on {platform.system()}"
+        return Diagnosis("kernels", detail)
+    try:
+        forking.wait_for_template(sys.executable, os.environ)
+    except forking.TemplateError as error:
+        return Diagnosis(
+            "kernels", f"start cold, a second or two each: the process to fork them from {error}"
+        )
+    return Diagnosis("kernels", "start warm: they're forked from a process that has imported everything")
+
+
+def _port() -> Diagnosis:
     with contextlib.closing(socket.socket()) as probe:
         try:
             probe.bind(("127.0.0.1", _FIRST_PORT))
         except OSError:
-            return Finding("port", f"{_FIRST_PORT} is in use; JupyterLab takes the next free one")
-    return Finding("port", f"{_FIRST_PORT} is free")
+            return Diagnosis("port", f"{_FIRST_PORT} is in use; JupyterLab takes the next free one")
+    return Diagnosis("port", f"{_FIRST_PORT} is free")
 
 
 def _first_line(error: Exception) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.databases.environment import known_environment
+from migration_cookbook.kernels import provisioner
 from migration_cookbook.workspace import HOME_VARIABLE, CookbookError, write_atomically
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _make_private(home: Path) -> None:
 
 
 def claim_port(workspace: Workspace, wanted: int | None = None) -> int:
-    """The port to listen on, kept from other labs of this workspace as long as this process lives.
+    """Return the port to listen on, kept from other labs of this workspace as long as this process lives.
 
     JupyterLab looks for a free port long before it listens: of two labs that start at once one would die.
     """
@@ -137,7 +138,7 @@ def claim_port(workspace: Workspace, wanted: int | None = None) -> int:
 
 
 def _trouble(port: int) -> str | None:
-    """Why nobody can listen on this port."""
+    """Say why nothing can listen on this port."""
     with socket.socket() as probe:
         # As JupyterLab's own server does it: a port whose lab has just ended counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -164,7 +165,7 @@ def _taken_by_another_lab(workspace: Workspace, port: int) -> str | None:
 
 
 def command(workspace: Workspace, *, port: int, browser: bool = True) -> list[str]:
-    """The command line that starts JupyterLab on this workspace."""
+    """Return the command line that starts JupyterLab on this workspace."""
     words = [
         sys.executable,
         # A random.py in the workspace must not be imported. The variable for it would keep kernels from
@@ -191,10 +192,11 @@ def command(workspace: Workspace, *, port: int, browser: bool = True) -> list[st
 
 
 def environment(workspace: Workspace) -> dict[str, str]:
-    """The environment in which Jupyter and its kernels keep to the workspace."""
+    """Return the environment in which Jupyter and its kernels keep to the workspace."""
     home = workspace.jupyter
     return known_environment() | {
         HOME_VARIABLE: str(workspace.root),
+        provisioner.VARIABLE: provisioner.NAME,
         "JUPYTER_CONFIG_DIR": str(home / _CONFIG),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),

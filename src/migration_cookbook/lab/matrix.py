@@ -1,4 +1,4 @@
-"""How do the cheatsheets stand with other versions of the libraries? `cookbook matrix` writes it down.
+"""The matrix of versions: how the cheatsheets do with other versions of the libraries.
 
 Each pair of versions gets a throwaway environment below the workspace, installed by name and
 kept between runs. The servers are this environment's: the pairs only connect to them.
@@ -15,10 +15,9 @@ import sys
 import time
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import migration_cookbook
+from migration_cookbook import package
 from migration_cookbook.databases import server
 from migration_cookbook.databases.binaries import usable_binaries
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
@@ -28,6 +27,7 @@ from migration_cookbook.workspace import HOME_VARIABLE, CookbookError, open_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from migration_cookbook.editions.book import Book
     from migration_cookbook.workspace import Workspace
@@ -40,7 +40,7 @@ _READY = "ready.txt"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class VersionPair:
     """Two versions, as pip takes them."""
 
     alembic: str
@@ -55,10 +55,15 @@ class Wanted:
         return f"alembic-{self.alembic}-sqlalchemy-{self.sqlalchemy}".replace(".*", "")
 
 
-def pairs() -> tuple[Wanted, ...]:
-    """From the oldest to the newest, which is the one that the book is written for."""
-    newest = Wanted(metadata.version("alembic"), metadata.version("sqlalchemy"))
-    return Wanted("1.13.*", "2.0.*"), Wanted("1.16.*", "2.0.*"), Wanted("1.18.*", "2.0.*"), newest
+def pairs() -> tuple[VersionPair, ...]:
+    """Return the pairs from the oldest to the newest, which is the one that the book is written for."""
+    newest = VersionPair(metadata.version("alembic"), metadata.version("sqlalchemy"))
+    return (
+        VersionPair("1.13.*", "2.0.*"),
+        VersionPair("1.16.*", "2.0.*"),
+        VersionPair("1.18.*", "2.0.*"),
+        newest,
+    )
 
 
 def matrix(book: Book, workspace: Workspace) -> int:
@@ -76,7 +81,7 @@ def matrix(book: Book, workspace: Workspace) -> int:
                 _ask(python, served, "sqlite,postgres" if served == homes[0] else "postgres", sheets)
                 for served in homes
             ]
-            _say(answers, time.monotonic() - began)
+            _print_summary(answers, time.monotonic() - began)
             trials.append(answers)
     text = write_ledger(make_ledger(trials))
     before = book.ledger.read_text(encoding="utf-8") if book.ledger.exists() else ""
@@ -91,7 +96,7 @@ def matrix(book: Book, workspace: Workspace) -> int:
 
 @contextlib.contextmanager
 def _servers(home: Path) -> Iterator[list[Path]]:
-    """One workspace for each major version of PostgreSQL at hand, its server running, the book's own first."""
+    """Yield a workspace for each major version of PostgreSQL at hand, its server running, the book's own first."""
     if os.environ.get(OWN_SERVER_VARIABLE):
         raise CookbookError(f"The matrix starts servers of its own: unset {OWN_SERVER_VARIABLE}.")
     found = {one.major: one for one in reversed(list(usable_binaries()))}
@@ -107,8 +112,8 @@ def _servers(home: Path) -> Iterator[list[Path]]:
         yield homes or [open_workspace(home / "sqlite").root]
 
 
-def _environment(folder: Path, wanted: Wanted) -> Path:
-    """Its Python, with all installed."""
+def _environment(folder: Path, wanted: VersionPair) -> Path:
+    """Return the environment's Python, with all installed."""
     place = folder / wanted.folder
     python = place / "bin" / "python"
     requirements = [*wanted.requirements, *_shared()]
@@ -126,15 +131,15 @@ def _environment(folder: Path, wanted: Wanted) -> Path:
 
 
 def _shared() -> list[str]:
-    """What the kit itself needs."""
+    """Return what the kit itself needs."""
     needed = [one for one in metadata.requires("migration-cookbook") or () if "extra ==" not in one]
     names = {one: re.split(r"[\[<>=!~; ]", one)[0].lower() for one in needed}
     return [*(one for one, name in names.items() if name not in _NOT_INSTALLED), *_BESIDE]
 
 
 def _ask(python: Path, home: Path, kinds: str, sheets: Sequence[Path]) -> dict[str, Any]:
-    """What the snippets come to there."""
-    source = Path(migration_cookbook.__file__).parents[1]
+    """Ask what came of the snippets there."""
+    source = package.FOLDER.parent
     command = [str(python), "-P", "-m", "migration_cookbook.verify.tried", kinds, *map(str, sheets)]
     environment = os.environ | {HOME_VARIABLE: str(home), "PYTHONPATH": str(source)}
     ended = subprocess.run(
@@ -146,7 +151,7 @@ def _ask(python: Path, home: Path, kinds: str, sheets: Sequence[Path]) -> dict[s
     return answer
 
 
-def _say(answers: Sequence[dict[str, Any]], seconds: float) -> None:
+def _print_summary(answers: Sequence[dict[str, Any]], seconds: float) -> None:
     first = answers[0]
     servers = " and ".join(answer["postgres"] for answer in answers if answer["postgres"]) or "none"
     snippets = sum(len(found) for found in first["files"].values())

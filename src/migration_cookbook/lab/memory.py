@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from migration_cookbook.workspace import sweep, temporary_folder
-from migration_cookbook.workspace.folders import let_server_pass, server_group
+from migration_cookbook.workspace.folders import let_server_enter, server_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ _ENOUGH = 4 * 2**30
 
 @contextlib.contextmanager
 def tmpfs_folder(memory: Path = _MEMORY) -> Iterator[Path | None]:
-    """A folder in memory, gone afterwards; None where there is too little of it."""
+    """Make a folder in memory, gone afterwards; None where there is too little of it."""
     if not _fits(memory):
         yield None
         return
@@ -43,9 +43,9 @@ def tmpfs_folder(memory: Path = _MEMORY) -> Iterator[Path | None]:
         return
     sweep(ours)
     # PostgreSQL's data are in it, too. Where root can't let its account through, they would be on the disk.
-    let_server_pass(ours)
+    let_server_enter(ours)
     with temporary_folder(ours) as folder:
-        let_server_pass(folder)
+        let_server_enter(folder)
         yield folder
 
 
@@ -74,7 +74,7 @@ def _is_closed(status: os.stat_result) -> bool:
 
 
 def _status(folder: Path) -> os.stat_result | None:
-    """What's known of a folder; None for a link and for anything else that isn't one."""
+    """Return what's known of a folder; None for a link and for anything else that isn't one."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""How does one practice in a terminal? The exercise is checked again as files are saved.
+"""Practice in a terminal. The exercise is checked again as files are saved.
 
 Without a terminal it is checked once, and the exit status says how it stands.
 """
@@ -46,7 +46,7 @@ def practice_in_terminal(workspace: Workspace, name: str | None, answer: str, *,
     if exercise is None:
         console.print("You have passed every exercise of the book.")
         return 0
-    session = Session(console, exercise, _sandbox(console, workspace, exercise, fresh=fresh))
+    session = PracticeSession(console, exercise, _sandbox(console, workspace, exercise, fresh=fresh))
     if not sys.stdin.isatty():
         return 0 if session.check(answer) else 1
     session.introduce()
@@ -59,7 +59,7 @@ def _next(workspace: Workspace) -> Exercise | None:
 
 
 def _sandbox(console: Console, workspace: Workspace, exercise: Exercise, *, fresh: bool) -> Sandbox:
-    """The exercise as it was left, or laid out for the first time."""
+    """Open the exercise as it was left, or lay it out for the first time."""
     if not fresh:
         with contextlib.suppress(CookbookError):
             return opening.resume(workspace, exercise.id)
@@ -70,7 +70,7 @@ def _sandbox(console: Console, workspace: Workspace, exercise: Exercise, *, fres
 
 
 @dataclass(frozen=True)
-class Session:
+class PracticeSession:
     """Somebody at work on an exercise."""
 
     console: Console
@@ -78,7 +78,7 @@ class Session:
     sandbox: Sandbox
 
     def introduce(self) -> None:
-        """What is to be done, and where."""
+        """Say what to do, and where."""
         self.console.rule(f"{self.exercise.id}: {self.exercise.title}")
         self.console.print(Markdown(self.exercise.prompt))
         self.console.print(f"\nThe files: {self.sandbox.folder}", markup=False, soft_wrap=True)

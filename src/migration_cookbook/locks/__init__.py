@@ -1,15 +1,23 @@
-"""Which locks did each statement take on PostgreSQL, what did it rewrite, who had to wait?"""
+"""The locks that each statement takes on PostgreSQL, what it rewrites, and who must wait."""
 
 from __future__ import annotations
 
 from migration_cookbook.locks.lock import Lock
 from migration_cookbook.locks.watch import (
-    Step,
     Watch,
+    WatchedStatement,
     strongest,
     strongest_mode,
-    watching,
-    watching_all,
+    watch_all_locks,
+    watch_locks,
 )
 
-__all__ = ["Lock", "Step", "Watch", "strongest", "strongest_mode", "watching", "watching_all"]
+__all__ = [
+    "Lock",
+    "Watch",
+    "WatchedStatement",
+    "strongest",
+    "strongest_mode",
+    "watch_all_locks",
+    "watch_locks",
+]

@@ -1,4 +1,4 @@
-"""What did one relation have to bear?"""
+"""A lock that a statement took on one relation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lock:
-    """What one relation of PostgreSQL had to bear."""
+    """A lock on one relation of PostgreSQL, and what it did to others."""
 
     relation: str
     #: The strongest: `ACCESS EXCLUSIVE`.

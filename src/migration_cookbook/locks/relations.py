@@ -1,4 +1,4 @@
-"""Which relations are there, as one connection sees them, and in which files do they lie?"""
+"""The relations that one connection sees, and the files that they're in."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ class Relation:
 
 
 def relations(connection: Connection) -> dict[int, Relation]:
-    """All relations that this connection sees at this moment, its own uncommitted ones among them."""
+    """Return all relations that this connection sees at this moment, its own uncommitted ones among them."""
     return {row[0]: Relation(*row[1:]) for row in connection.execute(_RELATIONS.encode())}

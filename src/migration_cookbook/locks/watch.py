@@ -1,7 +1,7 @@
-"""How is one connection watched while it works?
+"""The locks of one connection, watched while it works.
 
 The watched connection is observed from others: after each statement in a transaction,
-whose locks last until its end; outside of one, while an obstacle holds the statement up.
+whose locks last until its end; outside of one, while a blocking transaction holds the statement up.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 
-from migration_cookbook.locks.bystanders import WORDS, LockProbes, bystanders
+from migration_cookbook.locks.blocking import BlockingTransaction
+from migration_cookbook.locks.held import STRENGTH, HeldLocks, by_relation, held_locks, is_waiting
 from migration_cookbook.locks.lock import Lock
-from migration_cookbook.locks.obstacle import BlockingTransaction
+from migration_cookbook.locks.probes import VERBS, LockProbes, lock_probes
 from migration_cookbook.locks.relations import relations
-from migration_cookbook.locks.taken import STRENGTH, Taken, by_relation, taken, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from migration_cookbook.databases.connections import Connection
 
-_NOTHING: Taken = frozenset()
+_NOTHING: HeldLocks = frozenset()
 
 
 @dataclass(frozen=True)
-class Step:
-    """One statement, with what other sessions had to bear from it."""
+class WatchedStatement:
+    """One statement, with its locks."""
 
     statement: str
     #: Those that it took in addition to what its transaction held before.
@@ -55,66 +55,66 @@ class Watch:
         self._held = _NOTHING
         #: Who had to wait for a relation, and for which mode that was asked.
         self._waiting: dict[int, tuple[str, tuple[str, ...]]] = {}
-        self._obstacle: BlockingTransaction | None = None
-        self._steps: list[Step] = []
+        self._blocker: BlockingTransaction | None = None
+        self._steps: list[WatchedStatement] = []
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[WatchedStatement, ...]:
         return tuple(self._steps)
 
     @property
     def locks(self) -> tuple[Lock, ...]:
-        """The strongest on each relation, over all statements."""
+        """The strongest lock on each relation, over all statements."""
         return strongest(lock for step in self._steps for lock in step.locks)
 
     def before(self, *_: Any) -> None:
-        """A statement is about to be sent."""
+        """Prepare for a statement that's about to be sent."""
         self.release_blocker()
         if self._raw.autocommit and self._raw.info.transaction_status is TransactionStatus.IDLE:
             self._forget_transaction()
             self._learn(outside=True)
             tables = [self._known[oid] for oid in sorted(self._visible) if self._known[oid].is_table]
-            self._obstacle = BlockingTransaction(self._url, tables, self._is_waiting, self._look_at_waiting)
-            self._obstacle.start()
+            self._blocker = BlockingTransaction(self._url, tables, self._is_waiting, self._read_while_waiting)
+            self._blocker.start()
 
     def after(self, _connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        """A statement has come to its end."""
-        outside, before = self._obstacle is not None, self._held
+        """Record a statement that has ended."""
+        outside, before = self._blocker is not None, self._held
         if outside:
             self.release_blocker()
             before = _NOTHING
         else:
-            self._look()
+            self._read()
         rewritten = self._learn(outside)
         # The driver is always given parameters, if only none, and so takes %% for a %.
         statement = statement.replace("%%", "%")
-        self._steps.append(Step(statement, self._told(before, rewritten), outside))
+        self._steps.append(WatchedStatement(statement, self._new_locks(before, rewritten), outside))
 
     def release_blocker(self) -> None:
-        """Nothing of ours is in the way of a statement any more."""
-        if self._obstacle is not None:
-            self._obstacle.stop()
-            self._obstacle = None
+        """Stop blocking a statement."""
+        if self._blocker is not None:
+            self._blocker.stop()
+            self._blocker = None
 
     def _is_waiting(self) -> bool:
-        return waits(self._others.observer, self._backend)
+        return is_waiting(self._others.observer, self._backend)
 
-    def _look(self) -> None:
-        self._held = taken(self._others.observer, self._backend)
+    def _read(self) -> None:
+        self._held = held_locks(self._others.observer, self._backend)
         if not self._held:
             self._forget_transaction()
-        self._ask_others()
+        self._probe()
 
-    def _look_at_waiting(self) -> None:
-        self._held |= taken(self._others.observer, self._backend)
-        self._ask_others()
+    def _read_while_waiting(self) -> None:
+        self._held |= held_locks(self._others.observer, self._backend)
+        self._probe()
 
     def _forget_transaction(self) -> None:
         self._held = _NOTHING
         self._waiting.clear()
 
-    def _ask_others(self) -> None:
-        """Who must wait now? Asked once for each relation and mode."""
+    def _probe(self) -> None:
+        """Probe who must wait now, once for each relation and mode."""
         for oid, mode in by_relation(self._held).items():
             known = self._known.get(oid)
             if known is None or oid not in self._visible or self._waiting.get(oid, ("",))[0] == mode:
@@ -124,7 +124,7 @@ class Watch:
             self._waiting[oid] = mode, self._others.waiting(table)
 
     def _learn(self, outside: bool) -> set[int]:
-        """Look for new relations; those known that lie in another file than before."""
+        """Look for new relations; return those known that are in another file than before."""
         if outside:
             now = relations(self._others.observer)
             self._visible |= set(now)
@@ -136,8 +136,8 @@ class Watch:
         before, self._known = self._known, self._known | now
         return {oid for oid, relation in now.items() if before.get(oid, relation).file != relation.file}
 
-    def _told(self, before: Taken, rewritten: set[int]) -> tuple[Lock, ...]:
-        """What is new since `before`."""
+    def _new_locks(self, before: HeldLocks, rewritten: set[int]) -> tuple[Lock, ...]:
+        """Return the locks that are new since `before`."""
         held, new = by_relation(self._held), by_relation(self._held - before)
         locks = [
             Lock(
@@ -153,7 +153,7 @@ class Watch:
         return tuple(sorted(locks, key=lambda lock: lock.relation))
 
     def _is_implied(self, oid: int, held: Mapping[int, str]) -> bool:
-        """An index that is new, only used, or held no stronger than its table."""
+        """Whether it's an index that's new, only used, or locked no stronger than its table."""
         table = self._known[oid].table
         if table is None:
             return False
@@ -162,10 +162,10 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watching(watched: sa.Connection, url: sa.URL) -> Iterator[Watch]:
+def watch_locks(watched: sa.Connection, url: sa.URL) -> Iterator[Watch]:
     """Watch a connection to the database at `url` for the block."""
     with contextlib.ExitStack() as stack:
-        watch = Watch(watched, stack.enter_context(bystanders(url)), url)
+        watch = Watch(watched, stack.enter_context(lock_probes(url)), url)
         stack.callback(watch.release_blocker)
         for name, listener in (
             ("before_cursor_execute", watch.before),
@@ -177,14 +177,14 @@ def watching(watched: sa.Connection, url: sa.URL) -> Iterator[Watch]:
 
 
 @contextlib.contextmanager
-def watching_all(url: sa.URL) -> Iterator[list[Watch]]:
+def watch_all_locks(url: sa.URL) -> Iterator[list[Watch]]:
     """Watch whatever connects to the database at `url` within the block, once it does."""
     watches: list[Watch] = []
     with contextlib.ExitStack() as stack:
 
         def connected(connection: sa.Connection) -> None:
             if connection.engine.url.database == url.database:
-                watches.append(stack.enter_context(watching(connection, url)))
+                watches.append(stack.enter_context(watch_locks(connection, url)))
 
         event.listen(sa.Engine, "engine_connect", connected)
         stack.callback(event.remove, sa.Engine, "engine_connect", connected)
@@ -192,7 +192,7 @@ def watching_all(url: sa.URL) -> Iterator[list[Watch]]:
 
 
 def strongest(locks: Iterable[Lock]) -> tuple[Lock, ...]:
-    """One lock for each relation: the strongest, with all who had to wait, and whether it was rewritten."""
+    """Return one lock for each relation: the strongest, with all who had to wait, and whether it was rewritten."""
     found: dict[str, Lock] = {}
     for lock in locks:
         known = found.get(lock.relation, lock)
@@ -201,11 +201,11 @@ def strongest(locks: Iterable[Lock]) -> tuple[Lock, ...]:
             known,
             mode=max(known.mode, lock.mode, key=STRENGTH.__getitem__),
             rewritten=known.rewritten or lock.rewritten,
-            waiting=tuple(word for word in WORDS if word in everybody),
+            waiting=tuple(word for word in VERBS if word in everybody),
         )
     return tuple(found[name] for name in sorted(found))
 
 
 def strongest_mode(locks: Iterable[Lock]) -> str:
-    """Of at least one lock."""
+    """Return the strongest mode of at least one lock."""
     return max((lock.mode for lock in locks), key=STRENGTH.__getitem__)

@@ -20,7 +20,7 @@ from migration_cookbook import schema as schemas
 from migration_cookbook.databases import engines, guard
 from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.locks import Lock, strongest, watching_all
+from migration_cookbook.locks import Lock, strongest, watch_all_locks
 from migration_cookbook.practice.encoding import decode, encode
 from migration_cookbook.practice.step import Step
 from migration_cookbook.sandbox import commandline, files, history, project, revision_file
@@ -274,7 +274,7 @@ def _watch(
     step: Step, dialect: Dialect, environment: _Environment
 ) -> contextlib.AbstractContextManager[Sequence[Watch]]:
     if step.watched and dialect is Dialect.POSTGRES:
-        return watching_all(environment.databases[dialect].url)
+        return watch_all_locks(environment.databases[dialect].url)
     return contextlib.nullcontext(())
 
 

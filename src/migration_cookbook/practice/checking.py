@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import sqlalchemy as sa
 
+from migration_cookbook.databases.capabilities import lack
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.practice import attempt, solutions, trial_projects, trials
 from migration_cookbook.practice.grade import Grade
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 def open_exercise(workspace: Workspace, exercise: Exercise) -> tuple[Sandbox, tuple[str, ...]]:
     """Open a fresh sandbox for the exercise, as the learner finds it; return it with notices."""
-    trials.warm_up()
+    if not any(lack(dialect, "can_run_processes") for dialect in exercise.databases):
+        trials.warm_up()
     sandbox, notices = opening.open_fresh(workspace, trial_projects.start_plan(exercise))
     before = files.snapshot(sandbox.folder)
     databases = {

@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook import mistakes
+from migration_cookbook import mutations
 from migration_cookbook.practice.checking import check_steps
 from migration_cookbook.practice.trial_resources import trial_resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from migration_cookbook.mistakes import Change
+    from migration_cookbook.mutations import Mutation
     from migration_cookbook.practice.attempt import TrialResult
     from migration_cookbook.practice.exercise import Exercise
     from migration_cookbook.practice.step import Step
@@ -82,32 +82,35 @@ def _effects(result: TrialResult) -> list[Any]:
 
 def _code(source: str) -> Iterator[tuple[str, str]]:
     """Yield mistakes in the code of a revision."""
-    for node, mistake, text in mistakes.planted(ast.parse(source), _changes):
+    for node, mistake, text in mutations.mutate(ast.parse(source), _changes):
         line = f"line {node.lineno}: " if hasattr(node, "lineno") else ""
         yield f"{line}{mistake}", text
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
+def _changes(node: ast.AST) -> Iterator[tuple[str, Mutation]]:
     match node:
         case ast.Module(body=[*_, ast.FunctionDef(name="upgrade"), ast.FunctionDef(name="downgrade")]):
             yield "up and down exchanged", _exchange
         case ast.FunctionDef() | ast.With():
             for position, statement in enumerate(node.body):
                 if not isinstance(statement, ast.Pass):
-                    yield f"`{ast.unparse(statement)}` left out", mistakes.without_statement(position)
+                    yield f"`{ast.unparse(statement)}` left out", mutations.remove_statement(position)
             for position in range(len(node.body) - 1):
-                yield f"statements {position + 1} and {position + 2} exchanged", mistakes.swapped(position)
+                yield (
+                    f"statements {position + 1} and {position + 2} exchanged",
+                    mutations.swap_with_next(position),
+                )
         case ast.Call():
             for position, keyword in enumerate(node.keywords):
-                yield f"`{ast.unparse(keyword)}` left out", mistakes.without_keyword(position)
+                yield f"`{ast.unparse(keyword)}` left out", mutations.remove_keyword(position)
         case ast.Constant(value=bool() as value):
-            yield f"{value} is {not value}", mistakes.constant(not value)
+            yield f"{value} is {not value}", mutations.replace_constant(not value)
         case ast.Constant(value=int() as value):
-            yield f"{value} is {value + 1}", mistakes.constant(value + 1)
+            yield f"{value} is {value + 1}", mutations.replace_constant(value + 1)
         case ast.Constant(value=str() as value):
-            yield f"{value!r} is {value + 'x'!r}", mistakes.constant(value + "x")
-        case ast.Attribute(value=ast.Name(id="sa"), attr=name) if other := mistakes.TYPES.get(name):
-            yield f"{name} is {other}", mistakes.attribute(other)
+            yield f"{value!r} is {value + 'x'!r}", mutations.replace_constant(value + "x")
+        case ast.Attribute(value=ast.Name(id="sa"), attr=name) if other := mutations.TYPES.get(name):
+            yield f"{name} is {other}", mutations.rename_attribute(other)
 
 
 def _exchange(tree: ast.Module) -> None:

@@ -9,16 +9,17 @@ import platform
 import sqlite3
 from functools import cache, lru_cache
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import migration_cookbook
+from migration_cookbook import package
 from migration_cookbook.practice.attempt import TrialResult
 from migration_cookbook.practice.encoding import decode, encode
 from migration_cookbook.sandbox import files, project
 from migration_cookbook.workspace import read_record, write_atomically
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from migration_cookbook.practice.exercise import Exercise
     from migration_cookbook.practice.trial_resources import TrialResources
 
@@ -69,6 +70,5 @@ def _key(resources: TrialResources, exercise: Exercise) -> str:
 @cache
 def _engine() -> str:
     """Identify the code that makes results: all of the package, because nobody keeps a list of a part complete."""
-    package = Path(migration_cookbook.__file__).parent
     versions = [f"{name} {metadata.version(name)}" for name in _LIBRARIES]
-    return " ".join([files.digest(package), platform.python_version(), *versions])
+    return " ".join([files.digest(package.FOLDER), platform.python_version(), *versions])

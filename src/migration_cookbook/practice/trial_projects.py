@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from migration_cookbook.databases import postgres, sqlite
+from migration_cookbook.databases import sqlite
 from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import fresh_name
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.backend import DatabaseSource
     from migration_cookbook.practice.exercise import Exercise
     from migration_cookbook.practice.trial_resources import TrialResources
     from migration_cookbook.workspace import Workspace
@@ -54,19 +54,21 @@ def trial_project(
     private_folder(folder / "project")
     databases: dict[Dialect, Database] = {}
     start = start_plan(exercise)
+    sources: dict[Dialect, DatabaseSource] = {
+        Dialect.SQLITE: sqlite.SqliteFile(resources.workspace, folder / "bookshop.db")
+    }
+    if resources.server:
+        sources[Dialect.POSTGRES] = resources.server
     try:
         for dialect in resources.available(exercise.databases):
-            if dialect is Dialect.SQLITE:
-                databases[dialect] = _sqlite(resources.workspace, start, folder / "bookshop.db", empty)
-            elif resources.server:
-                databases[dialect] = _postgres(resources.server, start, empty)
+            source = sources[dialect]
+            databases[dialect] = (
+                source.create(_LABEL) if empty else opening.new_database(source, start, _LABEL)
+            )
         yield TrialProject(folder / "project", databases)
     finally:
         for dialect, database in databases.items():
-            if dialect is Dialect.SQLITE:
-                sqlite.drop(resources.workspace, database)
-            elif resources.server:
-                postgres.drop(resources.server, database)
+            sources[dialect].drop(database)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -83,23 +85,11 @@ def remove_leftovers(resources: TrialResources) -> None:
     shutil.rmtree(trials_folder(resources.workspace), ignore_errors=True)
     if resources.server:
         family = fresh_name(resources.workspace.installation, _LABEL).rpartition("_")[0]
-        for name in postgres.names(resources.server):
+        for name in resources.server.names():
             if name.rpartition("_")[0] == family:
-                postgres.drop_named(resources.server, name)
+                resources.server.drop_named(name)
 
 
 def trials_folder(workspace: Workspace) -> Path:
     """Return the folder of a workspace's trial projects."""
     return workspace.root / "practice" / "tries"
-
-
-def _sqlite(workspace: Workspace, start: Plan, path: Path, empty: bool) -> Database:
-    template = None if empty else opening.sqlite_template(workspace, start)
-    if template is None:
-        return sqlite.create(workspace, _LABEL, path)
-    return sqlite.clone(workspace, template, _LABEL, path)
-
-
-def _postgres(host: Server, start: Plan, empty: bool) -> Database:
-    template = None if empty else opening.postgres_template(host, start)
-    return postgres.create(host, _LABEL) if template is None else postgres.clone(host, template, _LABEL)

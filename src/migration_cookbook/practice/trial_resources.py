@@ -6,14 +6,14 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases import server
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.backend import Backend
     from migration_cookbook.workspace import Workspace
 
 
@@ -23,7 +23,7 @@ class TrialResources:
 
     workspace: Workspace
     #: None where there is no PostgreSQL.
-    server: Server | None
+    server: Backend | None
     #: Why, and what to do about it.
     unavailable: str | None
 
@@ -38,7 +38,7 @@ def trial_resources(workspace: Workspace) -> Iterator[TrialResources]:
     with workspace.lock("practice"), contextlib.ExitStack() as stack:
         host, unavailable = None, None
         try:
-            host = stack.enter_context(postgres.shared_admin_connection(server.attach(workspace)))
+            host = stack.enter_context(server.attach(workspace).shared_admin_connection())
         except CookbookError as error:
             unavailable = str(error)
         yield TrialResources(workspace, host, unavailable)

@@ -11,7 +11,7 @@ from migration_cookbook.practice.attempt import LOOK, TrialResult
 from migration_cookbook.practice.encoding import decode
 from migration_cookbook.practice.step import Step
 from migration_cookbook.sandbox import files
-from migration_cookbook.worker import Ended, Limits, Worker
+from migration_cookbook.worker import JobResult, Limits, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,7 @@ def _downgrade_steps(exercise: Exercise) -> list[Step]:
     return [Step("console", f"downgrade {back}", watched=exercise.locks), LOOK, _UP, LOOK]
 
 
-def _reason(ended: Ended) -> str:
+def _reason(ended: JobResult) -> str:
     match ended.how:
         case "too long":
             return f"It ran for more than {LIMITS.seconds:g} seconds, and was stopped. Does a loop in it never end?"

@@ -1,4 +1,4 @@
-"""Which private parts of Alembic do we touch? All of them are here, as read in Alembic 1.20.1.
+"""The private parts of Alembic that the kit uses, as read in Alembic 1.20.1.
 
 A test fails when one of them moves.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TextIO
 
+import alembic.op
 from alembic import util
 from alembic.config import CommandLine, Config
 from alembic.operations.batch import ApplyBatchImpl
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
     from datetime import datetime
+
+    from alembic.operations import Operations
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.runtime.migration import MigrationContext
 
 
 @cache
@@ -134,6 +139,23 @@ def deterministic(new_id: Callable[[], str], now: Callable[[], datetime]) -> Ite
     finally:
         util.rev_id, ScriptDirectory._generate_create_date, messaging.TERMWIDTH = saved  # type: ignore[method-assign]
         ApplyBatchImpl._grab_table_elements = grab  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def op_bound_to(operations: Operations) -> Iterator[None]:
+    """Bind `from alembic import op` to these operations within. `Operations.context` knows its own class only."""
+    module = vars(alembic.op)
+    before = module.get("_proxy")
+    module["_proxy"] = operations
+    try:
+        yield
+    finally:
+        module["_proxy"] = before
+
+
+def set_context(environment: EnvironmentContext, context: MigrationContext) -> None:
+    """Give an environment the context that `context.get_context()` and `is_offline_mode()` answer from."""
+    environment._migration_context = context
 
 
 #: The order in which SQLAlchemy reads a table's constraints.

@@ -1,4 +1,4 @@
-"""What does an Alembic command line ask for? Parsed before anything runs."""
+"""An Alembic command line as a value, parsed before anything runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shlex
 from dataclasses import dataclass
 from functools import cache
 
+from migration_cookbook.python_private import subcommands
 from migration_cookbook.sandbox import alembic_private
 from migration_cookbook.workspace import CookbookError
 
@@ -99,10 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
 @cache
 def _commands() -> tuple[str, ...]:
-    for action in _parser()._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return tuple(sorted(action.choices))
-    return ()
+    return tuple(sorted(subcommands(_parser())))
 
 
 def _known() -> str:

@@ -1,4 +1,4 @@
-"""What happens when an Alembic command runs here, in this process, against one database?
+"""Alembic's command line in this process, against one database.
 
 The same command as a subprocess takes half a second; in process it takes milliseconds.
 What the command would leave behind in the process is put back afterwards.
@@ -6,7 +6,6 @@ What the command would leave behind in the process is put back afterwards.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib
 import io
@@ -24,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from migration_cookbook.databases import guard
 from migration_cookbook.databases.dialects import Dialect
+from migration_cookbook.python_private import no_running_loop
 from migration_cookbook.sandbox import alembic_private, boundary, files
 from migration_cookbook.sandbox.interrupts import interruptible, was_interrupted
 from migration_cookbook.sandbox.recorder import recording
@@ -167,7 +167,7 @@ def _surroundings(run: Run, out: io.StringIO) -> Iterator[None]:
         stack.enter_context(_fresh_modules(run.folder))
         _forget_the_kernels_own_folder(run.folder)
         stack.enter_context(fresh_logging())
-        stack.enter_context(_no_running_loop())
+        stack.enter_context(no_running_loop())
         stack.enter_context(alembic_private.deterministic(run.new_id, run.now))
         stack.enter_context(alembic_private.hooks_printing_into(out))
         stack.enter_context(contextlib.redirect_stdout(out))
@@ -284,21 +284,6 @@ def _set_level(logger: logging.Logger, level: int) -> None:
 def _named_loggers() -> list[logging.Logger]:
     known = logging.root.manager.loggerDict.values()
     return [each for each in known if isinstance(each, logging.Logger)]
-
-
-@contextlib.contextmanager
-def _no_running_loop() -> Iterator[None]:
-    """An async env.py calls `asyncio.run`, which refuses inside the kernel's running loop."""
-    running = asyncio._get_running_loop()
-    if running is None:
-        yield
-        return
-    asyncio._set_running_loop(None)
-    try:
-        yield
-    finally:
-        asyncio.set_event_loop(running)
-        asyncio._set_running_loop(running)
 
 
 @contextlib.contextmanager

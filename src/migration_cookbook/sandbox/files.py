@@ -1,4 +1,4 @@
-"""Which files of a sandbox did the learner change by hand?
+"""The files of a sandbox, and which of them the learner changed by hand.
 
 The kit remembers what it wrote. Whatever else is found was made by hand, and is
 kept before a fresh start.

@@ -1,10 +1,11 @@
-"""Which revisions does a project have, and where does a database stand among them?"""
+"""The revisions of a project, and those that a database is at."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic.config import Config
@@ -16,8 +17,6 @@ from migration_cookbook.sandbox.commandline import describe, fresh_logging, impo
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import sqlalchemy as sa
 
 
@@ -33,7 +32,7 @@ class Entry:
 
 
 def entries(folder: Path) -> tuple[Entry, ...]:
-    """The project's revisions, from the oldest to the newest."""
+    """Return the project's revisions, from the oldest to the newest."""
     try:
         # Reading a revision file runs it. What there is to warn of, the command itself shows.
         with importing_from(folder), warnings.catch_warnings():
@@ -52,14 +51,14 @@ def entries(folder: Path) -> tuple[Entry, ...]:
             (script.doc or "").splitlines()[0] if script.doc else "",
             _tuple(script.down_revision),
             tuple(sorted(script.branch_labels)),
-            script._script_path,
+            Path(script.path),
         )
         for script in reversed(scripts)
     )
 
 
 def entries_or_none(folder: Path) -> tuple[Entry, ...]:
-    """The project's revisions, none where they can't be read."""
+    """Return the project's revisions, none where they can't be read."""
     try:
         return entries(folder)
     except CookbookError:
@@ -67,7 +66,7 @@ def entries_or_none(folder: Path) -> tuple[Entry, ...]:
 
 
 def by_their_text(folder: Path) -> tuple[Entry, ...]:
-    """The revisions that the files name. Where one file can't be run, Alembic reads none of them."""
+    """Return the revisions that the files name. Where one file can't be run, Alembic reads none of them."""
     found = []
     for path in sorted(folder.glob("*/versions/*.py")):
         text = path.read_text(encoding="utf-8")
@@ -78,7 +77,7 @@ def by_their_text(folder: Path) -> tuple[Entry, ...]:
 
 
 def script_directory(folder: Path) -> ScriptDirectory:
-    """The project's script directory, by its own configuration."""
+    """Return the project's script directory, by its own configuration."""
     if not (folder / "alembic.ini").is_file() and not (folder / "pyproject.toml").is_file():
         raise CookbookError("There is no alembic.ini here yet. `%alembic init migrations` makes one.")
     try:
@@ -93,7 +92,7 @@ def script_directory(folder: Path) -> ScriptDirectory:
 
 
 def place(connection: sa.Connection) -> tuple[str, ...]:
-    """The revisions at which the database stands; none is base."""
+    """Return the revisions that the database is at; none is base."""
     master, column = (
         ("sqlite_master", "name") if connection.dialect.name == "sqlite" else ("pg_class", "relname")
     )

@@ -1,7 +1,7 @@
-"""How does an interrupt reach a statement that is running?
+"""The way of an interrupt to a statement that's running.
 
 psycopg cancels by itself. SQLite computes without ever looking at Python, where the
-interrupt waits: so it is made to look from time to time.
+interrupt waits, so a handler makes it look from time to time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What did the bookshop's models look like at an earlier revision?
+"""The bookshop's models at an earlier revision.
 
 The newest models.py says itself which lines came when. `# since 0003` at the end of
 a line marks that line; as a line of its own at column 0 it marks all that follows,

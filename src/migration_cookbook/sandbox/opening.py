@@ -1,4 +1,4 @@
-"""How does a learner get a fresh sandbox, or the one of yesterday?
+"""Opening of a fresh sandbox, or of the one that was left.
 
 Its databases are cloned from templates, which the project's own migrations built.
 """
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from migration_cookbook.databases import postgres, server, sqlite
-from migration_cookbook.databases.database import Database, Template
+from migration_cookbook.databases import server, sqlite
+from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.databases.ownership import fresh_name
 from migration_cookbook.sandbox import commandline, files, project, state
@@ -22,15 +22,15 @@ from migration_cookbook.sandbox.sandbox import FIRST_MOMENT, Sandbox
 from migration_cookbook.workspace import CookbookError, private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.backend import Backend, DatabaseSource
     from migration_cookbook.workspace import Workspace
 
 
 def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ...]]:
-    """A sandbox as planned; what it held before is gone, but for files changed by hand."""
+    """Open a sandbox as planned, with what to tell the user; only files changed by hand are kept of the one before."""
     private_folder(workspace.sandboxes)
     folder = workspace.sandboxes / plan.name
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
@@ -43,7 +43,7 @@ def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ..
         host, unavailable = _server(workspace)
         if host:
             notices += host.notices
-            host = stack.enter_context(postgres.shared_admin_connection(host))
+            host = stack.enter_context(host.shared_admin_connection())
         _tidy(workspace, host)
         _drop_old(workspace, host, plan, old)
         files.empty(folder)
@@ -52,15 +52,16 @@ def open_fresh(workspace: Workspace, plan: Plan) -> tuple[Sandbox, tuple[str, ..
             project.write(folder, plan.at)
         # From here on a kill leaves files that are known to be the kit's.
         state.write(workspace, plan.name, state.fresh(folder, {}))
-        databases = {Dialect.SQLITE: tuple(_sqlite(workspace, plan, folder))}
-        if host:
-            databases[Dialect.POSTGRES] = tuple(_postgres(host, plan))
+        databases = {
+            dialect: tuple(new_database(source, plan, plan.label) for source in sources)
+            for dialect, sources in _sources(workspace, plan, folder, host).items()
+        }
         state.write(workspace, plan.name, state.fresh(folder, databases))
     return Sandbox(plan.name, workspace, databases, unavailable, _versions(host)), tuple(notices)
 
 
 def resume(workspace: Workspace, name: str) -> Sandbox:
-    """The sandbox as it was left, after a restart of the kernel."""
+    """Return the sandbox as it was left, after a restart of the kernel."""
     check_name(name)
     known = state.read(workspace, name)
     if not known["databases"] or not (workspace.sandboxes / name).is_dir():
@@ -77,74 +78,63 @@ def resume(workspace: Workspace, name: str) -> Sandbox:
     }
     if host and Dialect.POSTGRES in databases:
         databases[Dialect.POSTGRES] = tuple(
-            postgres.restore_settings(host, each) for each in databases[Dialect.POSTGRES]
+            host.restore_settings(each) for each in databases[Dialect.POSTGRES]
         )
     return Sandbox(name, workspace, databases, unavailable, _versions(host))
 
 
-def _server(workspace: Workspace) -> tuple[Server | None, str | None]:
+def _server(workspace: Workspace) -> tuple[Backend | None, str | None]:
     try:
         return server.attach(workspace), None
     except CookbookError as error:
         return None, str(error)
 
 
-def _versions(host: Server | None) -> dict[Dialect, str]:
+def _versions(host: Backend | None) -> dict[Dialect, str]:
     versions = {Dialect.SQLITE: sqlite3.sqlite_version}
     if host:
         versions[Dialect.POSTGRES] = host.version
     return versions
 
 
-def _tidy(workspace: Workspace, host: Server | None) -> None:
-    """Remove what killed kernels left half made."""
+def _tidy(workspace: Workspace, host: Backend | None) -> None:
+    """Remove what killed kernels left unfinished."""
     workspace.sweep()
     if host is not None:
-        postgres.sweep(host)
+        host.sweep()
 
 
-def _drop_old(workspace: Workspace, host: Server | None, plan: Plan, old: Mapping[str, Any]) -> None:
+def _drop_old(workspace: Workspace, host: Backend | None, plan: Plan, old: Mapping[str, Any]) -> None:
     """Drop this sandbox's databases, those too that a killed process made and never noted."""
     for each in old["databases"].get(Dialect.SQLITE.value, ()):
         sqlite.drop(workspace, Database(Dialect.SQLITE, each["name"], sa.make_url(each["url"])))
     if host is not None:
         family = fresh_name(workspace.installation, plan.label).rpartition("_")[0]
-        for name in postgres.names(host):
+        for name in host.names():
             if name.rpartition("_")[0] == family:
-                postgres.drop(host, Database(Dialect.POSTGRES, name, host.url))
+                host.drop_named(name)
 
 
-def sqlite_template(workspace: Workspace, plan: Plan) -> Template | None:
-    """What the plan's SQLite databases are cloned from; None where they are empty."""
+def _sources(
+    workspace: Workspace, plan: Plan, folder: Path, host: Backend | None
+) -> Mapping[Dialect, Sequence[DatabaseSource]]:
+    """Return a source for each database of the plan."""
+    numbers = range(1, plan.databases + 1)
+    files = [folder / ("bookshop.db" if number == 1 else f"bookshop_{number}.db") for number in numbers]
+    sources: dict[Dialect, Sequence[DatabaseSource]] = {
+        Dialect.SQLITE: [sqlite.SqliteFile(workspace, path) for path in files]
+    }
+    if host:
+        sources[Dialect.POSTGRES] = [host for _ in numbers]
+    return sources
+
+
+def new_database(source: DatabaseSource, plan: Plan, label: str) -> Database:
+    """Create a database with what the plan has in it, from a template that's built the first time."""
     if plan.database_at == "base":
-        return None
-    return sqlite.template(workspace, _key(plan), lambda database: _fill(workspace, plan, database))
-
-
-def postgres_template(host: Server, plan: Plan) -> Template | None:
-    """What the plan's PostgreSQL databases are cloned from; None where they are empty."""
-    if plan.database_at == "base":
-        return None
-    return postgres.template(host, _key(plan), lambda database: _fill(host.workspace, plan, database))
-
-
-def _sqlite(workspace: Workspace, plan: Plan, folder: Path) -> Iterator[Database]:
-    template = sqlite_template(workspace, plan)
-    for position in range(plan.databases):
-        path = folder / ("bookshop.db" if not position else f"bookshop_{position + 1}.db")
-        if template is None:
-            yield sqlite.create(workspace, plan.label, path)
-        else:
-            yield sqlite.clone(workspace, template, plan.label, path)
-
-
-def _postgres(host: Server, plan: Plan) -> Iterator[Database]:
-    template = postgres_template(host, plan)
-    for _ in range(plan.databases):
-        if template is None:
-            yield postgres.create(host, plan.label)
-        else:
-            yield postgres.clone(host, template, plan.label)
+        return source.create(label)
+    template = source.template(_key(plan), lambda database: _fill(source.workspace, plan, database))
+    return source.clone(template, label)
 
 
 def _key(plan: Plan) -> str:

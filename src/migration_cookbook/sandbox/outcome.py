@@ -1,4 +1,4 @@
-"""What did a command come to on one database, and how is that said?"""
+"""The outcome of a command on one database, and its lines for the reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is a fresh sandbox to hold? Checked before anything is touched."""
+"""The plan of a fresh sandbox, checked before anything is touched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_DATABASES = 9
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fresh sandbox is to hold."""
+    """What a fresh sandbox will have in it."""
 
     name: str
     #: The revision of the files; "base" also for a bare sandbox.
@@ -34,7 +34,7 @@ class Plan:
 def plan(
     name: str, *, at: str | None, database_at: str | None, bare: bool, rows: bool, databases: str
 ) -> Plan:
-    """A checked plan: a mistake is said before anything is touched."""
+    """Return a checked plan: a mistake is reported before anything is touched."""
     check_name(name)
     if not re.fullmatch(r"[1-9]", databases):
         raise CookbookError(

@@ -1,4 +1,4 @@
-"""What files does a sandbox begin with? The project as it stood at a revision."""
+"""The files that a sandbox begins with: the project as it was at a revision."""
 
 from __future__ import annotations
 

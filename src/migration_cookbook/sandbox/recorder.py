@@ -1,4 +1,4 @@
-"""Which SQL did a block of code really send to the databases?
+"""A record of the SQL that a block of code really sent to the databases.
 
 SQLite tells by its own trace, so that what the driver adds by itself is seen too.
 psycopg sends BEGIN by itself: there SQLAlchemy's events tell.

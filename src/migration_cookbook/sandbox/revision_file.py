@@ -1,4 +1,4 @@
-"""How does code of one's own come into a revision file that Alembic generated?"""
+"""The learner's code in a revision file that Alembic generated."""
 
 from __future__ import annotations
 

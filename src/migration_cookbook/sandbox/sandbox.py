@@ -1,10 +1,9 @@
-"""What is a sandbox? A folder with a project, and one SQLite and one PostgreSQL database, or several."""
+"""A sandbox: a folder with a project, and one SQLite and one PostgreSQL database, or several."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,14 +13,14 @@ import sqlalchemy as sa
 
 from migration_cookbook import schema as schemas
 from migration_cookbook.databases import engines, server
+from migration_cookbook.databases.capabilities import capabilities
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
 from migration_cookbook.sandbox import alembic_private, commandline, files, history, state
 from migration_cookbook.sandbox.outcome import Outcome
 from migration_cookbook.workspace import CookbookError, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from migration_cookbook.databases.database import Database
@@ -30,6 +29,10 @@ if TYPE_CHECKING:
 
 #: The clock of a sandbox starts here and goes on by a minute for each revision file.
 FIRST_MOMENT = datetime(2026, 1, 5, 9, 0)
+
+
+#: A database's schema, and the revisions it's at.
+_Seen = tuple[schemas.Schema, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,12 @@ class Sandbox:
                     f"Another notebook has opened the sandbox {self.name} anew. "
                     f"Run %sandbox {self.name} again, or give this notebook's sandbox another name."
                 )
-        is_ours = OWN_SERVER_VARIABLE not in os.environ
-        if Dialect.POSTGRES not in self.databases or not is_ours or server.running(self.workspace):
-            return
         # With something to tell, the server was made anew: this sandbox's databases are not in it.
-        if notices := server.attach(self.workspace).notices:
+        if Dialect.POSTGRES in self.databases and (notices := server.restart(self.workspace)):
             raise CookbookError(" ".join(notices))
 
     def engines(self) -> dict[str, sa.Engine]:
-        """Engines for plain Python cells: sqlite and postgres, sqlite_2 and so on."""
+        """Return engines for plain Python cells: sqlite and postgres, sqlite_2 and so on."""
         named = {}
         for dialect, databases in self.databases.items():
             for position, database in enumerate(databases):
@@ -80,26 +80,22 @@ class Sandbox:
             stack.enter_context(self._remembering_files())
             if not command.moves:
                 return Outcome(dialect, commandline.execute(command, self._run(dialect, verbose)))
-            # AUTOCOMMIT: the watcher holds no lock while the command runs.
-            engine = engines.engine(self.databases[dialect][0]).execution_options(
-                isolation_level="AUTOCOMMIT"
-            )
-            watcher = stack.enter_context(engine.connect())
-            before, place_before = schemas.read(watcher), history.place(watcher)
+            look = stack.enter_context(_looking(self.databases[dialect][0]))
+            before, place_before = look()
             printed = commandline.execute(command, self._run(dialect, verbose))
-            after, place_after = self._afterwards(dialect, watcher)
+            after, place_after = self._afterwards(dialect, look)
         return Outcome(dialect, printed, place_before, place_after, schemas.difference(before, after))
 
-    def _afterwards(self, dialect: Dialect, watcher: sa.Connection) -> tuple[schemas.Schema, tuple[str, ...]]:
-        """Schema and place after a command, also after one during which the server went down."""
+    def _afterwards(self, dialect: Dialect, look: Callable[[], _Seen]) -> _Seen:
+        """Look at the database after a command, also after one during which the server went down."""
         try:
-            return schemas.read(watcher), history.place(watcher)
+            return look()
         except sa.exc.DBAPIError as error:
             if not error.connection_invalidated:
                 raise
         server.attach(self.workspace)
         with engines.engine(self.databases[dialect][0]).connect() as another:
-            return schemas.read(another), history.place(another)
+            return _seen(another)
 
     def run_on_files(self, command: Command) -> Outcome:
         """Run a command that needs no database; it is told the first one, should it look."""
@@ -119,12 +115,12 @@ class Sandbox:
             return schemas.read(connection)
 
     def place(self, dialect: Dialect) -> tuple[str, ...]:
-        """The revisions at which a database stands."""
+        """Return the revisions that a database is at."""
         with engines.engine(self.databases[dialect][0]).connect() as connection:
             return history.place(connection)
 
     def applied(self, dialect: Dialect) -> set[str]:
-        """Every revision that a database has run: where it stands, and what lies below."""
+        """Return every revision that a database has run: those it's at, and those below."""
         if not self.databases.get(dialect):
             return set()
         parents = {entry.id: entry.down for entry in history.entries(self.folder)}
@@ -149,7 +145,7 @@ class Sandbox:
         commandline.forget_modules(self.folder)
 
     def generated_text(self, relative: str, current: str) -> str:
-        """The file as Alembic generated it, before code of a cell went into it."""
+        """Return the file as Alembic generated it, before code of a cell went into it."""
         known = self._state()
         if relative not in known["generated"]:
             known["generated"][relative] = current
@@ -174,7 +170,7 @@ class Sandbox:
         return commandline.Run(self.folder, self.databases[dialect], self._new_id, self._now, verbose)
 
     def _new_id(self) -> str:
-        """The next revision id: random to look at, the same in each run of the notebook."""
+        """Return the next revision id: random to look at, the same in each run of the notebook."""
         texts = files.revision_texts(self.folder)
         number = len(texts)
         while True:
@@ -188,7 +184,7 @@ class Sandbox:
 
     @contextlib.contextmanager
     def _remembering_files(self) -> Iterator[None]:
-        """What a command of the kit writes was not made by hand."""
+        """Remember what the block writes as the kit's, not as made by hand."""
         before = files.snapshot(self.folder)
         try:
             yield
@@ -207,3 +203,26 @@ class Sandbox:
 
     def _save(self, known: Mapping[str, Any]) -> None:
         state.write(self.workspace, self.name, known)
+
+
+@contextlib.contextmanager
+def _looking(database: Database) -> Iterator[Callable[[], _Seen]]:
+    """Look at a database again and again, over one connection where the database takes others meanwhile.
+
+    AUTOCOMMIT: this connection holds no lock while a command runs.
+    """
+    engine = engines.engine(database).execution_options(isolation_level="AUTOCOMMIT")
+    if not capabilities(database.dialect).has_second_session:
+        yield lambda: _seen_once(engine)
+        return
+    with engine.connect() as connection:
+        yield lambda: _seen(connection)
+
+
+def _seen_once(engine: sa.Engine) -> _Seen:
+    with engine.connect() as connection:
+        return _seen(connection)
+
+
+def _seen(connection: sa.Connection) -> _Seen:
+    return schemas.read(connection), history.place(connection)

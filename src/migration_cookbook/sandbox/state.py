@@ -1,4 +1,4 @@
-"""What does the kit remember of a sandbox, from one kernel to the next?"""
+"""What the kit remembers of a sandbox from one kernel to the next."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _path(workspace: Workspace, name: str) -> Path:
 
 
 def read(workspace: Workspace, name: str) -> dict[str, Any]:
-    """What was written; nothing where it can't be understood, so that every file counts as the learner's."""
+    """Return what was written; nothing where it can't be understood, so that every file counts as the learner's."""
     return read_record(_path(workspace, name), _is_valid) or {
         "files": {},
         "generated": {},

@@ -1,4 +1,4 @@
-"""What does a schema look like as a value?"""
+"""A schema as a value, read from either database."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = [
 
 
 def read(connection: sa.Connection) -> Schema:
-    """The schema of the database at the other end of `connection`, as it is now."""
+    """Read the schema of the database at the other end of `connection`, as it is now."""
     if connection.dialect.name == "sqlite":
         return read_sqlite(connection)
     return read_postgres(connection)

@@ -1,4 +1,4 @@
-"""What changed between two reads of a schema, in words?"""
+"""The changes between two reads of a schema, in words."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Change:
 
 
 def difference(before: Schema, after: Schema) -> tuple[Change, ...]:
-    """Each change on its own; what stands inside of a new or dropped table is not named again."""
+    """Return each change on its own; what's inside a new or dropped table isn't named again."""
     return tuple(_differences(before, after))
 
 
 def fingerprint(schema: Schema) -> str:
-    """Equal if and only if nothing changed; Alembic's own table does not count."""
+    """Return a text that's equal if and only if nothing changed; Alembic's own table doesn't count."""
     return hashlib.sha256(repr(replace(schema, version_tables=())).encode()).hexdigest()
 
 
@@ -74,7 +74,7 @@ def _parts(
     detail: Callable[[_Part], str],
     change: Callable[[_Part, _Part], str] | None = None,
 ) -> Iterator[Change]:
-    """What is gone, then what is new or another, in the order of now."""
+    """Yield what is gone, then what is new or another, in the order of now."""
     for key, part in before.items():
         if key not in after:
             yield Change("-", subject(key), detail(part))
@@ -121,7 +121,7 @@ def _values(one: Type) -> str:
 
 
 def _sequences(before: Schema, after: Schema) -> Iterator[Change]:
-    """Sequences; those that came, went or moved with their column are told with the column."""
+    """Yield the changes of sequences; those that came, went or moved with their column are in the column's."""
     old, new = _by_name(before.sequences), _by_name(after.sequences)
     for name in [*old, *new]:
         one, other = old.get(name), new.get(name)
@@ -186,7 +186,7 @@ def _table(before: Table, after: Table) -> Iterator[Change]:
 
 
 def _order(before: Table, after: Table) -> Iterator[Change]:
-    """The columns that stayed, if they stand in another order now."""
+    """Yield a change if the columns that stayed are in another order now."""
     stayed = [column.name for column in before.columns if after.column(column.name)]
     now = [column.name for column in after.columns if before.column(column.name)]
     if stayed != now:
@@ -244,7 +244,7 @@ def _one(constraint: Constraint | None) -> tuple[Constraint, ...]:
 def _constraint_changes(
     kind: str, table: str, before: tuple[Constraint, ...], after: tuple[Constraint, ...]
 ) -> Iterator[Change]:
-    """Those without a name are known by their text."""
+    """Yield the changes of constraints; those without a name are known by their text."""
     old = {one.name or one.text: one for one in before}
     new = {one.name or one.text: one for one in after}
     nameless = {one.text for one in (*before, *after) if one.name is None}

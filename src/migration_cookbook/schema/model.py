@@ -1,4 +1,4 @@
-"""What is a schema, as a value?
+"""A schema as a value.
 
 Two reads of the same database are equal; all texts are spelled so that SQLite's and
 PostgreSQL's are the same where they say the same. PostgreSQL's objects outside `public`
@@ -154,7 +154,7 @@ class Schema:
         return tuple(one for one in self.types if one.kind == "enum")
 
     def table(self, name: str) -> Table | None:
-        """The table of this name, `alembic_version` too."""
+        """Return the table of this name, `alembic_version` too."""
         every = itertools.chain(self.tables, self.version_tables)
         return next((table for table in every if table.name == name), None)
 

@@ -1,4 +1,4 @@
-"""What does a PostgreSQL database hold? One statement, one round trip to its catalogs."""
+"""The schema of a PostgreSQL database, read in one statement and one round trip to its catalogs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from migration_cookbook.schema.model import (
     View,
     is_version_table,
 )
-from migration_cookbook.schema.spelling import spelled_default, spelled_expression, spelled_type
+from migration_cookbook.schema.spelling import normalize_default, normalize_expression, normalize_type
 from migration_cookbook.schema.tokens import group_end, tokens_of
 
 if TYPE_CHECKING:
@@ -226,13 +226,13 @@ class _Parts:
         )
 
     def columns_of(self, oid: int, table: str, not_valid: frozenset[int] = frozenset()) -> tuple[Column, ...]:
-        """The columns; `not_valid` ones may still hold NULLs, their NOT NULL is NOT VALID."""
+        """Return the columns; `not_valid` ones may still hold NULLs, their NOT NULL is NOT VALID."""
         return tuple(self.column(table, row, row[1] in not_valid) for row in self.columns[oid])
 
     def column(self, table: str, row: list[Any], not_valid: bool) -> Column:
         _, _, name, declared, built_in, not_null, expression, identity, generated, collation, comment = row
-        type_ = spelled_type(declared) if built_in else declared
-        default = spelled_default(spelled_expression(expression), type_) if expression else None
+        type_ = normalize_type(declared) if built_in else declared
+        default = normalize_default(normalize_expression(expression), type_) if expression else None
         counts = _NEXTVAL.match(default) if default else None
         if counts and self.owners.get(counts["sequence"].replace('"', "")) == f"{table}.{name}":
             default = None
@@ -256,7 +256,7 @@ class _Parts:
 
 
 def _wrapped(expression: str) -> str:
-    """In parentheses, for which PostgreSQL sometimes cares by itself."""
+    """Put an expression in parentheses, for which PostgreSQL sometimes cares by itself."""
     tokens = tokens_of(expression, brackets_quote=False)
     whole = tokens[0].text == "(" and group_end(tokens, 0) == len(tokens)
     return expression if whole else f"({expression})"
@@ -276,7 +276,7 @@ def _names(relations: Iterable[dict[str, Any]], columns: Iterable[list[Any]]) ->
 
 def _constraint(row: list[Any], numbered: dict[int, str], characters: frozenset[str]) -> Constraint:
     _, name, kind, text, numbers = row
-    spelled = spelled_expression(text, characters) if kind in ("c", "x") else text
+    spelled = normalize_expression(text, characters) if kind in ("c", "x") else text
     return Constraint(name, spelled, tuple(numbered[number] for number in numbers or () if number))
 
 
@@ -284,7 +284,7 @@ def _index(row: list[Any], characters: frozenset[str]) -> Index:
     _, name, definition, unique, valid = row
     match = _INDEX.match(definition)
     assert match is not None, definition
-    text = spelled_expression(match["rest"], characters)
+    text = normalize_expression(match["rest"], characters)
     return Index(
         name, text if match["method"] == "btree" else f"USING {match['method']} {text}", unique, valid
     )
@@ -323,7 +323,7 @@ def _type(row: list[Any], parts: _Parts) -> Type:
     name, kind, relation, labels, base, not_null, default, checks = row
     values = list(labels or ())
     if base:
-        values.append(spelled_type(base) if not base.startswith('"') else base)
+        values.append(normalize_type(base) if not base.startswith('"') else base)
     if not_null:
         values.append("NOT NULL")
     if default is not None:
@@ -335,7 +335,7 @@ def _type(row: list[Any], parts: _Parts) -> Type:
 
 def _sequence(row: list[Any], names: _Names) -> Sequence:
     name, type_, start, increment, least, most, cache, cycle, table, column = row
-    text = f"{spelled_type(type_)} START {start} INCREMENT {increment} MINVALUE {least} MAXVALUE {most}"
+    text = f"{normalize_type(type_)} START {start} INCREMENT {increment} MINVALUE {least} MAXVALUE {most}"
     if cache != 1:
         text += f" CACHE {cache}"
     return Sequence(name, text + (" CYCLE" if cycle else ""), names.get((table, column)))

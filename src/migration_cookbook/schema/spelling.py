@@ -1,4 +1,4 @@
-"""How are types, defaults and expressions spelled, so that equal things read equal?"""
+"""One spelling of types, defaults and expressions, so that equal things read equal."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _OPERATORS = {"~~": "LIKE", "!~~": "NOT LIKE", "~~*": "ILIKE", "!~~*": "NOT ILIK
 
 
 @functools.lru_cache(maxsize=512)
-def spelled_type(declared: str) -> str:
-    """A type's built-in name in capitals, its arguments as in `NUMERIC(8, 2)`."""
+def normalize_type(declared: str) -> str:
+    """Return a type's built-in name in capitals, its arguments as in `NUMERIC(8, 2)`."""
     match = _TYPE.match(" ".join(declared.split()).upper())
     assert match is not None
     name = match["name"].strip()
@@ -46,15 +46,15 @@ def spelled_type(declared: str) -> str:
     return _LONG_NAMES.get(name, name) + (f"({spelled})" if spelled else "") + suffix
 
 
-def spelled_default(text: str, type_: str) -> str:
-    """A default without what only repeats the column's type: `'0'` of a number is 0."""
+def normalize_default(text: str, type_: str) -> str:
+    """Return a default without what only repeats the column's type: `'0'` of a number is 0."""
     quoted = _QUOTED_NUMBER.match(text)
     return quoted[1] if quoted and _NUMERIC.match(type_) else text
 
 
 @functools.lru_cache(maxsize=2048)  # most of a schema stays as it was between two reads
-def spelled_expression(text: str, character_columns: frozenset[str] = frozenset()) -> str:
-    """PostgreSQL's text of an expression, as one would have written it.
+def normalize_expression(text: str, character_columns: frozenset[str] = frozenset()) -> str:
+    """Return PostgreSQL's text of an expression, as one would have written it.
 
     Casts of literals go, and casts to text of columns that are text anyway;
     `= ANY (ARRAY[...])` becomes IN.
@@ -76,7 +76,7 @@ def _without_casts(tokens: list[Token], character_columns: frozenset[str]) -> li
         cast = tokens[position + 1 : end]
         if _goes(kept, cast, character_columns):
             _unwrap(kept)
-            number = spelled_default(kept[-1].text, cast[0].keyword)
+            number = normalize_default(kept[-1].text, cast[0].keyword)
             kept[-1] = replace(kept[-1], text=number)
         else:
             kept.extend(tokens[position:end])
@@ -85,7 +85,7 @@ def _without_casts(tokens: list[Token], character_columns: frozenset[str]) -> li
 
 
 def _cast_end(tokens: list[Token], position: int) -> int:
-    """The position after the type that starts at `position`."""
+    """Return the position after the type that starts at `position`."""
     tails = _TYPE_TAILS.get(tokens[position].keyword, ())
     position += 1
     while position < len(tokens):
@@ -118,7 +118,7 @@ def _goes(before: list[Token], cast: list[Token], character_columns: frozenset[s
 
 
 def _operand(before: list[Token]) -> Token:
-    """What is cast: the last token, or the one inside `( )` or at the end of `(ARRAY[...])`."""
+    """Return what is cast: the last token, or the one inside `( )` or at the end of `(ARRAY[...])`."""
     if before[-1].text == ")" and len(before) > 2:
         if before[-3].text == "(" or before[-2].text == "]":
             return before[-2]

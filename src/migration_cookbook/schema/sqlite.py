@@ -1,4 +1,4 @@
-"""What does a SQLite database hold? Its PRAGMAs for columns, its kept statements for the rest."""
+"""The schema of a SQLite database: its PRAGMAs for columns, the statements it keeps for the rest."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from migration_cookbook.schema.model import (
     View,
     is_version_table,
 )
-from migration_cookbook.schema.spelling import spelled_default, spelled_type
-from migration_cookbook.schema.sqlite_table import Declared, Keys, declared
-from migration_cookbook.schema.tokens import text_of, tokens_of, unquoted
+from migration_cookbook.schema.spelling import normalize_default, normalize_type
+from migration_cookbook.schema.sqlite_table import Keys, TableClauses, parse_table
+from migration_cookbook.schema.tokens import text_of, tokens_of, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +60,9 @@ def read_sqlite(connection: sa.Connection) -> Schema:
     for table, *values in connection.exec_driver_sql(_COLUMNS):
         infos[table].append(_Info(*values))
     keys = tuple((table.lower(), _key(rows)) for table, rows in infos.items())
-    on = _On(objects, frozenset(infos).union(row.name for rows in infos.values() for row in rows))
+    on = _IndexesAndTriggers(
+        objects, frozenset(infos).union(row.name for rows in infos.values() for row in rows)
+    )
     tables = [_table(name, sql, infos[name], keys, on) for type_, name, _, sql in objects if type_ == "table"]
     return Schema(
         dialect=Dialect.SQLITE,
@@ -70,7 +72,7 @@ def read_sqlite(connection: sa.Connection) -> Schema:
     )
 
 
-class _On:
+class _IndexesAndTriggers:
     """The statements of indexes and triggers, by what they are on."""
 
     def __init__(self, objects: Iterable[tuple[Any, ...]], names: frozenset[str]) -> None:
@@ -89,16 +91,16 @@ class _On:
 
 
 def _respelled(sql: str, names: frozenset[str]) -> str:
-    return text_of(unquoted(tokens_of(sql, brackets_quote=True), names))
+    return text_of(unquote(tokens_of(sql, brackets_quote=True), names))
 
 
 def _key(rows: list[_Info]) -> tuple[str, ...]:
     return tuple(row.name for row in sorted(rows, key=lambda row: row.key) if row.key)
 
 
-def _table(name: str, sql: str, rows: list[_Info], keys: Keys, on: _On) -> Table:
+def _table(name: str, sql: str, rows: list[_Info], keys: Keys, on: _IndexesAndTriggers) -> Table:
     names = frozenset(row.name for row in rows)
-    said = declared(sql, names, keys)
+    said = parse_table(sql, names, keys)
     alias = _counting_column(rows, said)
     return Table(
         name=name,
@@ -113,21 +115,21 @@ def _table(name: str, sql: str, rows: list[_Info], keys: Keys, on: _On) -> Table
     )
 
 
-def _counting_column(rows: list[_Info], said: Declared) -> str | None:
-    """The column that stands for the rowid, and so counts by itself."""
+def _counting_column(rows: list[_Info], said: TableClauses) -> str | None:
+    """Return the column that is the rowid, and so counts by itself."""
     key = [row for row in rows if row.key]
     if len(key) == 1 and key[0].type.upper() == "INTEGER" and "WITHOUT ROWID" not in said.options:
         return key[0].name
     return None
 
 
-def _column(row: _Info, said: Declared, automatic: bool) -> Column:
-    type_ = spelled_type(row.type)
+def _column(row: _Info, said: TableClauses, automatic: bool) -> Column:
+    type_ = normalize_type(row.type)
     return Column(
         name=row.name,
         type=type_.removesuffix(" GENERATED ALWAYS"),
         nullable=not row.not_null and not automatic,
-        default=spelled_default(row.default, type_) if row.default is not None else None,
+        default=normalize_default(row.default, type_) if row.default is not None else None,
         automatic=automatic,
         identity="AUTOINCREMENT" if automatic and said.counting else None,
         generated=said.generated.get(row.name),
@@ -143,21 +145,21 @@ def _sorted(constraints: list[Constraint]) -> tuple[Constraint, ...]:
 def _index(name: str, sql: str, columns: frozenset[str]) -> Index:
     tokens = tokens_of(sql, brackets_quote=True)
     on = next(place for place, token in enumerate(tokens) if token.keyword == "ON")
-    text = text_of(unquoted(tokens[on + 2 :], columns))
+    text = text_of(unquote(tokens[on + 2 :], columns))
     return Index(name, text, unique=tokens[1].keyword == "UNIQUE")
 
 
-def _view(name: str, sql: str, connection: sa.Connection, on: _On) -> View:
+def _view(name: str, sql: str, connection: sa.Connection, on: _IndexesAndTriggers) -> View:
     try:
         rows = connection.exec_driver_sql(_VIEW_COLUMNS, (name,)).all()
     except sqlalchemy.exc.OperationalError:
         rows = []  # it selects from what is no longer there
-    columns = tuple(Column(column, spelled_type(type_), nullable=True) for column, type_ in rows)
+    columns = tuple(Column(column, normalize_type(type_), nullable=True) for column, type_ in rows)
     return View(name, columns, _body(sql, on.names), triggers=on.triggers(name))
 
 
 def _body(sql: str, names: frozenset[str]) -> str:
-    """The SELECT of a CREATE VIEW."""
+    """Return the SELECT of a CREATE VIEW."""
     tokens = tokens_of(sql, brackets_quote=True)
     start = next(place for place, token in enumerate(tokens) if token.keyword == "AS")
-    return text_of(unquoted(tokens[start + 1 :], names))
+    return text_of(unquote(tokens[start + 1 :], names))

@@ -1,4 +1,4 @@
-"""What does a CREATE TABLE of SQLite say that no PRAGMA tells?
+"""The clauses of SQLite's CREATE TABLE that no PRAGMA reports.
 
 The names and texts of constraints, and the columns' collations and generating expressions.
 SQLite keeps the statement as it was written, and its own ALTER TABLE edits that text.
@@ -13,10 +13,10 @@ from migration_cookbook.schema.model import Constraint
 from migration_cookbook.schema.tokens import (
     Token,
     group_end,
-    spelled_name,
+    quote_name,
     text_of,
     tokens_of,
-    unquoted,
+    unquote,
 )
 
 _COLUMN_CLAUSES = {
@@ -27,7 +27,7 @@ _TABLE_CLAUSES = {"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"}
 
 
 @dataclass
-class Declared:
+class TableClauses:
     """What the statement says, filled while it is read."""
 
     columns: frozenset[str] = frozenset()
@@ -46,10 +46,10 @@ Keys = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @functools.lru_cache(maxsize=512)  # most tables stay as they were between two reads
-def declared(sql: str, columns: frozenset[str], keys: Keys) -> Declared:
+def parse_table(sql: str, columns: frozenset[str], keys: Keys) -> TableClauses:
     """Take the statement apart; `keys` say what a foreign key without columns points at."""
     tokens = tokens_of(sql, brackets_quote=True)
-    found = Declared(columns)
+    found = TableClauses(columns)
     if [token.keyword for token in tokens[:2]] == ["CREATE", "VIRTUAL"]:
         using = next(place for place, token in enumerate(tokens) if token.keyword == "USING")
         found.options = ("VIRTUAL " + text_of(tokens[using:]),)
@@ -63,7 +63,7 @@ def declared(sql: str, columns: frozenset[str], keys: Keys) -> Declared:
 
 
 def _parts(tokens: list[Token]) -> list[list[Token]]:
-    """The tokens, parted at the commas outside of parentheses."""
+    """Split the tokens at the commas outside of parentheses."""
     parts: list[list[Token]] = [[]]
     depth = 0
     for token in tokens:
@@ -78,7 +78,7 @@ def _parts(tokens: list[Token]) -> list[list[Token]]:
 class _Clauses:
     """One part of the body, read from the left: a column, or constraints of the table."""
 
-    def __init__(self, tokens: list[Token], found: Declared, keys: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, tokens: list[Token], found: TableClauses, keys: dict[str, tuple[str, ...]]) -> None:
         self.tokens = tokens
         self.position = 0
         self.found = found
@@ -118,14 +118,14 @@ class _Clauses:
         return self.tokens[self.position - 1].name
 
     def group(self) -> list[Token]:
-        """The tokens between the parentheses that open here, quotes that say nothing taken off."""
+        """Return the tokens between the parentheses that open here, quotes that say nothing taken off."""
         end = group_end(self.tokens, self.position)
         inside = self.tokens[self.position + 1 : end - 1]
         self.position = end
-        return list(unquoted(inside, self.found.columns))
+        return list(unquote(inside, self.found.columns))
 
     def names(self) -> tuple[str, ...]:
-        """The columns named in the parentheses that open here, or else the column itself."""
+        """Return the columns named in the parentheses that open here, or else the column itself."""
         if self.next != "(":
             return (self.column,) if self.column else ()
         return tuple(part[0].name for part in _parts(self.group()))
@@ -171,7 +171,7 @@ class _Clauses:
         self.found.counting = self.accept("AUTOINCREMENT")
 
     def default(self) -> None:
-        """Its text comes from the PRAGMA: step over it."""
+        """Step over it: its text comes from the PRAGMA."""
         if self.next == "(":
             self.group()
             return
@@ -185,11 +185,11 @@ class _Clauses:
         else:
             targets = self.keys.get(target.lower(), ())
         actions = self.actions()
-        text = f"FOREIGN KEY {_listed(columns)} REFERENCES {spelled_name(target)}{_listed(targets)}{actions}"
+        text = f"FOREIGN KEY {_listed(columns)} REFERENCES {quote_name(target)}{_listed(targets)}{actions}"
         self.found.foreign_keys.append(Constraint(name, text, columns))
 
     def actions(self) -> str:
-        """What follows the target, in PostgreSQL's order and without what is the default."""
+        """Return what follows the target, in PostgreSQL's order and without what is the default."""
         said: dict[str, str] = {}
         while not self.done:
             if self.accept("ON", "UPDATE"):
@@ -221,4 +221,4 @@ class _Clauses:
 
 
 def _listed(columns: tuple[str, ...]) -> str:
-    return f"({', '.join(spelled_name(column) for column in columns)})"
+    return f"({', '.join(quote_name(column) for column in columns)})"

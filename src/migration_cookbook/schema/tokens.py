@@ -1,4 +1,4 @@
-"""What are the words of a piece of SQL?
+"""The words of a piece of SQL.
 
 Enough to take a CREATE TABLE apart and to spell an expression alike on both databases;
 it knows nothing of what the words mean.
@@ -52,7 +52,7 @@ class Token:
 
 
 def tokens_of(sql: str, *, brackets_quote: bool) -> list[Token]:
-    """The tokens, comments left out; in SQLite's SQL brackets quote a name."""
+    """Return the tokens, comments left out; in SQLite's SQL brackets quote a name."""
     found: list[Token] = []
     spaced = False
     for match in (_SQLITE if brackets_quote else _POSTGRES).finditer(sql):
@@ -64,12 +64,12 @@ def tokens_of(sql: str, *, brackets_quote: bool) -> list[Token]:
 
 
 def text_of(tokens: Iterable[Token]) -> str:
-    """The tokens as text, with one space where there was any."""
+    """Return the tokens as text, with one space where there was any."""
     return "".join(" " + token.text if token.spaced else token.text for token in tokens).strip()
 
 
-def unquoted(tokens: Iterable[Token], names: frozenset[str]) -> Iterator[Token]:
-    """The same tokens, with quotes taken off the given names where they can do without."""
+def unquote(tokens: Iterable[Token], names: frozenset[str]) -> Iterator[Token]:
+    """Yield the same tokens, with quotes taken off the given names where they aren't needed."""
     for token in tokens:
         if token.kind == "quoted" and token.name in names and _is_plain(token.name):
             yield replace(token, kind="word", text=token.name)
@@ -77,8 +77,8 @@ def unquoted(tokens: Iterable[Token], names: frozenset[str]) -> Iterator[Token]:
             yield token
 
 
-def spelled_name(name: str) -> str:
-    """The name as it is written in SQL."""
+def quote_name(name: str) -> str:
+    """Return the name as it is written in SQL."""
     return name if _is_plain(name) else '"' + name.replace('"', '""') + '"'
 
 
@@ -87,7 +87,7 @@ def _is_plain(name: str) -> bool:
 
 
 def group_end(tokens: list[Token], start: int) -> int:
-    """The position after the parenthesis that closes the one at `start`."""
+    """Return the position after the parenthesis that closes the one at `start`."""
     depth = 0
     for position in range(start, len(tokens)):
         text = tokens[position].text

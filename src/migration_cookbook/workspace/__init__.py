@@ -1,6 +1,6 @@
-"""Where do the kit's files live, and who may touch them at this moment?
+"""The folder in which the kit's files are, and its locks.
 
-Everything a learner makes and everything the kit keeps stands below one folder,
+Everything a learner makes and everything the kit keeps is below one folder,
 the workspace: `workspace/` in a checkout, or the folder named by COOKBOOK_HOME.
 """
 
@@ -23,7 +23,7 @@ from migration_cookbook.workspace.folders import (
     close_contents,
     close_folder,
     is_private,
-    let_server_pass,
+    let_server_enter,
     temporary_folder,
     private_folder,
     sweep,
@@ -129,7 +129,7 @@ class Workspace:
         finally:
             os.close(descriptor)
 
-    def let_server_pass(self) -> None:
+    def let_server_enter(self) -> None:
         """Let the account of root's server go through to its data; in a folder of the user's own, don't."""
         way = [self.databases]
         for folder in (self.root, *self.root.parents):
@@ -142,15 +142,15 @@ class Workspace:
                     return
                 # The workspaces of builds and of tests are inside another, with folders in between.
                 for each in way:
-                    let_server_pass(each)
+                    let_server_enter(each)
                 way = []
 
     def building(self) -> contextlib.AbstractContextManager[Path]:
-        """An empty folder for what is being made, gone afterwards; `sweep` sees that it is in use."""
+        """Create an empty folder for what's being made, removed afterwards; `sweep` sees that it's in use."""
         return temporary_folder(self._buildings)
 
     def sweep(self) -> list[str]:
-        """Remove what killed processes left half made; the names of the folders."""
+        """Remove what killed processes left unfinished; return the names of the folders."""
         return sweep(self._buildings)
 
     @property
@@ -159,13 +159,13 @@ class Workspace:
 
 
 def checkout() -> Path | None:
-    """The checkout that this package is run from, if there is one."""
+    """Return the checkout that this package is run from, if there is one."""
     folder = Path(__file__).resolve().parents[3]
     return folder if (folder / "sandbox_project" / "alembic.ini").is_file() else None
 
 
 def open_workspace(root: Path | None = None) -> Workspace:
-    """The workspace at `root`, or the one this process belongs to; made if missing."""
+    """Return the workspace at `root`, or the one this process belongs to; made if missing."""
     folder = (root or _default_root()).absolute()
     if '"' in str(folder) or ":" in str(folder):
         raise CookbookError(
@@ -229,7 +229,7 @@ def _is_shared(folder: Path, record: dict[str, Any]) -> bool:
 
 
 def explained(error: OSError) -> str | None:
-    """What the user can mend about the disk, in one line; None if the error is about something else."""
+    """Return what the user can fix about the disk, in one line; None if the error is about something else."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "There is no space left on the disk. Make some, and run this again."
     if error.errno == errno.EROFS:
@@ -256,7 +256,7 @@ def _default_root() -> Path:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    """What the workspace says of itself; written where it says nothing, or nothing that makes sense."""
+    """Return what the workspace says of itself; written where it says nothing, or nothing that makes sense."""
     path = folder / "installation.json"
     known = read_record(path, _is_valid)
     if known is None:
@@ -288,7 +288,7 @@ def is_installation(value: object) -> bool:
 
 
 def _fresh_record(folder: Path, path: Path) -> dict[str, Any]:
-    """A new installation; a damaged record's one where the server's record still names it."""
+    """Return a new installation; a damaged record's one where the server's record still names it."""
     others = [each.name for each in folder.iterdir() if each != path and each.name not in _FOLDERS]
     server = read_record(folder / "databases" / "server.json", lambda record: True) if path.exists() else None
     known = (server or {}).get("installation")

@@ -36,7 +36,7 @@ def private_folder(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """An empty folder in `parent`, gone afterwards; `sweep` sees that it is in use."""
+    """Create an empty folder in `parent` for the block; `sweep` sees that it's in use."""
     while True:
         private_folder(parent)
         with _own_folder(parent) as above:
@@ -99,7 +99,7 @@ def close_folder(folder: Path) -> None:
         folder.chmod(stat.S_IMODE(found.st_mode) & allowed | 0o700)
 
 
-def let_server_pass(folder: Path) -> None:
+def let_server_enter(folder: Path) -> None:
     """Let the account of root's server go through a folder, and nobody else: it may not list it.
 
     The server of root runs as `nobody`, so with 0700 its data could never be inside the
@@ -117,7 +117,7 @@ def let_server_pass(folder: Path) -> None:
 
 
 def server_group() -> int | None:
-    """The group of the account that runs root's server; None where we run it ourselves."""
+    """Return the group of the account that runs root's server; None where we run it ourselves."""
     if os.getuid() != 0:
         return None
     try:
@@ -154,7 +154,7 @@ def _close(name: str, above: int) -> None:
 
 @contextlib.contextmanager
 def _own_folder(folder: Path) -> Iterator[int | None]:
-    """The descriptor of a folder of ours, or None if it is missing or anything else."""
+    """Open a folder of ours; yield its descriptor, or None if it is missing or anything else."""
     descriptor = _opened(folder, None)
     try:
         yield descriptor

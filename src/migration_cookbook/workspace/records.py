@@ -34,7 +34,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file, or None where there is none or it is torn."""
+    """Return the content of a JSON file, or None where there is none or it is torn."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError, RecursionError):
@@ -44,7 +44,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_record(path: Path, is_valid: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
-    """The object in a JSON file, or None where there is none or it isn't one that we wrote."""
+    """Return the object in a JSON file, or None where there is none or it isn't one that we wrote."""
     found = read_json(path)
     if not isinstance(found, dict) or not is_text(*found):
         return None
@@ -64,7 +64,7 @@ def is_text(*values: object) -> bool:
 
 
 def unreadable(path: Path, error: OSError) -> CookbookError:
-    """One line for a file of the kit's that can't be opened."""
+    """Return the error for a file of the kit's that can't be opened."""
     if isinstance(error, IsADirectoryError):
         return CookbookError(f"{path} is a folder, but must be a file. Move it away, and run this again.")
     return CookbookError(

@@ -135,7 +135,7 @@ class _Wait:
 
 
 def _holder(descriptor: int) -> int | None:
-    """The process that holds the lock of an open file, as far as the system tells."""
+    """Return the process that holds the lock of an open file, as far as the system tells."""
     found = os.fstat(descriptor)
     device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
     by_device: dict[str, int] = {}
@@ -154,7 +154,7 @@ def _holder(descriptor: int) -> int | None:
 
 
 def _locks(path: Path) -> Iterator[list[str]]:
-    """The held locks of that list of the system's: number, kind, mode, access, process, file, start, end."""
+    """Return the held locks of that list of the system's: number, kind, mode, access, process, file, start, end."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -175,7 +175,7 @@ def _heir(wanted: os.stat_result) -> int | None:
 
 
 def _life(process: int) -> _Life | None:
-    """How a process is; None if it is gone, or can't be seen from here."""
+    """Return what a process does; None if it's gone, or can't be seen from here."""
     fields = _status_fields(process)
     if fields is None:
         return None
@@ -201,7 +201,7 @@ def _is_stopped(process: int | None) -> bool:
 
 
 def _status_fields(process: int, thread: str = "") -> list[str] | None:
-    """The fields of `/proc/…/stat` from the state on; the name before them may have spaces in it."""
+    """Return the fields of `/proc/…/stat` from the state on; the name before them may have spaces in it."""
     try:
         text = Path(f"/proc/{process}/{thread}stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -211,12 +211,12 @@ def _status_fields(process: int, thread: str = "") -> list[str] | None:
 
 
 def _ticks(fields: list[str]) -> int:
-    """The time of a process and of its children that ended."""
+    """Return the time of a process and of its children that ended."""
     return sum(int(each) for each in fields[11:15])
 
 
 def _family(process: int) -> Iterator[list[str]]:
-    """The fields of a process and of all below it."""
+    """Return the fields of a process and of all below it."""
     waiting, met = [process], set()
     while waiting:
         each = waiting.pop()

@@ -1,1 +1,1 @@
-"""Mistakes planted into good snippets: does the checker notice them?"""
+"""Mutation testing of the checker: good snippets with a mistake in them, which it should detect."""

@@ -1,4 +1,4 @@
-"""What kinds of mistakes are planted, and how is a word misspelled?"""
+"""The types of mistakes that are planted, and misspelled words."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class MistakeType(enum.StrEnum):
     SWAPPED = "swapped order"
 
 
-def misspelled(word: str) -> Iterator[str]:
-    """A letter in the middle lost, or two of them exchanged."""
+def misspell(word: str) -> Iterator[str]:
+    """Yield the word without a letter in its middle, and with two of them swapped."""
     middle = len(word) // 2
     yield word[:middle] + word[middle + 1 :]
     if word[middle - 1] != word[middle]:
         yield word[: middle - 1] + word[middle] + word[middle - 1] + word[middle + 1 :]
 
 
-def nearly(name: str) -> str:
-    """Another name that one takes for this one."""
+def similar_name(name: str) -> str:
+    """Return another name that's easily taken for this one."""
     return name[:-1] if name.endswith("s") else name + "s"

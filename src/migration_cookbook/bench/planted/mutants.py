@@ -1,4 +1,4 @@
-"""Which small mistakes should the checker notice? A good snippet, with one of them in it."""
+"""The mutants of a good snippet: each is the snippet with one small mistake in it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Mutant:
+class SnippetMutant:
     """A snippet that was good, with one mistake in it."""
 
     mistake: MistakeType
     text: str
 
 
-def mutants(text: str, seed: int) -> Iterator[Mutant]:
-    """At most one mutant of each type, the same ones for the same seed."""
+def mutants(text: str, seed: int) -> Iterator[SnippetMutant]:
+    """Yield at most one mutant of each type, the same ones for the same seed."""
     found = sorted({each for each in _mistakes(text) if each[1].strip() != text.strip()})
     chance = random.Random(f"{seed} {text}")
     for mistake in MistakeType:
         if texts := [other for one, other in found if one is mistake]:
-            yield Mutant(mistake, chance.choice(texts))
+            yield SnippetMutant(mistake, chance.choice(texts))
 
 
 def _mistakes(text: str) -> Iterator[tuple[MistakeType, str]]:

@@ -1,4 +1,4 @@
-"""Which of Alembic's operations does a piece of code call, and on what?"""
+"""The calls of Alembic's operations in a piece of code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _QUIET = {"bulk_insert", "execute"}
 
 
 def operation(node: ast.AST) -> str | None:
-    """`add_column` of op.add_column(…) and of batch_op.add_column(…)."""
+    """Return `add_column` for op.add_column(…) and for batch_op.add_column(…)."""
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Name(), attr=name)) if name.startswith(_VERBS):
             return name
@@ -32,7 +32,7 @@ def operation(node: ast.AST) -> str | None:
 
 
 def receiver(call: ast.Call) -> str:
-    """`op`, or the name of a batch."""
+    """Return `op`, or the name of a batch."""
     match call.func:
         case ast.Attribute(value=ast.Name(id=name)):
             return name
@@ -47,7 +47,7 @@ def is_column(node: ast.AST) -> bool:
 
 
 def parameters(call: ast.Call) -> list[inspect.Parameter]:
-    """What the operation takes by position; nothing for what is none."""
+    """Return what the operation takes by position; nothing for what isn't an operation."""
     kind = Operations if receiver(call) == "op" else BatchOperations
     method = getattr(kind, operation(call) or "", None)
     if method is None:
@@ -57,7 +57,7 @@ def parameters(call: ast.Call) -> list[inspect.Parameter]:
 
 
 def named(call: ast.Call, *, tables: bool) -> Iterator[tuple[int, str]]:
-    """The names that the operation is given by position: of tables, or of everything else."""
+    """Yield the names that the operation is given by position: of tables, or of everything else."""
     for position, (parameter, part) in enumerate(zip(parameters(call), call.args, strict=False)):
         names_table = "table" in parameter.name
         if (name := _final(part)) and (names_table if tables else parameter.name in _NAMES):
@@ -65,7 +65,7 @@ def named(call: ast.Call, *, tables: bool) -> Iterator[tuple[int, str]]:
 
 
 def batches(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """`with op.batch_alter_table("members") as batch_op`: the name, and its table."""
+    """Yield the name and the table of `with op.batch_alter_table("members") as batch_op`."""
     for item in node.items if isinstance(node, ast.With) else ():
         match item:
             case ast.withitem(context_expr=ast.Call() as call, optional_vars=ast.Name(id=name)):
@@ -74,7 +74,7 @@ def batches(node: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _final(node: ast.AST) -> str | None:
-    """A name, also that of op.f("ix_members_email")."""
+    """Return a name, also that of op.f("ix_members_email")."""
     match node:
         case ast.Call(func=ast.Attribute(attr="f"), args=[name]):
             return string(name)
@@ -100,7 +100,7 @@ def calls(statement: ast.stmt, *names: str) -> bool:
 
 
 def makes(statement: ast.stmt) -> set[str]:
-    """The tables, columns and variables that were not there before this statement."""
+    """Return the tables, columns and variables that weren't there before this statement."""
     made = set()
     for node in ast.walk(statement):
         match node:
@@ -116,7 +116,7 @@ def makes(statement: ast.stmt) -> set[str]:
 
 
 def drops(statement: ast.stmt) -> set[str]:
-    """The tables and columns that are gone after it."""
+    """Return the tables and columns that are gone after it."""
     dropped = set()
     for node in ast.walk(statement):
         match node:
@@ -126,7 +126,7 @@ def drops(statement: ast.stmt) -> set[str]:
 
 
 def words(statement: ast.stmt) -> set[str]:
-    """The names that it speaks of."""
+    """Return the names that it mentions."""
     if isinstance(statement, ast.FunctionDef | ast.Import | ast.ImportFrom):
         return set()
     read = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
@@ -138,5 +138,5 @@ def _strings(node: ast.AST) -> list[str]:
 
 
 def _first(node: ast.AST) -> set[str]:
-    """`created_at` of sa.Column("created_at", sa.DateTime())."""
+    """Return `created_at` for sa.Column("created_at", sa.DateTime())."""
     return set(_strings(node)[:1])

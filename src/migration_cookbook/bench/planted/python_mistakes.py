@@ -1,4 +1,4 @@
-"""Which small mistakes can be made in this Python?"""
+"""The small mistakes that can be made in a snippet of Python."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import ast
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook import mistakes as planting
+from migration_cookbook import mutations
 from migration_cookbook.bench.planted import operation_calls as reading
 from migration_cookbook.bench.planted import sql_mistakes
-from migration_cookbook.bench.planted.mistakes import MistakeType, misspelled, nearly
+from migration_cookbook.bench.planted.mistakes import MistakeType, misspell, similar_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from migration_cookbook.mistakes import Change
+    from migration_cookbook.mutations import Mutation
 
-    Found = tuple[MistakeType, Change]
+    Found = tuple[MistakeType, Mutation]
 
 #: Types under names that they have elsewhere.
 _FOREIGN = {
@@ -32,7 +32,7 @@ _FOREIGN = {
 
 
 def mistakes(tree: ast.Module) -> Iterator[tuple[MistakeType, str]]:
-    for _, mistake, text in planting.planted(tree, _Snippet(tree).changes):
+    for _, mistake, text in mutations.mutate(tree, _Snippet(tree).changes):
         yield mistake, text
 
 
@@ -71,7 +71,7 @@ class _Snippet:
             yield from _wrong_way_down(node)
 
     def _not_null(self, call: ast.Call) -> Iterator[Found]:
-        """A new column of a table with rows needs a default, or NULL."""
+        """Take the default from a new column of a table with rows, which needs one, or NULL."""
         column = call.args[-1] if reading.operation(call) == "add_column" and call.args else None
         tables = {name for _, name in reading.named(call, tables=True)}
         tables.add(self._batches.get(reading.receiver(call), ""))
@@ -80,22 +80,22 @@ class _Snippet:
 
     def _wrong_type(self, node: ast.Attribute) -> Iterator[Found]:
         if other := _FOREIGN.get(node.attr):
-            yield MistakeType.WRONG_TYPE, planting.attribute(other)
+            yield MistakeType.WRONG_TYPE, mutations.rename_attribute(other)
         # The type that the column had before the upgrade.
-        if id(node) in self._former_types and (other := planting.TYPES.get(node.attr)):
-            yield MistakeType.WRONG_TYPE, planting.attribute(other)
+        if id(node) in self._former_types and (other := mutations.TYPES.get(node.attr)):
+            yield MistakeType.WRONG_TYPE, mutations.rename_attribute(other)
 
 
 def _misspelled(call: ast.Call) -> Iterator[Found]:
     operation = reading.operation(call)
-    for other in misspelled(operation) if operation else ():
-        yield MistakeType.MISSPELLED, planting.called(other)
+    for other in misspell(operation) if operation else ():
+        yield MistakeType.MISSPELLED, mutations.rename_method(other)
     keywords = call.keywords if operation or reading.is_column(call) else []
     for position, keyword in enumerate(keywords):
         # What is said of the state before matters to MySQL only.
         if keyword.arg and not keyword.arg.startswith("existing_"):
-            for other in misspelled(keyword.arg):
-                yield MistakeType.MISSPELLED, planting.keyword_name(position, other)
+            for other in misspell(keyword.arg):
+                yield MistakeType.MISSPELLED, mutations.rename_keyword(position, other)
 
 
 def _lost_argument(call: ast.Call) -> Iterator[Found]:
@@ -104,9 +104,9 @@ def _lost_argument(call: ast.Call) -> Iterator[Found]:
         # Without its name a table would be called as its first column.
         needed = 0
     if reading.is_column(call) and len(call.args) == 2:
-        yield MistakeType.LOST_ARGUMENT, planting.without_argument(1)
+        yield MistakeType.LOST_ARGUMENT, mutations.remove_argument(1)
     for position in range(min(needed, len(call.args))):
-        yield MistakeType.LOST_ARGUMENT, planting.without_argument(position)
+        yield MistakeType.LOST_ARGUMENT, mutations.remove_argument(position)
 
 
 def _typos(call: ast.Call) -> Iterator[Found]:
@@ -116,7 +116,7 @@ def _typos(call: ast.Call) -> Iterator[Found]:
             args=[ast.Constant(value=str() as sql), *_],
         ):
             for other in sql_mistakes.typos(sql):
-                yield MistakeType.SQL_TYPO, planting.argument(0, other)
+                yield MistakeType.SQL_TYPO, mutations.replace_argument(0, other)
 
 
 def _may_be_required(column: ast.Call) -> bool:
@@ -135,11 +135,11 @@ def _required(call: Any) -> None:
 
 
 def _swapped(body: list[ast.stmt]) -> Iterator[Found]:
-    """Two statements of which one needs what the other makes or takes away."""
+    """Swap two statements of which one needs what the other makes or takes away."""
     for position, (first, second) in enumerate(itertools.pairwise(body)):
         needs = reading.makes(first) & reading.words(second)
         if needs or reading.drops(second) & reading.words(first):
-            yield MistakeType.SWAPPED, planting.swapped(position)
+            yield MistakeType.SWAPPED, mutations.swap_with_next(position)
 
 
 def _wrong_way_down(node: ast.AST) -> Iterator[Found]:
@@ -152,21 +152,21 @@ def _wrong_way_down(node: ast.AST) -> Iterator[Found]:
 
 
 def _wrong_name(call: ast.Call) -> Iterator[Found]:
-    """Of what is dropped, or brought back."""
+    """Change the name of what's dropped, or brought back."""
     if reading.is_column(call) and call.args and (name := reading.string(call.args[0])):
-        yield MistakeType.WRONG_NAME, planting.argument(0, nearly(name))
+        yield MistakeType.WRONG_NAME, mutations.replace_argument(0, similar_name(name))
     for position, name in reading.named(call, tables=False):
-        yield MistakeType.WRONG_NAME, planting.argument(position, nearly(name))
+        yield MistakeType.WRONG_NAME, mutations.replace_argument(position, similar_name(name))
     for position, keyword in enumerate(call.keywords):
         if keyword.arg == "new_column_name" and (name := reading.string(keyword.value)):
-            yield MistakeType.WRONG_NAME, planting.keyword_value(position, nearly(name))
+            yield MistakeType.WRONG_NAME, mutations.replace_keyword(position, similar_name(name))
 
 
 def _wrong_table(call: ast.Call) -> Iterator[Found]:
     # Neither database asks for the table of an index.
     if reading.operation(call) != "drop_index":
         for position, name in reading.named(call, tables=True):
-            yield MistakeType.WRONG_TABLE, planting.argument(position, nearly(name))
+            yield MistakeType.WRONG_TABLE, mutations.replace_argument(position, similar_name(name))
 
 
 def _incomplete(body: list[ast.stmt]) -> Iterator[Found]:
@@ -175,4 +175,4 @@ def _incomplete(body: list[ast.stmt]) -> Iterator[Found]:
         # With a table go its indexes and constraints.
         goes_along = takes_tables and reading.calls(statement, "drop_index", "drop_constraint")
         if reading.changes_schema(statement) and not goes_along:
-            yield MistakeType.INCOMPLETE, planting.without_statement(position)
+            yield MistakeType.INCOMPLETE, mutations.remove_statement(position)

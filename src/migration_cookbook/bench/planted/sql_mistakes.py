@@ -1,4 +1,4 @@
-"""Which small mistakes can be made in this SQL?"""
+"""The small mistakes that can be made in a snippet of SQL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
-from migration_cookbook.bench.planted.mistakes import MistakeType, misspelled
+from migration_cookbook.bench.planted.mistakes import MistakeType, misspell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,20 +44,20 @@ def mistakes(text: str) -> Iterator[tuple[MistakeType, str]]:
 
 
 def typos(text: str) -> Iterator[str]:
-    """The text with one of its keywords misspelled."""
-    for found in _KEYWORD.finditer(_blanked(text)):
-        for word in misspelled(found[0]):
-            yield _replaced(text, found, word)
+    """Yield the text with one of its keywords misspelled."""
+    for found in _KEYWORD.finditer(_blank(text)):
+        for word in misspell(found[0]):
+            yield _replace(text, found, word)
 
 
 def makes(statement: str) -> set[str]:
-    """The tables and columns that were not there before this statement."""
-    return set(_MADE.findall(_blanked(statement)))
+    """Return the tables and columns that weren't there before this statement."""
+    return set(_MADE.findall(_blank(statement)))
 
 
 def drops(statement: str) -> set[str]:
-    """The tables and columns that are gone after it."""
-    return set(_DROPPED.findall(_blanked(statement)))
+    """Return the tables and columns that are gone after it."""
+    return set(_DROPPED.findall(_blank(statement)))
 
 
 def changes_schema(statement: str) -> bool:
@@ -69,19 +69,19 @@ def words(text: str) -> set[str]:
 
 
 def _wrong_types(text: str) -> Iterator[str]:
-    for found in re.finditer(r"\b(" + "|".join(_FOREIGN) + r")\b", _blanked(text), re.I):
-        yield _replaced(text, found, _FOREIGN[found[0].upper()])
+    for found in re.finditer(r"\b(" + "|".join(_FOREIGN) + r")\b", _blank(text), re.I):
+        yield _replace(text, found, _FOREIGN[found[0].upper()])
 
 
 def _not_null(text: str) -> Iterator[str]:
     for found in _ADDED.finditer(text):
         if not found[0].upper().count("GENERATED"):
             column = _NOT_NULL.sub("", _DEFAULT.sub("", found[0])).rstrip()
-            yield _replaced(text, found, f"{column} NOT NULL")
+            yield _replace(text, found, f"{column} NOT NULL")
 
 
 def _swapped(text: str) -> Iterator[str]:
-    """Two statements, the other way round, of which one needs what the other makes or takes away."""
+    """Swap two statements of which one needs what the other makes or takes away."""
     if ";" not in text or "$$" in text:
         return
     statements = [each.strip() for each in text.rstrip().rstrip(";").split(";")]
@@ -91,10 +91,10 @@ def _swapped(text: str) -> Iterator[str]:
             yield ";\n".join(order) + ";\n"
 
 
-def _blanked(text: str) -> str:
-    """Of the same length, with nothing in it that is not SQL."""
+def _blank(text: str) -> str:
+    """Return a text of the same length, with nothing in it that isn't SQL."""
     return _APART.sub(lambda found: " " * len(found[0]), text)
 
 
-def _replaced(text: str, found: re.Match[str], other: str) -> str:
+def _replace(text: str, found: re.Match[str], other: str) -> str:
     return text[: found.start()] + other + text[found.end() :]

@@ -13,7 +13,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from migration_cookbook.verify.containment import inside
-from migration_cookbook.worker import Ended, Limits, Worker
+from migration_cookbook.worker import JobResult, Limits, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ class ContainedWorker:
         server: Path | None = None,
         limits: Limits | None = None,
         longest: int = inside.ANSWER_LIMIT,
-    ) -> Ended:
+    ) -> JobResult:
         """Call `module:function` with these arguments of JSON. It may write into `folder`, and
         all its connections lead to the socket `server`. Its answer may have `longest` bytes."""
         limits = limits or Limits()
@@ -73,7 +73,7 @@ class ContainedWorker:
         return _believed(ended.value, ended.output, limits, longest)
 
 
-def _believed(answer: Any, output: str, limits: Limits, longest: int) -> Ended:
+def _believed(answer: Any, output: str, limits: Limits, longest: int) -> JobResult:
     """The answer, if it is one."""
     said, status = answer["said"], answer["status"]
     known = _parsed(said)
@@ -82,16 +82,18 @@ def _believed(answer: Any, output: str, limits: Limits, longest: int) -> Ended:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number == signal.SIGXCPU:
-            return Ended("too long", error=f"it ran for more than {limits.seconds:g} seconds", output=output)
+            return JobResult(
+                "too long", error=f"it ran for more than {limits.seconds:g} seconds", output=output
+            )
         if len(said) > longest:
-            return Ended("died", error="its answer has no end", output=output)
-        return Ended("died", error=f"it was ended by {signal.Signals(number).name}", output=output)
+            return JobResult("died", error="its answer has no end", output=output)
+        return JobResult("died", error=f"it was ended by {signal.Signals(number).name}", output=output)
     if os.WEXITSTATUS(status) != 0:
         error = f"it ended its own process with status {os.WEXITSTATUS(status)}"
-        return Ended("died", error=error, output=output)
+        return JobResult("died", error=error, output=output)
     if known is None:
-        return Ended("died", error="its answer can't be read", output=output)
-    return Ended(known["how"], known.get("value"), known.get("error", "")[:_LONGEST_LINE], output)
+        return JobResult("died", error="its answer can't be read", output=output)
+    return JobResult(known["how"], known.get("value"), known.get("error", "")[:_LONGEST_LINE], output)
 
 
 def _parsed(said: str) -> dict[str, Any] | None:

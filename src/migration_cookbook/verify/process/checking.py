@@ -13,7 +13,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook.databases import postgres, server
+from migration_cookbook.databases import server
 from migration_cookbook.databases.binaries import find_binaries
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.judging.judge import judge, placeholder
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from migration_cookbook.databases.server import Server
+    from migration_cookbook.databases.backend import Backend
     from migration_cookbook.verify.containment import ContainedWorker
     from migration_cookbook.verify.values.outcome import Trial
     from migration_cookbook.verify.values.snippet import Snippet
@@ -88,7 +88,7 @@ class Checker:
         self,
         stack: ExitStack,
         settings: Settings,
-        host: Server | None,
+        host: Backend | None,
         unavailable: str,
         size: int,
         cage: ContainedWorker | None,
@@ -192,7 +192,7 @@ def opened(
         own = any(one.trusted for one in snippets)
         host, unavailable = _server(settings) if own else (None, "")
         if host is not None:
-            postgres.sweep(host)
+            host.sweep()
         size = max(1, min(os.cpu_count() or 1, -(-len(snippets) // 4)))
         checker = Checker(stack, settings, host, unavailable, size, cage)
         checker.start(snippets)
@@ -204,12 +204,12 @@ def check_one(snippet: Snippet, settings: Settings, worker: Worker) -> Checked:
     with ExitStack() as stack:
         host, unavailable = _server(settings)
         benches = SimpleQueue[_Bench]()
-        shared = host is not None and not host.makes_roles
+        shared = host is not None and not host.capabilities.has_roles
         benches.put(_Bench(worker, _scratch(stack, host), _quarantine(stack), settings.locks, shared))
         return _chunk([snippet], settings.dialects, benches, unavailable)[0]
 
 
-def _server(settings: Settings) -> tuple[Server | None, str]:
+def _server(settings: Settings) -> tuple[Backend | None, str]:
     if Dialect.POSTGRES not in settings.dialects:
         return None, ""
     try:
@@ -218,10 +218,12 @@ def _server(settings: Settings) -> tuple[Server | None, str]:
         return None, str(error)
 
 
-def _bench(stack: ExitStack, host: Server | None, settings: Settings, cage: ContainedWorker | None) -> _Bench:
+def _bench(
+    stack: ExitStack, host: Backend | None, settings: Settings, cage: ContainedWorker | None
+) -> _Bench:
     worker = Worker(_WARM)
     stack.callback(worker.close)
-    shared = host is not None and not host.makes_roles
+    shared = host is not None and not host.capabilities.has_roles
     return _Bench(worker, _scratch(stack, host), _quarantine(stack, cage), settings.locks, shared)
 
 
@@ -232,9 +234,9 @@ def _quarantine(stack: ExitStack, cage: ContainedWorker | None = None) -> Quaran
     return made
 
 
-def _scratch(stack: ExitStack, host: Server | None) -> sa.URL | None:
+def _scratch(stack: ExitStack, host: Backend | None) -> sa.URL | None:
     """A database that goes with the stack."""
-    return None if host is None else stack.enter_context(postgres.temporary_database(host)).url
+    return None if host is None else stack.enter_context(host.temporary_database()).url
 
 
 def _runs(snippets: Sequence[Snippet], key: Callable[[Snippet], Any]) -> Iterator[tuple[Any, list[Snippet]]]:
@@ -262,7 +264,7 @@ def _small_chunks(snippets: Sequence[Snippet]) -> list[list[Snippet]]:
 
 def _no_throwaway() -> str:
     """Why there is no PostgreSQL server for somebody else's page; empty if there is."""
-    if server.is_your_own():
+    if not server.capabilities().has_roles:
         return _NO_ROLES
     return "" if find_binaries() is not None else server.NO_BINARIES
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.verify.values.outcome import Refusal, Trial
     from migration_cookbook.verify.values.snippet import Snippet
-    from migration_cookbook.worker import Ended
+    from migration_cookbook.worker import JobResult
     from migration_cookbook.workspace import Workspace
 
 _TRY = "migration_cookbook.verify.process.jobs:run_all"
@@ -219,7 +219,7 @@ def _ran_into_a_limit(refusal: Refusal) -> bool:
     return refusal.sqlstate in _LIMITED or "File too large" in refusal.message
 
 
-def _answers(ended: Ended, count: int, limits: Limits) -> list[Any]:
+def _answers(ended: JobResult, count: int, limits: Limits) -> list[Any]:
     if ended.how != "returned":
         raise _Apart(_why(ended, limits))
     if not isinstance(ended.value, list) or len(ended.value) != count:
@@ -299,7 +299,7 @@ def _drop(server: throwaway.ThrowawayServer, url: sa.URL) -> None:
         server.drop(url)
 
 
-def _why(ended: Ended, limits: Limits) -> str:
+def _why(ended: JobResult, limits: Limits) -> str:
     if ended.how == "too much memory":
         return f"it needed more than {limits.memory // 2**20} MB of memory"
     return ended.error or ended.how

@@ -131,7 +131,7 @@ def _read(annotation: Any, value: Any) -> Any:
 
 def _plain(annotation: Any, value: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, enum.StrEnum):
-        _require(type(value) is str and value in annotation._value2member_map_)
+        _require(type(value) is str and value in tuple(annotation))
         return annotation(value)
     _require(type(value) is annotation)
     if annotation is int:

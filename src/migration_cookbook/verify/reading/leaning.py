@@ -18,6 +18,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from migration_cookbook.python_private import symbol_of
 from migration_cookbook.verify.reading import python_text
 from migration_cookbook.verify.values.snippet import Form, Snippet, extensions_made
 from migration_cookbook.verify.values.verdict import Verdict
@@ -190,8 +191,7 @@ def _from_outside(module: symtable.SymbolTable) -> Iterator[str]:
         table = waiting.pop()
         is_module = table is module
         for name in table.get_identifiers():
-            # `lookup` compares each name with each inner scope; without these it's quick.
-            symbol = symtable.Symbol(name, table._table.symbols[name])  # type: ignore[attr-defined]
+            symbol = symbol_of(table, name)
             is_own = symbol.is_assigned() or symbol.is_imported()
             if symbol.is_referenced() and not (is_own if is_module else not symbol.is_global()):
                 yield name

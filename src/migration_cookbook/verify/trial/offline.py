@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
-from migration_cookbook.verify.trial.recording import installed
+from migration_cookbook.sandbox.alembic_private import op_bound_to
 from migration_cookbook.verify.trial.script import script
 from migration_cookbook.verify.world.columns import COMPILERS
 
@@ -32,7 +32,7 @@ def offline_warnings(
     )
     made = script(form, text, before, lambda sql: None)
     try:
-        with installed(Operations(context)):
+        with op_bound_to(Operations(context)):
             if made.before is not None:
                 made.before()
             made.up()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-import alembic.op
 from alembic.operations import BatchOperations, Operations
 from alembic.operations.batch import BatchOperationsImpl
 from alembic.operations.ops import CreateTableOp
 
+from migration_cookbook.verify.world.sqlalchemy_private import DdlReceiver
 from migration_cookbook.verify.world.tracker import Dropped
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Guessing(Recording):
         return self._bind
 
 
-class NoConnection:
+class NoConnection(DdlReceiver):
     """Takes statements and answers nothing; what needs an answer ends the guess."""
 
     def __init__(self, dialect: sa.Dialect, tell: Callable[[Any], None]) -> None:
@@ -97,9 +97,8 @@ class NoConnection:
 
     scalars = scalar = exec_driver_sql = execute
 
-    def _run_ddl_visitor(self, visitor: Any, element: Any, **given: Any) -> None:
-        # What `Enum.create` and `Enum.drop` call, and those of a table. Read in SQLAlchemy 2.1.9.
-        self._tell(Dropped(element) if "Drop" in visitor.__name__ else element)
+    def receive_ddl(self, element: Any, *, drops: bool) -> None:
+        self._tell(Dropped(element) if drops else element)
 
     def __getattr__(self, name: str) -> Any:
         raise GuessEnds(name)
@@ -121,16 +120,3 @@ class _NoResult:
         if name in ("first", "fetchone", "scalar", "scalar_one_or_none", "one_or_none"):
             return lambda: None
         raise GuessEnds(name)
-
-
-@contextlib.contextmanager
-def installed(operations: Operations) -> Iterator[None]:
-    """Within: `from alembic import op` leads to these operations."""
-    # `Operations.context` would install its own class only. Read in Alembic 1.20.1.
-    module = vars(alembic.op)
-    before = module.get("_proxy")
-    module["_proxy"] = operations
-    try:
-        yield
-    finally:
-        module["_proxy"] = before

@@ -22,10 +22,11 @@ from alembic.runtime.migration import MigrationContext
 from migration_cookbook import schema
 from migration_cookbook.databases import guard
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.locks import Lock, watching
+from migration_cookbook.locks import Lock, watch_locks
+from migration_cookbook.sandbox.alembic_private import op_bound_to, set_context
 from migration_cookbook.sandbox.commandline import without_addresses
 from migration_cookbook.verify.trial import lenient, offline, places, shared_server, typos
-from migration_cookbook.verify.trial.recording import Guessing, OwnDatabaseNeeded, Recording, installed
+from migration_cookbook.verify.trial.recording import Guessing, OwnDatabaseNeeded, Recording
 from migration_cookbook.verify.trial.script import NotPython, Script, parse, script
 from migration_cookbook.verify.values.outcome import Refusal, Text, Trial
 from migration_cookbook.verify.values.snippet import Form, extensions_made
@@ -228,7 +229,7 @@ def _learn_quietly(operation: Any, tracker: SchemaTracker) -> None:
 
 @contextlib.contextmanager
 def _guessing(text: Text, dialect: Dialect, tell: Callable[[Any], None]) -> Iterator[Script]:
-    with installed(Guessing(_offline(dialect), tell, tell)):
+    with op_bound_to(Guessing(_offline(dialect), tell, tell)):
         yield script(text.form, text.text, text.before, tell)
 
 
@@ -378,7 +379,7 @@ class _Run:
         if not self.watched:
             return self.way(function)
         url = self.connection.engine.url
-        with watching(self.connection, url) as watch:
+        with watch_locks(self.connection, url) as watch:
             sent = self.way(function)
         self.locks = watch.locks
         return sent
@@ -390,9 +391,8 @@ class _Run:
         context.impl.memo.clear()
         environment = EnvironmentContext(Config(), None)  # type: ignore[arg-type]
         mark = self.recorder.mark()
-        with environment, installed(Recording(context, self._told)):
-            # What `context.get_context()` and `is_offline_mode()` answer from. Read in Alembic 1.20.1.
-            environment._migration_context = context
+        with environment, op_bound_to(Recording(context, self._told)):
+            set_context(environment, context)
             try:
                 if self.autocommit or self.text.form is Form.SQL:
                     function()

@@ -11,6 +11,7 @@ from alembic.operations.ops import MigrateOperation
 
 from migration_cookbook.verify.world.draft import ColumnDraft, Confidence, ForeignKey, TableDraft
 from migration_cookbook.verify.world.oddities import ignoring_odd_operations, is_odd
+from migration_cookbook.verify.world.sqlalchemy_private import constrained_columns
 from migration_cookbook.verify.world.tracker import Hints
 
 if TYPE_CHECKING:
@@ -120,20 +121,20 @@ def _table_hint(operation: ops.CreateTableOp) -> TableDraft:
             if part.primary_key:
                 key.append(str(part.name))
             for reference in part.foreign_keys:
-                name, _, other = reference._get_colspec().rpartition(".")
+                name, _, other = reference.target_fullname.rpartition(".")
                 table.foreign_keys.append(
                     ForeignKey(None, (str(part.name),), name, (other,), _key_options(vars(reference)))
                 )
             if part.unique:
                 table.uniques.append((None, (str(part.name),)))
         elif isinstance(part, sa.PrimaryKeyConstraint):
-            key, table.key_name = _constrained(part), _text(part.name)
+            key, table.key_name = constrained_columns(part), _text(part.name)
         elif isinstance(part, sa.UniqueConstraint):
-            table.uniques.append((_text(part.name), tuple(_constrained(part))))
+            table.uniques.append((_text(part.name), tuple(constrained_columns(part))))
         elif isinstance(part, sa.CheckConstraint):
             table.checks.append((_text(part.name), str(part.sqltext)))
         elif isinstance(part, sa.ForeignKeyConstraint):
-            targets = [element._get_colspec() for element in part.elements]
+            targets = [element.target_fullname for element in part.elements]
             table.foreign_keys.append(
                 ForeignKey(
                     _text(part.name),
@@ -145,12 +146,6 @@ def _table_hint(operation: ops.CreateTableOp) -> TableDraft:
             )
     table.key = tuple(key)
     return table
-
-
-def _constrained(constraint: Any) -> list[str]:
-    return [str(getattr(one, "name", one)) for one in constraint._pending_colargs] or [
-        str(column.name) for column in constraint.columns
-    ]
 
 
 def _text(name: object) -> str | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-import migration_cookbook
+from migration_cookbook.package import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,6 @@ _PARTS = {"column": sa.Column, "table": sa.TableClause}
 _TYPES = ("modify_type", "existing_type")
 #: What compiling or running a text may come to, on whichever line of ours that is.
 _OF_THE_TEXT = (SyntaxError, RecursionError, MemoryError)
-_PACKAGE = Path(migration_cookbook.__file__).parent
 _log = logging.getLogger(__name__)
 
 
@@ -98,7 +97,7 @@ def _is_ours(error: Exception) -> bool:
     if on_purpose or isinstance(error, _OF_THE_TEXT):
         return False
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return bool(frames) and Path(frames[-1].f_code.co_filename).is_relative_to(_PACKAGE)
+    return bool(frames) and Path(frames[-1].f_code.co_filename).is_relative_to(FOLDER)
 
 
 def _report(what: str, error: Exception) -> None:

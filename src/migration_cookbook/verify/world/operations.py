@@ -305,18 +305,14 @@ def _foreign_targets(targets: Iterable[str], tracker: SchemaTracker, mine: list[
 
 def _references(table: str, column: sa.Column[Any], tracker: SchemaTracker) -> None:
     for key in column.foreign_keys:
-        target = (
-            key.target_fullname
-            if key.parent is not None and key.parent.table is not None
-            else key._get_colspec()
-        )
-        name, _, other = str(target).rpartition(".")
+        target = key.target_fullname
+        name, _, other = target.rpartition(".")
         if name in ("", table):
             continue
         stated = None if isinstance(column.type, sa.types.NullType) else column.type
         theirs = tracker.column(name, other, stated, Confidence.DECLARED)
         if theirs is not None:
-            _foreign_targets([str(target)], tracker, [])
+            _foreign_targets([target], tracker, [])
 
 
 def _type_used(type_: Any, tracker: SchemaTracker, *, made_here: bool) -> None:

@@ -1,6 +1,6 @@
-"""Who must wait while somebody else holds a lock on a relation? Three others try, and give up soon.
+"""Probes of who must wait while another session holds a lock on a relation.
 
-This is a proof and no table of modes: each sends a SELECT, an INSERT or an UPDATE
+This is a proof, not a table of modes: each probe sends a SELECT, an INSERT or an UPDATE
 that touches no row, and the server says whether it had to wait.
 """
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
     from migration_cookbook.locks.relations import Relation
 
-#: Nobody on an idle database needs as long for a lock that is free.
-_PATIENCE_MS = 20
+#: A lock that's free takes less on an idle database.
+_LOCK_TIMEOUT_MS = 20
 
-_TRIES = {
+_PROBES = {
     "SELECT": "SELECT FROM {table} WHERE false",
     "INSERT": "INSERT INTO {table} SELECT WHERE false",
     "UPDATE": "UPDATE {table} SET {column} = {column} WHERE false",
 }
 
-WORDS = tuple(_TRIES)
+VERBS = tuple(_PROBES)
 
 
 class LockProbes:
-    """Three connections that want something of the same relations."""
+    """Three connections that need locks on the same relations."""
 
     def __init__(self, connections: dict[str, Connection], threads: ThreadPoolExecutor) -> None:
         self._connections = connections
@@ -43,12 +43,12 @@ class LockProbes:
 
     @property
     def observer(self) -> Connection:
-        """One of them, to ask the server something while none of them tries."""
+        """One of the connections, to ask the server something while no probe runs."""
         return self._connections["SELECT"]
 
     def waiting(self, table: Relation) -> tuple[str, ...]:
-        """Which of SELECT, INSERT and UPDATE have to wait for this table at this moment."""
-        words = [word for word in _TRIES if word == "SELECT" or (table.takes_rows and table.column)]
+        """Return which of SELECT, INSERT and UPDATE have to wait for this table at this moment."""
+        words = [word for word in _PROBES if word == "SELECT" or (table.takes_rows and table.column)]
         waited = self._threads.map(lambda word: self._waits(word, table), words)
         return tuple(word for word, waits in zip(words, waited, strict=True) if waits)
 
@@ -59,7 +59,7 @@ class LockProbes:
         try:
             # Rolled back, because a trigger of the whole statement fires for no row, too.
             with connection.transaction(force_rollback=True):
-                connection.execute(sql.SQL(_TRIES[word]).format(**names))
+                connection.execute(sql.SQL(_PROBES[word]).format(**names))
         except psycopg.errors.LockNotAvailable:
             return True
         except psycopg.Error:
@@ -69,12 +69,12 @@ class LockProbes:
 
 
 @contextlib.contextmanager
-def bystanders(url: sa.URL) -> Iterator[LockProbes]:
-    """Three others in the database at `url`, for the block."""
+def lock_probes(url: sa.URL) -> Iterator[LockProbes]:
+    """Connect three probes to the database at `url` for the block."""
     with contextlib.ExitStack() as stack:
-        threads = stack.enter_context(ThreadPoolExecutor(len(_TRIES)))
-        opened = dict(zip(_TRIES, threads.map(lambda _: connect(url), _TRIES), strict=True))
+        threads = stack.enter_context(ThreadPoolExecutor(len(_PROBES)))
+        opened = dict(zip(_PROBES, threads.map(lambda _: connect(url), _PROBES), strict=True))
         for connection in opened.values():
             stack.enter_context(connection)
-            connection.execute(f"SET lock_timeout = {_PATIENCE_MS}".encode())
+            connection.execute(f"SET lock_timeout = {_LOCK_TIMEOUT_MS}".encode())
         yield LockProbes(opened, threads)

@@ -1,4 +1,4 @@
-"""Which locks does one backend hold, or wait for, at this moment?"""
+"""The locks that one backend holds, or waits for, at this moment."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ MODES = {
 STRENGTH = {mode: strength for strength, mode in enumerate(MODES.values())}
 
 #: The oid of a relation, and a mode.
-Taken = frozenset[tuple[int, str]]
+HeldLocks = frozenset[tuple[int, str]]
 
 # The catalog's own relations have small numbers.
-_TAKEN = """
+_HELD = """
     SELECT relation::bigint, mode FROM pg_locks
     WHERE pid = %s AND locktype = 'relation' AND relation >= 16384
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-_WAITS = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
+_IS_WAITING = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
 
 
-def taken(observer: Connection, backend: int) -> Taken:
-    """The locks on relations of the observer's database, also those that are still waited for."""
-    rows = observer.execute(_TAKEN.encode(), [backend])
+def held_locks(observer: Connection, backend: int) -> HeldLocks:
+    """Return the locks on relations of the observer's database, also those that it still waits for."""
+    rows = observer.execute(_HELD.encode(), [backend])
     return frozenset((oid, MODES[mode]) for oid, mode in rows if mode in MODES)
 
 
-def waits(observer: Connection, backend: int) -> bool:
-    """Whether it waits for somebody's lock."""
-    return observer.execute(_WAITS.encode(), [backend]).fetchone() == (True,)
+def is_waiting(observer: Connection, backend: int) -> bool:
+    """Whether it waits for another session's lock."""
+    return observer.execute(_IS_WAITING.encode(), [backend]).fetchone() == (True,)
 
 
-def by_relation(locks: Taken) -> dict[int, str]:
-    """The strongest mode on each relation."""
+def by_relation(locks: HeldLocks) -> dict[int, str]:
+    """Return the strongest mode on each relation."""
     strongest: dict[int, str] = {}
     for oid, mode in locks:
         strongest[oid] = max(strongest.get(oid, mode), mode, key=STRENGTH.__getitem__)

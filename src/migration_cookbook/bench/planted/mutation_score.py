@@ -1,8 +1,8 @@
-"""How many small mistakes does the checker notice? Planted in good snippets, and counted where they matter.
+"""The checker's mutation score: the share of mutants that it detects, of those that matter.
 
-A mutant counts on a database if there, in the world of the snippet that it was made from, its
-SQL, the schema it leaves or the error is another one. It is caught if its verdict is not
-`works`, or it works with a warning that the original does not have.
+A mutant matters on a database if there, in the world of the snippet that it was made from, its
+SQL, the schema it leaves or the error is another one. It's detected if its verdict isn't
+`works`, or it works with a warning that the original doesn't have; else it survived.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from migration_cookbook.verify.values.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from migration_cookbook.bench.planted.mutants import Mutant
-    from migration_cookbook.databases.dialects import Dialect as Database
+    from migration_cookbook.bench.planted.mutants import SnippetMutant
+    from migration_cookbook.databases.dialects import Dialect
     from migration_cookbook.verify.values.checked import Checked
     from migration_cookbook.verify.values.snippet import Snippet
     from migration_cookbook.verify.values.verdict import Finding
     from migration_cookbook.workspace import Workspace
 
-#: Those that can be planted in.
+#: Those that mutants can be made of.
 FORMS = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION, Form.SQL)
 
 
 @dataclass(frozen=True)
-class Planted:
-    """A mistake that matters on a database, and whether it was noticed there."""
+class ScoredMutant:
+    """A mutant that matters on a database, and whether it was detected there."""
 
     original: Snippet
-    mutant: Mutant
-    database: Database
+    mutant: SnippetMutant
+    dialect: Dialect
     #: In the world of the original.
-    given: bool
+    detected_given: bool
     #: In a world that was inferred from the mutant itself.
-    inferred: bool
+    detected_inferred: bool
 
     def __str__(self) -> str:
         name = self.original.name or self.original.place
-        return f"{name} on {self.database.title}: {self.mutant.mistake}"
+        return f"{name} on {self.dialect.title}: {self.mutant.mistake}"
 
 
-def good(checked: Sequence[Checked]) -> list[Checked]:
-    """The snippets in which a mistake can be planted: they work as they are on both databases."""
+def mutable(checked: Sequence[Checked]) -> list[Checked]:
+    """Return the snippets to make mutants of: they work as they are on both databases."""
     return [
         one
         for one in checked
@@ -58,13 +58,13 @@ def good(checked: Sequence[Checked]) -> list[Checked]:
     ]
 
 
-def planted(originals: Sequence[Checked], seed: int) -> list[tuple[Checked, Mutant]]:
-    """The mutants of good snippets, each with what it was made from."""
+def mutants_of(originals: Sequence[Checked], seed: int) -> list[tuple[Checked, SnippetMutant]]:
+    """Return the mutants of snippets, each with its original."""
     return [(one, mutant) for one in originals for mutant in mutants(one.snippet.text, seed)]
 
 
-def noticed(pairs: Sequence[tuple[Checked, Mutant]], workspace: Workspace) -> Iterator[Planted]:
-    """Those that matter, on each database."""
+def score(pairs: Sequence[tuple[Checked, SnippetMutant]], workspace: Workspace) -> Iterator[ScoredMutant]:
+    """Yield the mutants that matter, for each database."""
     inferred = [_mutated(original, mutant) for original, mutant in pairs]
     without = list(check(inferred, Settings(workspace)))
     for dialect in BOTH:
@@ -79,16 +79,16 @@ def noticed(pairs: Sequence[tuple[Checked, Mutant]], workspace: Workspace) -> It
         before, after = tried[: len(pairs)], tried[len(pairs) :]
         for (original, mutant), same, other, alone in zip(pairs, before, after, without, strict=True):
             if same.verdict is Verdict.WORKS and _outcome(same) != _outcome(other):
-                yield Planted(
+                yield ScoredMutant(
                     original.snippet,
                     mutant,
                     dialect,
-                    given=_caught(same, other),
-                    inferred=_caught(original.findings[dialect], alone.findings[dialect]),
+                    detected_given=_detected(same, other),
+                    detected_inferred=_detected(original.findings[dialect], alone.findings[dialect]),
                 )
 
 
-def _mutated(original: Checked, mutant: Mutant) -> Snippet:
+def _mutated(original: Checked, mutant: SnippetMutant) -> Snippet:
     return replace(original.snippet, text=mutant.text)
 
 
@@ -100,5 +100,5 @@ def _outcome(finding: Finding) -> tuple[object, ...]:
     return finding.sent, finding.sent_down, finding.fingerprint, finding.verdict, finding.message
 
 
-def _caught(original: Finding, mutant: Finding) -> bool:
+def _detected(original: Finding, mutant: Finding) -> bool:
     return mutant.verdict is not Verdict.WORKS or bool(set(mutant.warnings) - set(original.warnings))

@@ -1,4 +1,4 @@
-"""How does Python code read with one small mistake in it?"""
+"""Mutations of Python code, which put one small mistake into it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    #: Makes the mistake, in a node of a copy.
-    Change = Callable[[Any], None]
+    #: Puts the mistake into a node of a copy.
+    Mutation = Callable[[Any], None]
 
 #: A type that is taken for another one.
 TYPES = {
@@ -27,27 +27,27 @@ TYPES = {
 _Mistake = TypeVar("_Mistake")
 
 
-def planted(
-    tree: ast.Module, changes: Callable[[ast.AST], Iterator[tuple[_Mistake, Change]]]
+def mutate(
+    tree: ast.Module, mutations: Callable[[ast.AST], Iterator[tuple[_Mistake, Mutation]]]
 ) -> Iterator[tuple[ast.AST, _Mistake, str]]:
-    """Each mistake that `changes` knows for a node of `tree`: the node, the mistake, the code with it."""
+    """Yield each mistake that `mutations` has for a node of `tree`: the node, the mistake, the code with it."""
     for number, node in enumerate(ast.walk(tree)):
-        for mistake, change in changes(node):
+        for mistake, mutation in mutations(node):
             other = copy.deepcopy(tree)
             # The copy is walked in the same order.
-            change(next(each for n, each in enumerate(ast.walk(other)) if n == number))
+            mutation(next(each for n, each in enumerate(ast.walk(other)) if n == number))
             yield node, mistake, ast.unparse(ast.fix_missing_locations(other)) + "\n"
 
 
-def without_statement(position: int) -> Change:
+def remove_statement(position: int) -> Mutation:
     def change(node: Any) -> None:
         node.body[position] = ast.Pass()
 
     return change
 
 
-def swapped(position: int) -> Change:
-    """A statement and the next one."""
+def swap_with_next(position: int) -> Mutation:
+    """Swap a statement and the next one."""
 
     def change(node: Any) -> None:
         node.body[position : position + 2] = reversed(node.body[position : position + 2])
@@ -55,36 +55,36 @@ def swapped(position: int) -> Change:
     return change
 
 
-def without_argument(position: int) -> Change:
+def remove_argument(position: int) -> Mutation:
     def change(node: Any) -> None:
         del node.args[position]
 
     return change
 
 
-def without_keyword(position: int) -> Change:
+def remove_keyword(position: int) -> Mutation:
     def change(node: Any) -> None:
         del node.keywords[position]
 
     return change
 
 
-def constant(value: object) -> Change:
+def replace_constant(value: object) -> Mutation:
     def change(node: Any) -> None:
         node.value = value
 
     return change
 
 
-def attribute(name: str) -> Change:
+def rename_attribute(name: str) -> Mutation:
     def change(node: Any) -> None:
         node.attr = name
 
     return change
 
 
-def called(name: str) -> Change:
-    """A method of that name is called."""
+def rename_method(name: str) -> Mutation:
+    """Call a method of that name."""
 
     def change(node: Any) -> None:
         node.func.attr = name
@@ -92,21 +92,21 @@ def called(name: str) -> Change:
     return change
 
 
-def argument(position: int, value: str) -> Change:
+def replace_argument(position: int, value: str) -> Mutation:
     def change(node: Any) -> None:
         node.args[position] = ast.Constant(value)
 
     return change
 
 
-def keyword_name(position: int, name: str) -> Change:
+def rename_keyword(position: int, name: str) -> Mutation:
     def change(node: Any) -> None:
         node.keywords[position].arg = name
 
     return change
 
 
-def keyword_value(position: int, value: str) -> Change:
+def replace_keyword(position: int, value: str) -> Mutation:
     def change(node: Any) -> None:
         node.keywords[position].value = ast.Constant(value)
 

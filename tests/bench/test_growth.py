@@ -63,7 +63,7 @@ def test_it_measures(
 ) -> None:
     monkeypatch.setattr(growth, "SANDBOXES", (1, 3))
     monkeypatch.setattr(growth, "NOTEBOOKS", (1, 2))
-    growth.growth_command(open_workspace(tmp_path))
+    growth.measure_and_draw(open_workspace(tmp_path))
     said = capsys.readouterr().out
     assert re.findall(r"^ *(\d+) (\w+): ", said, re.M) == [
         ("1", "sandboxes"),

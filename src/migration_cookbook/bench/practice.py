@@ -1,4 +1,4 @@
-"""How long does the proof of an exercise take, and would a mistake in its solution be noticed?"""
+"""The speed of the exercises' proofs, and the mutants of their solutions that survive them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import track
 
 from migration_cookbook import practice
-from migration_cookbook.bench.figures import Measured
-from migration_cookbook.bench.waiting import temporary_workspace
+from migration_cookbook.bench.figures import Figure, print_figures
+from migration_cookbook.bench.workspace import temporary_workspace
 from migration_cookbook.databases import server
 from migration_cookbook.practice import mutants, trials
 
@@ -23,21 +23,26 @@ if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
 
 _PROOF_S = 0.5
-_NOTICED = 0.9
+_DETECTED = 0.9
 
 
-def measure(exercises: Sequence[Exercise]) -> Iterator[Measured]:
-    """All figures, each as soon as it is known."""
+def run() -> int:
+    """Measure all exercises and print the figures; 0 if all are good."""
+    return print_figures(measure(list(practice.exercises().values())))
+
+
+def measure(exercises: Sequence[Exercise]) -> Iterator[Figure]:
+    """Yield each figure as soon as it's known."""
     with temporary_workspace() as workspace:
         server.attach(workspace)
         try:
             yield from _proof(workspace, exercises)
-            yield from _mistakes(workspace, exercises)
+            yield from _mutants(workspace, exercises)
         finally:
             trials.cool_down()
 
 
-def _proof(workspace: Workspace, exercises: Sequence[Exercise]) -> Iterator[Measured]:
+def _proof(workspace: Workspace, exercises: Sequence[Exercise]) -> Iterator[Figure]:
     # What is made once for many exercises is no exercise's own.
     for exercise in exercises:
         practice.open_exercise(workspace, exercise)
@@ -48,7 +53,7 @@ def _proof(workspace: Workspace, exercises: Sequence[Exercise]) -> Iterator[Meas
         seconds[exercise.id] = time.perf_counter() - start
     median = statistics.median(seconds.values())
     slowest = sorted(seconds, key=lambda one: -seconds[one])[:3]
-    yield Measured(
+    yield Figure(
         f"The proof of an exercise, median of {len(seconds)}: {median:.2f} s; "
         f"the slowest: {', '.join(f'{one} {seconds[one]:.1f} s' for one in slowest)}",
         f"≤ {_PROOF_S} s",
@@ -57,7 +62,7 @@ def _proof(workspace: Workspace, exercises: Sequence[Exercise]) -> Iterator[Meas
 
 
 def _prove(workspace: Workspace, exercise: Exercise) -> None:
-    """It fails untouched, its solution passes, and its wrong answers do not."""
+    """Check that it fails untouched, that its solution passes, and that its wrong answers don't."""
     sandbox, _ = practice.open_exercise(workspace, exercise)
     practice.check(workspace, exercise, sandbox)
     practice.check_solution(workspace, exercise)
@@ -65,17 +70,17 @@ def _prove(workspace: Workspace, exercise: Exercise) -> None:
         practice.check_wrong(workspace, exercise, wrong)
 
 
-def _mistakes(workspace: Workspace, exercises: Sequence[Exercise]) -> Iterator[Measured]:
+def _mutants(workspace: Workspace, exercises: Sequence[Exercise]) -> Iterator[Figure]:
     results: list[MutationResult] = []
-    for exercise in track(exercises, "Planting mistakes", console=Console(stderr=True), transient=True):
+    for exercise in track(exercises, "Trying mutants", console=Console(stderr=True), transient=True):
         of_exercise = list(mutants.judge(workspace, exercise))
         results += of_exercise
         for each in of_exercise:
             if not each.rejected:
-                yield Measured(f"  not noticed in {exercise.id}: {each.mutant.mistake}")
+                yield Figure(f"  survived in {exercise.id}: {each.mutant.mistake}")
     share = sum(each.rejected for each in results) / len(results)
-    yield Measured(
-        f"Of {len(results)} mistakes planted in the solutions, {share:.1%} are noticed",
-        f"≥ {_NOTICED:.0%}",
-        share >= _NOTICED,
+    yield Figure(
+        f"Of {len(results)} mutants of the solutions, {share:.1%} are detected",
+        f"≥ {_DETECTED:.0%}",
+        share >= _DETECTED,
     )

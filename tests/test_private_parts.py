@@ -48,7 +48,6 @@ PRIVATE = {
     "verify/required_schema/sqlalchemy_private.py": "sqlalchemy",
 }
 #: Named as private parts are, but documented.
-#: Spelled as if private, but documented.
 DOCUMENTED = {"os._exit", "node._fields"}
 BY_NAME = {"getattr", "setattr", "hasattr", "delattr"}
 

@@ -19,7 +19,17 @@ PACKAGE = ROOT / "src" / "migration_cookbook"
 #: Each package or module directly in `migration_cookbook`, from the ground up, as in CONTRIBUTING.md.
 #: A package is a layer of its own.
 LAYERS = (
-    *("package", "printable", "python_private", "mutations", "workspace", "databases", "schema", "worker"),
+    *(
+        "package",
+        "printable",
+        "python_private",
+        "mutations",
+        "workspace",
+        "strict_markdown",
+        "databases",
+        "schema",
+        "worker",
+    ),
     *(
         "locks",
         "sandbox",

@@ -409,16 +409,16 @@ class TestDamagedFiles:
         assert state.read(made, "shop") == {"files": {}, "generated": {}, "databases": {}}
         assert _Manifest.load(made).hashes == {}
 
-    @pytest.mark.parametrize("damage", [*DAMAGE, "another outcome", "wrong outcomes"])
-    def test_the_known_outcome_of_a_solution(self, tmp_path: Path, damage: str) -> None:
+    @pytest.mark.parametrize("damage", [*DAMAGE, "other results", "wrong results"])
+    def test_the_cached_results_of_a_solution(self, tmp_path: Path, damage: str) -> None:
         others = {
-            "another outcome": b'{"key": "k", "digest": "0", "outcomes": []}',
-            "wrong outcomes": b'{"key": "k", "outcomes": [{"x": 1}]}',
+            "other results": b'{"key": "k", "digest": "0", "results": []}',
+            "wrong results": b'{"key": "k", "results": [{"x": 1}]}',
         }
         path = tmp_path / "c00-1.json"
         path.write_bytes((DAMAGE | others)[damage])
         with pytest.raises(LookupError):
-            solutions._known(path, "k")
+            solutions._cached(path, "k")
 
     @pytest.mark.parametrize(
         "databases",

@@ -11,8 +11,8 @@ import pytest
 from nbconvert import HTMLExporter
 
 from lab_desk import PATIENCE_S, Lab
-from migration_cookbook.editions.blindspots import notebook_paths
 from migration_cookbook.editions.book import this_book
+from migration_cookbook.editions.recorded import notebook_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import pytest
 from migration_cookbook.editions import pdf
 from migration_cookbook.editions.book import this_book
 from migration_cookbook.editions.command import MOST_PAGES
-from migration_cookbook.editions.printed import edition_of, printed
+from migration_cookbook.editions.print_page import edition_of, render
 from migration_cookbook.editions.sheet import read_sheet, sheet_paths
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ TOO_WIDE = """() => [...document.querySelectorAll('main *')]
 @pytest.mark.parametrize("path", sheet_paths(BOOK.chapters), ids=lambda path: path.stem)
 def test_two_pages_at_8_points(path: Path, browser: Browser, tmp_path: Path) -> None:
     html, paper = tmp_path / "sheet.html", tmp_path / "sheet.pdf"
-    text = printed(read_sheet(path, BOOK.chapters), BOOK)
+    text = render(read_sheet(path, BOOK.chapters), BOOK)
     html.write_text(text, encoding="utf-8")
     pdf.write_pdf(browser, html, paper)
-    assert 1 <= pdf.pages_of(paper) <= MOST_PAGES
+    assert 1 <= pdf.count_pages(paper) <= MOST_PAGES
     assert pdf.edition_of(paper) == edition_of(text)
     assert paper.stat().st_size < 200_000
     page = browser.new_page(viewport={"width": WIDTH, "height": 1000})

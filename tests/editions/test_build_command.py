@@ -28,11 +28,13 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_build_then_check(author: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert build_command(author.book, author.workspace) == 0
     assert said(capsys) == ["Notebooks written: 1, unchanged: 0."]
-    assert "One and one is two. ([a](../notebooks/a.ipynb))" in author.book.index.read_text(encoding="utf-8")
+    assert "One and one is two. ([a](../notebooks/a.ipynb))" in (author.book.chapters / "INDEX.md").read_text(
+        encoding="utf-8"
+    )
     assert check_command(author.book, author.workspace) == 0
     assert said(capsys) == ["Everything is as a fresh build makes it."]
-    author.book.index.write_text("", encoding="utf-8")
-    author.book.examples.unlink()
+    (author.book.chapters / "INDEX.md").write_text("", encoding="utf-8")
+    (author.book.chapters / "examples/README.md").unlink()
     assert check_command(author.book, author.workspace) == 1
     assert said(capsys) == [
         "chapters/INDEX.md is not what the facts and pages say.",
@@ -45,7 +47,7 @@ def test_a_failed_cell_writes_nothing(author: Desk, capsys: pytest.CaptureFixtur
     author.write("a", "1 / 0")
     assert build_command(author.book, author.workspace) == 1
     assert said(capsys) == ["chapters/a.md:14: ZeroDivisionError: division by zero", "Nothing was written."]
-    assert not author.book.index.exists()
+    assert not (author.book.chapters / "INDEX.md").exists()
 
 
 def test_a_fact_that_is_not_seen_is_said_after_writing(

@@ -9,7 +9,8 @@ from edition_desk import FRONT, Desk, page
 from markdown_it import MarkdownIt
 
 from migration_cookbook.editions.book import this_book
-from migration_cookbook.editions.chapter import Chapter, chapter_paths, read_chapter
+from migration_cookbook.editions.chapter import Chapter, read_chapter
+from migration_cookbook.editions.pages import CHAPTERS
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def test_a_computed_table_may_show_many_facts(desk: Desk) -> None:
 def test_other_files_are_no_chapters(desk: Desk) -> None:
     for slug in ("INDEX", "cheatsheets/op-api", "exercises/e07", "examples/01-a", "00-start"):
         desk.write(slug, "1")
-    slugs = [path.relative_to(desk.book.chapters).as_posix() for path in chapter_paths(desk.book.chapters)]
+    slugs = [path.relative_to(desk.book.chapters).as_posix() for path in CHAPTERS.paths(desk.book.chapters)]
     assert slugs == ["00-start.md", "examples/01-a.md"]
 
 
@@ -183,7 +184,7 @@ def as_markdown(path: Path) -> list[str]:
 def test_other_readers_of_markdown_find_the_same_cells(desk: Desk) -> None:
     desk.write("a", ":name: aa\n:tags: [slide]\n%%fails\nx = 1\n\n\ny = 2", "%alembic upgrade head")
     for root in (desk.book.chapters, this_book().chapters):
-        for path in chapter_paths(root):
+        for path in CHAPTERS.paths(root):
             ours = [cell.source for cell in read_chapter(path, root).cells if cell.kind == "code"]
             theirs = as_markdown(path)
             assert len(ours) == len(theirs)

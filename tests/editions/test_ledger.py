@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from migration_cookbook.editions.ledger import Ledger, ledger, read_ledger, table, write_ledger
+from migration_cookbook.editions.ledger import Ledger, make_ledger, read_ledger, render_table, write_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,24 +35,24 @@ def answer(alembic: str, postgres: str = "18.6", sqlalchemy: str = "2.0.58", **f
 
 
 def rows(told: Ledger) -> dict[str, list[str]]:
-    lines = table(told, "sheet").split("\n")[4:]
+    lines = render_table(told, "sheet").split("\n")[4:]
     cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
     return {first: more for first, *more in cells}
 
 
 def test_what_never_changed_holds_for_all() -> None:
     found = {"add": {"sqlite": ["works", "ALTER"], "postgres": ["fails"]}}
-    told = ledger([[answer("1.13.3", **found)], [answer("1.16.5", **found)]])
+    told = make_ledger([[answer("1.13.3", **found)], [answer("1.16.5", **found)]])
     assert rows(told) == {f"`{ADD}`": ["works", "fails", "the same"]}
-    assert table(told, "sheet").split("\n")[0] == (
+    assert render_table(told, "sheet").split("\n")[0] == (
         "Each snippet was tried with Alembic 1.13.3 and 1.16.5 with SQLAlchemy 2.0.58; "
         "on SQLite 3.40.1 and PostgreSQL 18.6. 1 of 1 stand in all of these as they do today, and send the same."
     )
-    assert table(told, "another") == ""
+    assert render_table(told, "another") == ""
 
 
 def test_since_when_and_where_the_sql_changed() -> None:
-    told = ledger(
+    told = make_ledger(
         [
             [answer("1.13.3", add={"sqlite": ["fails"], "postgres": ["works", "OLD", "same"]})],
             [answer("1.16.5", add={"sqlite": ["works", "ALTER"], "postgres": ["works", "OLD", "same"]})],
@@ -75,12 +75,12 @@ def test_since_when_and_where_the_sql_changed() -> None:
         # A new snippet of the sheet, which the older pairs have not tried.
         "`op.rename_table( 'a', 'b' )`": ["works since 1.20 with SQLAlchemy 2.1"] * 2 + ["the same"],
     }
-    assert "0 of 2 stand" in table(told, "sheet")
+    assert "0 of 2 stand" in render_table(told, "sheet")
 
 
 def test_what_came_and_went_counts_from_the_last_change() -> None:
     verdicts = ("works", "fails", "works only outside a transaction", "works only outside a transaction")
-    told = ledger([[answer(f"1.{13 + n}.0", add={"sqlite": [one]})] for n, one in enumerate(verdicts)])
+    told = make_ledger([[answer(f"1.{13 + n}.0", add={"sqlite": [one]})] for n, one in enumerate(verdicts)])
     assert rows(told)[f"`{ADD}`"][0] == "outside a transaction only since 1.15"
 
 
@@ -92,13 +92,13 @@ def test_two_servers_are_told_apart_where_they_differ(older: str, cell: str) -> 
         answer("1.20.1", add={"sqlite": ["works"], "postgres": ["works"]}),
         answer("1.20.1", "15.18", add={"postgres": [older]}),
     ]
-    told = ledger([trial])
+    told = make_ledger([trial])
     assert told.databases == ("SQLite 3.40.1", "PostgreSQL 15.18", "PostgreSQL 18.6")
     assert rows(told)[f"`{ADD}`"][1] == cell
 
 
 def test_a_ledger_comes_back_from_its_file(tmp_path: Path) -> None:
-    told = ledger([[answer("1.13.3", add={"sqlite": ["works", "ALTER"]})]])
+    told = make_ledger([[answer("1.13.3", add={"sqlite": ["works", "ALTER"]})]])
     path = tmp_path / "versions.json"
     assert read_ledger(path) is None
     path.write_text(write_ledger(told), encoding="utf-8")

@@ -47,9 +47,9 @@ def test_the_marks_below_the_fences_are_replaced_and_nothing_else(desk: Desk) ->
     sheet = sheet_of(desk, TEXT)
     assert [part.mark for part in sheet.parts if part.snippet] == ["SQLite ✓", ""]
     first, second = (part.snippet.line for part in sheet.parts if part.snippet)
-    marked = sheet.marked({first: "new", second: "newer"}).text
+    marked = sheet.with_marks({first: "new", second: "newer"}).text
     assert marked == TEXT.replace("SQLite ✓", "new").removesuffix("\n") + "\n<sub>newer</sub>\n"
-    assert sheet_of(desk, marked).marked({}).text == TEXT.replace("<sub>SQLite ✓</sub>\n", "")
+    assert sheet_of(desk, marked).with_marks({}).text == TEXT.replace("<sub>SQLite ✓</sub>\n", "")
 
 
 def test_in_the_notebook_the_output_says_it(desk: Desk) -> None:

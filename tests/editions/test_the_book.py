@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from migration_cookbook.editions.blindspots import book_problems, recorded_notebooks
+from migration_cookbook.editions.blindspots import book_problems
 from migration_cookbook.editions.book import this_book
 from migration_cookbook.editions.examples import examples_table
 from migration_cookbook.editions.facts import check_facts, load_facts
 from migration_cookbook.editions.index import book_index
 from migration_cookbook.editions.pages import read_pages
+from migration_cookbook.editions.recorded import recorded_notebooks
 from migration_cookbook.editions.reference import read_reference
 
 
@@ -23,9 +24,11 @@ def test_each_fact_is_seen_where_it_is_said() -> None:
 
 def test_the_index_is_up_to_date() -> None:
     book = this_book()
-    assert book.index.read_text(encoding="utf-8") == book_index(book)
+    assert (book.chapters / "INDEX.md").read_text(encoding="utf-8") == book_index(book)
 
 
 def test_the_table_of_the_examples_is_up_to_date() -> None:
     book = this_book()
-    assert book.examples.read_text(encoding="utf-8") == examples_table(book), "Run `cookbook build`."
+    assert (book.chapters / "examples" / "README.md").read_text(encoding="utf-8") == examples_table(book), (
+        "Run `cookbook build`."
+    )

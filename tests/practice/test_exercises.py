@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 CHAPTERS = Path(__file__).parents[2] / "chapters"
 EXERCISES = list(practice.exercises().values())
-WRITTEN = [each for each in EXERCISES if each.kind != "predict"]
-PREDICTED = [each for each in EXERCISES if each.kind == "predict"]
+WRITTEN = [each for each in EXERCISES if each.kind.name != "predict"]
+PREDICTED = [each for each in EXERCISES if each.kind.name == "predict"]
 
 
 def each_of(exercises: list[Exercise]) -> pytest.MarkDecorator:
@@ -34,7 +34,7 @@ def some_sandbox(workspace: Workspace) -> Sandbox:
 
 
 def test_there_are_exercises_of_every_kind_and_question() -> None:
-    assert {each.kind for each in EXERCISES} == {"revision", "repair", "predict", "rescue"}
+    assert {each.kind.name for each in EXERCISES} == {"revision", "repair", "predict", "rescue"}
     assert {each.question for each in PREDICTED} == {"refuses", "current", "sql"}
 
 
@@ -66,7 +66,7 @@ def test_it_fails_untouched(exercise: Exercise, workspace: Workspace) -> None:
             "repair": "The files are as you got them.",
             "predict": f"Write your answer behind the check, `%check {exercise.id} ANSWER`.",
             "rescue": "Files and databases are as you found them.",
-        }[exercise.kind]
+        }[exercise.kind.name]
     )
 
 

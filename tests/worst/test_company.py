@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
-from kernels import PATIENCE_S, Kernel, connected
 from places import cookbook, copy_checkout, environment_in, open_folder
 
+from kernels import PATIENCE_S, Kernel, connected
 from migration_cookbook.databases import server
 from migration_cookbook.workspace import open_workspace
 
@@ -130,7 +130,7 @@ def test_two_labs_and_a_test_at_once(copy: Path) -> None:
         labs = stack.enter_context(labs_in(copy, 2))
         assert labs[0].port != labs[1].port
         testing = subprocess.Popen(
-            cookbook("test", "tests/test_floors.py", "tests/editions/test_chapter.py"),
+            cookbook("test", "tests/test_layers.py", "tests/editions/test_chapter.py"),
             env=environment_in(copy),
             cwd=copy,
             stdout=subprocess.PIPE,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from migration_cookbook.practice import Exercise
-    from migration_cookbook.practice.mutants import Verdict
+    from migration_cookbook.practice.mutants import MutationResult
     from migration_cookbook.workspace import Workspace
 
 _PROOF_S = 0.5
@@ -65,26 +65,22 @@ def _prove(workspace: Workspace, exercise: Exercise) -> None:
     """Check that it fails untouched, that its solution passes, and that its wrong answers don't."""
     sandbox, _ = practice.open_exercise(workspace, exercise)
     practice.check(workspace, exercise, sandbox)
-    if exercise.kind == "predict":
-        for wrong in exercise.wrongs:
-            practice.check(workspace, exercise, sandbox, wrong.answer)
-        return
     practice.check_solution(workspace, exercise)
     for wrong in exercise.wrongs:
-        practice.check_steps(workspace, exercise, wrong.steps)
+        practice.check_wrong(workspace, exercise, wrong)
 
 
 def _mutants(workspace: Workspace, exercises: Sequence[Exercise]) -> Iterator[Figure]:
-    verdicts: list[Verdict] = []
+    results: list[MutationResult] = []
     for exercise in track(exercises, "Trying mutants", console=Console(stderr=True), transient=True):
-        found = [] if exercise.kind == "predict" else list(mutants.judge(workspace, exercise))
-        verdicts += found
-        for each in found:
+        of_exercise = list(mutants.judge(workspace, exercise))
+        results += of_exercise
+        for each in of_exercise:
             if not each.rejected:
                 yield Figure(f"  survived in {exercise.id}: {each.mutant.mistake}")
-    share = sum(each.rejected for each in verdicts) / len(verdicts)
+    share = sum(each.rejected for each in results) / len(results)
     yield Figure(
-        f"Of {len(verdicts)} mutants of the solutions, {share:.1%} are detected",
+        f"Of {len(results)} mutants of the solutions, {share:.1%} are detected",
         f"≥ {_DETECTED:.0%}",
         share >= _DETECTED,
     )

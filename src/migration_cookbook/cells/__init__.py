@@ -1,4 +1,4 @@
-"""The cell language: a cell shows what one types in a project of one's own; the magic adds where it runs."""
+"""The cell language: a cell shows what you type in your own project; the magic adds where it runs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def load(shell: InteractiveShell) -> None:
     """Make the magics known to the shell; a second time changes nothing."""
     if getattr(shell, "migration_cookbook", None) is not None:
         return
-    # A DATABASE_URL, PGHOST or ALEMBIC_CONFIG of the reader's own must not be used by accident.
+    # The reader's own DATABASE_URL, PGHOST or ALEMBIC_CONFIG must not be used by accident.
     clean_environment()
     notebook = Notebook(shell)
     shell.migration_cookbook = notebook

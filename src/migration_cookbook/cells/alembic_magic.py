@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.cells import hints
 from migration_cookbook.cells.magic import CellError, CellFailed, LineMagic
-from migration_cookbook.cells.notebook import LastMove
+from migration_cookbook.cells.notebook import LastMigration
 from migration_cookbook.cells.options import read, take_on
 from migration_cookbook.cells.sessions import lock_lines
 from migration_cookbook.databases.dialects import Dialect
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from migration_cookbook.sandbox.outcome import Outcome
 
 
-#: Shows the lines of the log that usually are left out.
+#: Shows the lines of the log that are usually left out.
 _ALL_LINES = "--all-lines"
 
 
@@ -35,7 +35,7 @@ def alembic(notebook: Notebook, line: str) -> None:
 
 
 def run_command(notebook: Notebook, command: Command, on: Dialect | None, *, verbose: bool = False) -> None:
-    """Run a parsed command and show what it did; raises CellFailed where a database refused."""
+    """Run a parsed command and show what it did; raise CellFailed if a database refused it."""
     _refuse_taken_id(notebook, command)
     echo = Lines((f"$ {command.text}",))
     if command.name == "help" or (
@@ -77,7 +77,7 @@ def run_command(notebook: Notebook, command: Command, on: Dialect | None, *, ver
 
 
 def sent(notebook: Notebook, line: str) -> None:
-    """The SQL that the last upgrade, downgrade or stamp sent to each database; `--all` with SQLite's PRAGMAs."""
+    """Show the SQL that the last upgrade, downgrade or stamp sent to each database; `--all` with SQLite's PRAGMAs."""
     options = read(
         "%sent", line, named=("--on",), flags=("--all",), usage="Write %sent, or %sent --on postgres."
     )
@@ -92,7 +92,7 @@ def sent(notebook: Notebook, line: str) -> None:
             statements = [
                 statement
                 for statement in notebook.moves[dialect].sent
-                # SQLite's own settings would set the two databases apart each time.
+                # SQLite's own settings would make the two databases differ each time.
                 if "--all" in options.flags or not statement.upper().startswith("PRAGMA")
             ]
             part: Part = (
@@ -105,7 +105,7 @@ def sent(notebook: Notebook, line: str) -> None:
 
 
 def _refuse_taken_id(notebook: Notebook, command: Command) -> None:
-    """Alembic would overwrite the file, and make it its own parent."""
+    """Refuse an id that exists: Alembic would overwrite the file, and make it its own parent."""
     wanted = getattr(command.options, "rev_id", None)
     if command.name not in ("revision", "merge") or wanted is None:
         return
@@ -144,7 +144,7 @@ def _remember(notebook: Notebook, command: Command, outcomes: dict[Dialect, Outc
         return
     notebook.moves.clear()
     for dialect, outcome in outcomes.items():
-        notebook.moves[dialect] = LastMove(_what(command), outcome.sent, outcome.changes)
+        notebook.moves[dialect] = LastMigration(_what(command), outcome.sent, outcome.changes)
 
 
 def _printed(notebook: Notebook, outcome: Outcome) -> list[Part]:
@@ -175,7 +175,7 @@ def _hint(notebook: Notebook, outcome: Outcome) -> tuple[str, ...]:
 
 
 def _silence(command: Command, outcome: Outcome) -> str:
-    """What to say where Alembic said nothing."""
+    """Return what to say where Alembic said nothing."""
     if not command.moves:
         return "(nothing printed)"
     return f"{'already' if outcome.before == outcome.after else 'now'} at {outcome.place_text()}"

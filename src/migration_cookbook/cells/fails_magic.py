@@ -30,7 +30,7 @@ class Announcement:
 
 
 def fails(notebook: Notebook, line: str, cell: str) -> None:
-    """Run the cell, and hold what it did against what was announced."""
+    """Run the cell, and compare what it did with the announcement."""
     announced = [_announcement(word) for word in split(line)]
     if not cell.strip():
         raise CookbookError("%%fails needs a cell below it: the lines that are meant to fail.")
@@ -38,7 +38,7 @@ def fails(notebook: Notebook, line: str, cell: str) -> None:
     try:
         _run(notebook, cell)
     except CellFailed as failure:
-        _judge(notebook, announced, failure)
+        _check_failure(notebook, announced, failure)
     except CellError as error:
         if not error.mistake:
             raise
@@ -48,7 +48,7 @@ def fails(notebook: Notebook, line: str, cell: str) -> None:
     except Exception as error:
         _show_exception(notebook, announced, error)
     else:
-        _worked(notebook, announced)
+        _check_success(notebook, announced)
 
 
 def _announcement(word: str) -> Announcement:
@@ -59,7 +59,7 @@ def _announcement(word: str) -> Announcement:
 
 
 def _run(notebook: Notebook, cell: str) -> None:
-    """Run the lines as the notebook would, but let an exception come to us."""
+    """Run the lines as the notebook would, but let exceptions through."""
     shell = notebook.shell
     tree = ast.parse(shell.transform_cell(cell), "<cell>")
     for position, node in enumerate(tree.body):
@@ -71,7 +71,7 @@ def _run(notebook: Notebook, cell: str) -> None:
         exec(compile(module, "<cell>", mode), shell.user_global_ns, shell.user_ns)
 
 
-def _judge(notebook: Notebook, announced: list[Announcement], failure: CellFailed) -> None:
+def _check_failure(notebook: Notebook, announced: list[Announcement], failure: CellFailed) -> None:
     ran = {*failure.failed, *failure.worked}
     meant = {each.dialect for each in announced} or ran
     versions = _other_versions(notebook, announced)
@@ -100,8 +100,8 @@ def _sentence(failure: CellFailed) -> str:
     return f"{sentence}."
 
 
-def _worked(notebook: Notebook, announced: list[Announcement]) -> None:
-    """Nothing failed. That passes only where the version at hand is another than the one announced."""
+def _check_success(notebook: Notebook, announced: list[Announcement]) -> None:
+    """Accept a cell that didn't fail only if this version isn't one of those announced."""
     versions = _other_versions(notebook, announced)
     absent = [each.dialect for each in announced if notebook.version(each.dialect) is None]
     excuses = {dialect: f"{dialect.title} is not to be had here, so it could not fail." for dialect in absent}
@@ -120,7 +120,7 @@ def _worked(notebook: Notebook, announced: list[Announcement]) -> None:
 
 
 def _other_versions(notebook: Notebook, announced: list[Announcement]) -> dict[Dialect, str]:
-    """One line for each database whose version is not one of those announced."""
+    """Return one line for each database whose version isn't one of those announced."""
     lines = {}
     for each in announced:
         version = notebook.version(each.dialect)

@@ -24,7 +24,7 @@ _LANGUAGES = {".py": "python", ".ini": "ini", ".toml": "toml", ".mako": "mako", 
 
 
 def write_file(notebook: Notebook, line: str, cell: str) -> None:
-    """Write the cell into a file of the project, whole or at one line of it, and show what changed."""
+    """Write the cell into a file of the project, as a whole or at one line of it, and show what changed."""
     options = read("%%file", line, named=("--after", "--instead-of"), free=1, usage=_FILE_USAGE)
     if not options.free:
         raise CookbookError("%%file needs a path: %%file migrations/env.py")
@@ -49,7 +49,7 @@ def write_file(notebook: Notebook, line: str, cell: str) -> None:
 
 
 def _edited(relative: str, before: str | None, new: str, anchor: str, *, after: bool) -> str:
-    """The file with the new lines after the line that holds the anchor, or instead of it."""
+    """Return the file with the new lines after the line that contains the anchor, or instead of it."""
     if before is None:
         raise CookbookError(f"There is no file {relative} yet. Leave --after away to write it whole.")
     lines = before.splitlines(keepends=True)
@@ -111,7 +111,7 @@ def _branches(folder: Path, shown: set[Path], indent: str) -> Iterator[str]:
 
 
 def _inside(notebook: Notebook, name: str) -> Path:
-    """A path of the project; what leads out of it is refused."""
+    """Return a path of the project; refuse one outside of it."""
     folder = notebook.sandbox.folder
     path = Path(os.path.normpath(folder / name))
     real = path.resolve()
@@ -156,7 +156,7 @@ def _lines(text: str, count: int) -> tuple[int, int]:
 
 
 def _difference(before: str, after: str) -> str:
-    """The changed lines with one line around them; `…` stands between two places."""
+    """Return the changed lines with one line around them, and `…` between two places."""
     lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm=""))[3:]
     return "\n".join("…" if line.startswith("@@") else line.rstrip() for line in lines)
 

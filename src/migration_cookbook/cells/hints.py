@@ -1,4 +1,4 @@
-"""What can a beginner do about a failure? One line, where the message alone would not tell."""
+"""Hints: one line about what to do after a failure, where the message alone doesn't say it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from migration_cookbook.sandbox.commandline import Failure
 
-#: Words of a message, and what helps.
+#: Part of a message, and its hint.
 _REMEDIES = (
     (
         "Target database is not up to date",
@@ -28,7 +28,7 @@ _REMEDIES = (
 def for_failure(
     failure: Failure, revisions: Iterable[str] = (), place: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """The line to show below a failure, if there is one; `revisions` have files, `place` is where the database stands."""
+    """Return the line to show below a failure, if any; `revisions` have files, `place` has the database's revisions."""
     message = " ".join(failure.message)
     for words, remedy in _REMEDIES:
         if words in message:

@@ -1,4 +1,4 @@
-"""How does a statement go through ipython-sql? Its traps are closed here, as read in version 0.5.0.
+"""Running of statements through ipython-sql, without its pitfalls, as of version 0.5.0.
 
 `sql.run.run` raises where the magic would only print. It gets our own connection
 and no variables of the notebook, so that it finds no other connection and sends
@@ -29,14 +29,14 @@ _BIND = re.compile(r"(?<![:\w\\]):(?=\w)")
 
 
 @dataclass(frozen=True)
-class Result:
-    """What one statement gave."""
+class StatementResult:
+    """The result of one statement."""
 
     statement: str
     #: None where the statement returns no rows.
     columns: tuple[str, ...] | None
     rows: tuple[tuple[Any, ...], ...]
-    #: How many rows an INSERT, UPDATE or DELETE touched; None where that means nothing.
+    #: How many rows an INSERT, UPDATE or DELETE changed; None for other statements.
     count: int | None
 
     @property
@@ -46,8 +46,8 @@ class Result:
         return " ".join(words[:2] if two else words[:1]).rstrip(";")
 
 
-class _Observed:
-    """The connection as ipython-sql uses it, with the row count that it drops."""
+class _CountingConnection:
+    """The connection as ipython-sql uses it, with the row count that ipython-sql drops."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -60,11 +60,11 @@ class _Observed:
 
 
 def statements(text: str) -> list[str]:
-    """The statements of a cell, each whole."""
-    found = [one.strip() for one in _split(text)]
+    """Split a cell into its statements."""
+    pieces = [one.strip() for one in _split(text)]
     kept = [
         one
-        for one in found
+        for one in pieces
         if one.rstrip(";").strip() and sqlparse.format(one, strip_comments=True).strip(" ;\n")
     ]
     for one in kept:
@@ -77,7 +77,7 @@ def statements(text: str) -> list[str]:
 
 def _split(text: str) -> Iterator[str]:
     for one in sqlparse.split(text):
-        # To sqlparse, `BEGIN ISOLATION LEVEL …;` opens a block that holds all the rest.
+        # To sqlparse, `BEGIN ISOLATION LEVEL …;` opens a block with everything after it.
         begin, _, rest = one.partition(";")
         if begin.upper().startswith("BEGIN") and rest.strip():
             yield f"{begin};"
@@ -86,17 +86,17 @@ def _split(text: str) -> Iterator[str]:
             yield one
 
 
-def run(connection: sa.Connection, statement: str) -> Result:
+def run(connection: sa.Connection, statement: str) -> StatementResult:
     """Run one statement through ipython-sql; a refusal of the database raises."""
     import sql.run
 
-    observed = _Observed(connection)
-    handle = SimpleNamespace(internal_connection=observed, dialect=connection.dialect.name, name="")
+    counting = _CountingConnection(connection)
+    handle = SimpleNamespace(internal_connection=counting, dialect=connection.dialect.name, name="")
     text = _BIND.sub(r"\:", statement.rstrip().rstrip(";"))
     if text.upper().startswith("BEGIN"):
         # ipython-sql refuses statements whose first word is this.
         text = f"/**/ {text}"
     results = sql.run.run(handle, text, _SETTINGS, {})
     if results.pretty is None:
-        return Result(statement, None, (), observed.count)
-    return Result(statement, tuple(results.field_names), tuple(tuple(row) for row in results), None)
+        return StatementResult(statement, None, (), counting.count)
+    return StatementResult(statement, tuple(results.field_names), tuple(tuple(row) for row in results), None)

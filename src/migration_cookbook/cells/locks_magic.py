@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _USAGE = "Write %%locks alone on the first line, and SQL or op.… lines below it."
 
-#: What SQLAlchemy sends for its own sake; told only if it locked something.
+#: What SQLAlchemy sends for its own sake; shown only if it locked something.
 _ASIDE = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK TO")
 
 _ENDS = re.compile(
@@ -57,8 +57,8 @@ _COPIED = (
 
 
 @dataclass(frozen=True)
-class _Ran:
-    """What was seen while the cell ran, up to what was refused."""
+class _Observation:
+    """The steps that were observed while the cell ran, up to a refused one."""
 
     steps: tuple[WatchedStatement, ...]
     refused: BaseException | None = None
@@ -76,20 +76,20 @@ def locks(notebook: Notebook, line: str, cell: str) -> None:
     if database is None or notebook.lack(Dialect.POSTGRES, "has_second_session"):
         notebook.publish_answers([notebook.not_run(Dialect.POSTGRES, "has_second_session")])
         return
-    ran, said = _rolled_back(database, perform), _ROLLED_BACK
-    if _needs_to_be_outside(ran.refused):
-        ran, said = _in_a_copy(notebook, database, perform), _COPIED
-    parts = [*_told(ran.steps), *_refusal(notebook, ran.refused), Note(said)]
-    sent = [step.statement for step in ran.steps]
+    observation, note = _observe_and_roll_back(database, perform), _ROLLED_BACK
+    if _needs_no_transaction(observation.refused):
+        observation, note = _observe_in_copy(notebook, database, perform), _COPIED
+    parts = [*_render_steps(observation.steps), *_refusal(notebook, observation.refused), Note(note)]
+    sent = [step.statement for step in observation.steps]
     notebook.publish_answers([Answer(Dialect.POSTGRES, tuple(parts))], sent={Dialect.POSTGRES: sent})
-    if ran.refused is not None and was_interrupted(ran.refused):
+    if observation.refused is not None and was_interrupted(observation.refused):
         raise CellError("The statement was interrupted, see above.")
-    if ran.refused is not None:
+    if observation.refused is not None:
         raise CellFailed("the statement", (Dialect.POSTGRES,), ())
 
 
 def _performer(cell: str) -> Callable[[sa.Connection], None]:
-    """What runs the cell on a connection: as Python if that uses `op`, else as SQL."""
+    """Return a function that runs the cell on a connection: as Python if that uses `op`, else as SQL."""
     with contextlib.suppress(SyntaxError):
         tree = ast.parse(cell)
         if any(isinstance(node, ast.Name) and node.id == "op" for node in ast.walk(tree)):
@@ -109,7 +109,7 @@ def _performer(cell: str) -> Callable[[sa.Connection], None]:
 
 
 def _operate(connection: sa.Connection, code: CodeType) -> None:
-    """Run lines as they stand in an `upgrade()`; in the caller's transaction, or in their own."""
+    """Run lines of an `upgrade()`, in the caller's transaction or in their own."""
     callers = connection.in_transaction()
     context = MigrationContext.configure(connection)
     if callers:
@@ -122,18 +122,18 @@ def _end_transaction(*_: Any) -> NoReturn:
     raise _EndsTransactionError
 
 
-def _rolled_back(database: Database, perform: Callable[[sa.Connection], None]) -> _Ran:
+def _observe_and_roll_back(database: Database, perform: Callable[[sa.Connection], None]) -> _Observation:
     with engines.engine(database).connect() as connection:
         transaction = connection.begin()
-        with _transaction_kept(connection):
-            ran = _watched(connection, database, perform)
+        with _keep_transaction(connection):
+            observation = _observe(connection, database, perform)
         transaction.rollback()
-    return ran
+    return observation
 
 
 @contextlib.contextmanager
-def _transaction_kept(connection: sa.Connection) -> Iterator[None]:
-    """Within, nothing gets through that would end the transaction."""
+def _keep_transaction(connection: sa.Connection) -> Iterator[None]:
+    """Refuse everything that would end the transaction."""
 
     def check(_connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
         if _ENDS.match(statement):
@@ -153,32 +153,36 @@ def _transaction_kept(connection: sa.Connection) -> Iterator[None]:
             event.remove(connection, name, listener)
 
 
-def _in_a_copy(notebook: Notebook, database: Database, perform: Callable[[sa.Connection], None]) -> _Ran:
-    # A database can't be copied while somebody is connected to it.
-    notebook.sessions.rest(Dialect.POSTGRES)
+def _observe_in_copy(
+    notebook: Notebook, database: Database, perform: Callable[[sa.Connection], None]
+) -> _Observation:
+    # A database can't be copied while it has connections.
+    notebook.sessions.disconnect_idle(Dialect.POSTGRES)
     with (
         server.attach(notebook.workspace).copied(database) as copy,
         engines.engine(copy).connect() as connection,
     ):
-        return _watched(connection, copy, perform)
+        return _observe(connection, copy, perform)
 
 
-def _watched(connection: sa.Connection, database: Database, perform: Callable[[sa.Connection], None]) -> _Ran:
+def _observe(
+    connection: sa.Connection, database: Database, perform: Callable[[sa.Connection], None]
+) -> _Observation:
     with watch_locks(connection, database.url) as watch:
         try:
             perform(connection)
         except (Exception, KeyboardInterrupt) as error:
-            return _Ran(watch.steps, error)
-    return _Ran(watch.steps)
+            return _Observation(watch.steps, error)
+    return _Observation(watch.steps)
 
 
-def _needs_to_be_outside(error: BaseException | None) -> bool:
+def _needs_no_transaction(error: BaseException | None) -> bool:
     return isinstance(error, _EndsTransactionError) or isinstance(
         getattr(error, "orig", None), ActiveSqlTransaction
     )
 
 
-def _told(steps: Sequence[WatchedStatement]) -> Iterator[Part]:
+def _render_steps(steps: Sequence[WatchedStatement]) -> Iterator[Part]:
     holds = False
     for step in steps:
         statement = _in_one_line(step.statement)

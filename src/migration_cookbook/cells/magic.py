@@ -1,4 +1,4 @@
-"""What is a magic, and what happens when it fails?
+"""Magics, and the one-line errors with which they fail.
 
 Each magic is a function of the notebook and the text of its line or cell. A
 mistake ends in one line that says what to do, never in a traceback.
@@ -51,7 +51,7 @@ class CellError(Exception):
 
 
 class CellFailed(CellError):
-    """What the cell asked for was refused by these databases; the output above says why."""
+    """Ends a cell whose request these databases refused; the output above says why."""
 
     def __init__(self, what: str, failed: tuple[Dialect, ...], worked: tuple[Dialect, ...]) -> None:
         self.what, self.failed, self.worked = what, failed, worked
@@ -60,24 +60,24 @@ class CellFailed(CellError):
 
 
 def register(notebook: Notebook, magic: LineMagic | CellMagic) -> None:
-    """Make a magic known under its name, with one-line errors."""
+    """Register a magic under its name, with one-line errors."""
     if isinstance(magic, LineMagic):
         run = magic.function
 
         def line_magic(line: str) -> None:
-            _guarded(notebook, f"%{magic.name}", lambda: run(notebook, line))
+            _run_guarded(notebook, f"%{magic.name}", lambda: run(notebook, line))
 
         notebook.shell.register_magic_function(line_magic, "line", magic.name)
     else:
         run_cell = magic.function
 
         def cell_magic(line: str, text: str) -> None:
-            _guarded(notebook, f"%%{magic.name}", lambda: run_cell(notebook, line, text))
+            _run_guarded(notebook, f"%%{magic.name}", lambda: run_cell(notebook, line, text))
 
         notebook.shell.register_magic_function(cell_magic, "cell", magic.name)
 
 
-def _guarded(notebook: Notebook, name: str, run: Callable[[], None]) -> None:
+def _run_guarded(notebook: Notebook, name: str, run: Callable[[], None]) -> None:
     try:
         run()
     except CellError:
@@ -87,11 +87,11 @@ def _guarded(notebook: Notebook, name: str, run: Callable[[], None]) -> None:
 
 
 def in_one_line(notebook: Notebook, name: str, error: BaseException) -> CellError:
-    """What went wrong in a magic, as one line; what nobody expected goes to the log, too."""
+    """Return an error of a magic as one line; an unexpected one is logged, too."""
     if isinstance(error, CookbookError):
-        ended = CellError(str(error))
-        ended.mistake = isinstance(error, Mistake)
-        return ended
+        cell_error = CellError(str(error))
+        cell_error.mistake = isinstance(error, Mistake)
+        return cell_error
     if isinstance(error, KeyboardInterrupt):
         return CellError(f"{name}: interrupted.")
     if isinstance(error, OSError) and (line := explained(error)):
@@ -109,7 +109,7 @@ def in_one_line(notebook: Notebook, name: str, error: BaseException) -> CellErro
 
 
 def _lost_server(error: Exception) -> str | None:
-    """What was heard last from a server that ended, or None if the error is about something else."""
+    """Return the last message of a server that ended, or None if the error is about something else."""
     cause = getattr(error, "orig", error)
     if not isinstance(cause, psycopg.OperationalError) or not (cause.sqlstate or "57P").startswith("57P"):
         return None

@@ -1,4 +1,4 @@
-"""What does one open notebook know? Its sandbox, its last command, its open sessions."""
+"""The state of one open notebook: its sandbox, its last command, its open sessions."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LastMove:
-    """What the last upgrade, downgrade or stamp sent to a database and changed there."""
+class LastMigration:
+    """The last upgrade, downgrade or stamp: what it sent to a database and changed there."""
 
     command: str
     sent: tuple[str, ...]
@@ -42,7 +42,7 @@ class Notebook:
 
     shell: InteractiveShell
     workspace: Workspace = field(default_factory=open_workspace)
-    moves: dict[Dialect, LastMove] = field(default_factory=dict)
+    moves: dict[Dialect, LastMigration] = field(default_factory=dict)
     #: The databases on which the last cell under `%%fails` lacked what it needs.
     left_out: set[Dialect] = field(default_factory=set)
     _sandbox: Sandbox | None = None
@@ -73,7 +73,7 @@ class Notebook:
         return self._sessions
 
     def leave(self) -> None:
-        """Let go of the sandbox: its sessions, its folder."""
+        """Leave the sandbox: close its sessions, leave its folder."""
         if self._sessions is not None:
             self._sessions.close()
         os.chdir(self.workspace.root)
@@ -91,29 +91,29 @@ class Notebook:
             self.shell.user_ns[name] = engine
 
     def databases(self, on: Dialect | None) -> list[Dialect]:
-        """Where a cell runs: the one named, or both."""
+        """Return the databases on which a cell runs: the one named, or both."""
         return [on] if on else list(BOTH)
 
     def database(self, dialect: Dialect) -> Database | None:
-        """The sandbox's database, None where PostgreSQL is not to be had."""
+        """Return the sandbox's database, None if PostgreSQL is unavailable."""
         databases = self.sandbox.databases.get(dialect)
         return databases[0] if databases else None
 
     def version(self, dialect: Dialect) -> str | None:
-        """Of the database that a cell runs on, also where there is no sandbox; None if it is not to be had."""
+        """Return the version of the database that a cell runs on, even without a sandbox; None if it is unavailable."""
         if self._sandbox is None:
             return database_versions(self.workspace, (dialect,))[dialect] or None
         return self.sandbox.version(dialect) if self.database(dialect) is not None else None
 
     def lack(self, dialect: Dialect, *needs: Need) -> str | None:
-        """Why a cell with these needs can't run on a database, for `%%fails` too; None if it can."""
-        found = lack(dialect, *needs)
-        if found:
+        """Say why a cell with these needs can't run on a database, for `%%fails` too; None if it can."""
+        reason = lack(dialect, *needs)
+        if reason:
             self.left_out.add(dialect)
-        return found
+        return reason
 
     def not_run(self, dialect: Dialect, *needs: Need) -> Answer:
-        """The answer of a database that was not asked: it can't be, or an interrupt came first."""
+        """Return the answer of a database that wasn't asked: it can't be, or an interrupt came first."""
         if self.database(dialect) is None:
             return Answer(dialect, (Note(f"not run: {self.sandbox.unavailable}"),))
         if lacking := self.lack(dialect, *needs):
@@ -121,7 +121,7 @@ class Notebook:
         return Answer(dialect, (Note("not run: the interrupt came first"),))
 
     def require_moved(self, dialects: Iterable[Dialect]) -> None:
-        """Say so where the last command that changes databases ran on none of these."""
+        """Raise an error if the last command that changes databases ran on none of these."""
         if self.moves and not any(dialect in self.moves for dialect in dialects):
             names = " and ".join(dialect.title for dialect in self.moves)
             raise CookbookError(f"The last command that changes databases ran on {names} only.")

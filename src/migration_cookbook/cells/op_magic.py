@@ -1,4 +1,4 @@
-"""`%%op`: one snippet in a world that is made for it and gone afterwards, on each database."""
+"""`%%op`: one snippet on each database, with tables that are created for it and dropped afterwards."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _LANGUAGES = {
 }
 
 _TABLE = re.compile(r"CREATE TABLE (?P<name>\S+) \((?P<columns>.*)\)", re.DOTALL)
-_MADE = re.compile(r"CREATE (?:UNIQUE )?(?P<what>[A-Z]+)(?: IF NOT EXISTS)? (?P<name>[^\s(]+)")
+_CREATED = re.compile(r"CREATE (?:UNIQUE )?(?P<what>[A-Z]+)(?: IF NOT EXISTS)? (?P<name>[^\s(]+)")
 _NO_COLUMN = ("PRIMARY", "FOREIGN", "UNIQUE", "CHECK", "CONSTRAINT", "EXCLUDE")
 
 
 def op(notebook: Notebook, line: str, cell: str) -> None:
-    """Try the snippet, and show what came of it and what was sent."""
+    """Run the snippet, and show its result and what was sent."""
     # Not at the top: a notebook without such a cell would load twice as long.
     from migration_cookbook.verify import Settings, check_one
 
@@ -58,12 +58,12 @@ def op(notebook: Notebook, line: str, cell: str) -> None:
         ],
         sent={finding.dialect: finding.sent + finding.sent_down for finding in findings},
     )
-    _raise_unless_it_worked(snippet, findings)
+    _raise_on_failure(snippet, findings)
 
 
 @cache
 def _worker() -> Worker:
-    """Warm from the first cell on."""
+    """Return the worker, which is ready from the first cell on."""
     from migration_cookbook.verify import RUNNER
 
     return Worker(RUNNER)
@@ -97,8 +97,8 @@ def _parts(finding: Finding) -> Iterator[Part]:
         yield from _code("On the way down:", finding.sent_down)
     yield from (Note(f"But: {warning}.") for warning in finding.warnings)
     yield from (Note(f"Better: {better}.") for better in finding.better)
-    if world := _world(finding.assumed):
-        yield Note(f"Assumed: {world}.")
+    if objects := _describe_objects(finding.assumed):
+        yield Note(f"Assumed: {objects}.")
 
 
 def _headline(finding: Finding) -> str:
@@ -115,16 +115,16 @@ def _code(caption: str, statements: Sequence[str]) -> Iterator[Part]:
         yield Code(caption, "\n".join(f"{one.rstrip().rstrip(';')};" for one in statements), "sql")
 
 
-def _world(statements: Sequence[str]) -> str:
-    """Tables with their columns, and what else there was: `books (id, title)`."""
-    things = []
+def _describe_objects(statements: Sequence[str]) -> str:
+    """Return the tables with their columns, and other objects: `books (id, title)`."""
+    objects = []
     for statement in statements:
         if table := _TABLE.match(statement):
             columns = ", ".join(_columns(table["columns"]))
-            things.append(f"`{table['name']} ({columns})`")
-        elif made := _MADE.match(statement):
-            things.append(f"{made['what'].lower()} `{made['name']}`")
-    return ", ".join(things)
+            objects.append(f"`{table['name']} ({columns})`")
+        elif created := _CREATED.match(statement):
+            objects.append(f"{created['what'].lower()} `{created['name']}`")
+    return ", ".join(objects)
 
 
 def _columns(text: str) -> Iterator[str]:
@@ -138,7 +138,7 @@ def _columns(text: str) -> Iterator[str]:
                 yield word[0]
 
 
-def _raise_unless_it_worked(snippet: Snippet, findings: Sequence[Finding]) -> None:
+def _raise_on_failure(snippet: Snippet, findings: Sequence[Finding]) -> None:
     worked_somewhere = any(finding.verdict is Verdict.WORKS for finding in findings)
     for finding in findings:
         # It asked which database this is, and had nothing to do on this one.

@@ -1,6 +1,6 @@
-"""Which options stand on the line of a magic?
+"""The options on the line of a magic.
 
-A word that is none of them is a mistake, and the answer names the nearest one.
+An unknown option is a mistake, and the message names the nearest known one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """The words of a line: what stands free, and what was given with a name."""
+    """The words of a line: those without a name, and the values of named options."""
 
     free: tuple[str, ...]
     named: Mapping[str, str] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Options:
 
 
 def dialect_named(word: str) -> Dialect:
-    """`sqlite` or `postgres`, forgiving about how PostgreSQL is spelled."""
+    """Return the dialect with this name; PostgreSQL may be spelled in several ways."""
     simple = word.lower().strip(",")
     if simple in ("sqlite", "sqlite3"):
         return Dialect.SQLITE
@@ -52,11 +52,11 @@ def read(
     free: int | None = 0,
     usage: str = "",
 ) -> Options:
-    """The options of a line. `free` is the most words without a name, None for any number."""
+    """Read the options of a line. `free` is the most words without a name, None for any number."""
     words = split(line)
-    loose: list[str] = []
-    given: dict[str, str] = {}
-    raised: set[str] = set()
+    unnamed: list[str] = []
+    values: dict[str, str] = {}
+    present: set[str] = set()
     while words:
         word = words.pop(0)
         name, equals, value = word.partition("=")
@@ -65,20 +65,20 @@ def read(
                 if not words or words[0].startswith("--"):
                     raise CookbookError(f"{magic}: {name} needs a value. {usage}".strip())
                 value = words.pop(0)
-            given[name] = value
+            values[name] = value
         elif word in flags:
-            raised.add(word)
+            present.add(word)
         elif word.startswith("--"):
             raise CookbookError(_unknown(magic, word, (*named, *flags), usage))
         else:
-            loose.append(word)
-    if free is not None and len(loose) > free:
-        raise CookbookError(f"{magic} does not understand `{loose[free]}`. {usage}".strip())
-    return Options(tuple(loose), given, frozenset(raised))
+            unnamed.append(word)
+    if free is not None and len(unnamed) > free:
+        raise CookbookError(f"{magic} does not understand `{unnamed[free]}`. {usage}".strip())
+    return Options(tuple(unnamed), values, frozenset(present))
 
 
 def take_on(line: str) -> tuple[Dialect | None, str]:
-    """Take `--on DATABASE` out of a line whose other words belong to somebody else."""
+    """Take `--on DATABASE` out of a line whose other words the caller reads."""
     words = line.split(" ")
     for position, word in enumerate(words):
         if word == "--on" and position + 1 < len(words):

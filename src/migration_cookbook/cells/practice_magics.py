@@ -37,7 +37,7 @@ def practice(notebook: Notebook, line: str) -> None:
 
 
 def check(notebook: Notebook, line: str) -> None:
-    """Say whether an exercise is solved, or what to look at. Never an error: to be wrong is no defect."""
+    """Say whether an exercise is solved, or what to look at. Never raises: a wrong answer isn't an error."""
     try:
         shown = _checked(notebook, line)
     except (Exception, KeyboardInterrupt) as error:
@@ -46,7 +46,7 @@ def check(notebook: Notebook, line: str) -> None:
 
 
 def hint(notebook: Notebook, line: str) -> None:
-    """The hints so far, and the next one."""
+    """Show the hints so far, and the next one."""
     exercise, _ = _named("%hint", line)
     given = kept.record_hint(notebook.workspace, exercise.id).hints(exercise.id)
     shown: list[Part] = []
@@ -57,7 +57,7 @@ def hint(notebook: Notebook, line: str) -> None:
 
 
 def solution(notebook: Notebook, line: str) -> None:
-    """A solution, after passing or when asked for twice."""
+    """Show the solution, after passing or on the second request."""
     exercise, _ = _named("%solution", line)
     state = kept.record_solution(notebook.workspace, exercise.id)
     if state.passed(exercise.id) or state.asked(exercise.id) > 1:
@@ -74,7 +74,7 @@ def solution(notebook: Notebook, line: str) -> None:
 
 
 def progress(notebook: Notebook, line: str) -> None:
-    """What is passed, page by page and over the whole book."""
+    """Show what is passed, page by page and in the whole book."""
     if line.strip():
         raise CookbookError("%progress stands alone: it shows the whole book.")
     exercises = book.exercises()
@@ -116,7 +116,7 @@ def _checked(notebook: Notebook, line: str) -> list[Part]:
 
 
 def _named(magic: str, line: str, *, answer: bool = False) -> tuple[Exercise, str]:
-    """The exercise that the line names, and what stands behind its name."""
+    """Return the exercise that the line names, and what follows its name."""
     name, _, rest = line.strip().partition(" ")
     if not name:
         raise CookbookError(
@@ -129,7 +129,7 @@ def _named(magic: str, line: str, *, answer: bool = False) -> tuple[Exercise, st
 
 
 def _bar(passed: int, of: int) -> str:
-    """Forty characters at most, so that a line with it never wraps."""
+    """Return a bar of at most forty characters, so that its line never wraps."""
     full = round(40 * passed / of) if of else 0
     return "█" * full + "░" * (40 - full)
 

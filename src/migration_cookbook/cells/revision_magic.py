@@ -23,7 +23,7 @@ _USAGE = 'Write %%revision 0004 "add isbn to books", and upgrade() and downgrade
 
 
 def revision(notebook: Notebook, line: str, cell: str) -> None:
-    """Make the file, or write it anew where the cell has run before."""
+    """Create the file, or rewrite it if the cell has run before."""
     name, message, options = _arguments(line)
     notes = _checked(cell)
     known = _find(notebook, name, message)
@@ -63,11 +63,11 @@ def _arguments(line: str) -> tuple[str | None, str, list[str]]:
 
 
 def _checked(cell: str) -> list[Part]:
-    """A syntax error is an error at once; a missing function is said."""
+    """Raise an error for a syntax error, and return a note for a missing function."""
     try:
         tree = ast.parse(cell)
     except SyntaxError as error:
-        # One line above the code is the magic's own.
+        # The first line is the magic's.
         raise CookbookError(
             f"The code has a syntax error in line {(error.lineno or 0) + 1}: {error.msg}."
         ) from None
@@ -80,12 +80,12 @@ def _checked(cell: str) -> list[Part]:
 
 
 def _find(notebook: Notebook, name: str | None, message: str) -> Entry | None:
-    """The file that the same cell made before: of this id, else of this message."""
+    """Return the file that the same cell created before: by its id, else by its message."""
     folder = notebook.sandbox.folder
     try:
         entries = history.entries(folder)
     except CookbookError:
-        # The file that can't be read may be the one that this cell mends.
+        # The file that can't be read may be the one that this cell fixes.
         entries = history.by_their_text(folder)
     for entry in entries:
         if entry.id == name or (name is None and entry.message == message):

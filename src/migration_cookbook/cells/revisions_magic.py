@@ -1,4 +1,4 @@
-"""`%revisions`: the revision graph, and where each database stands in it."""
+"""`%revisions`: the revision graph, and where each database is in it."""
 
 from __future__ import annotations
 

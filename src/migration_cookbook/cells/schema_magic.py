@@ -102,7 +102,7 @@ def _columns(caption: str, columns: tuple[schemas.Column, ...], footer: tuple[st
 
 
 def _below(table: schemas.Table) -> tuple[str, ...]:
-    """Constraints and indexes, one a line."""
+    """Return constraints and indexes, one per line."""
     lines = []
     if table.primary_key:
         lines.append(f"primary key {_name(table.primary_key)}: {', '.join(table.primary_key.columns)}")

@@ -1,6 +1,6 @@
-"""Which sessions stay open between cells? Those named by `%%sql --as NAME`.
+"""The sessions that stay open between cells, named by `%%sql --as NAME`.
 
-Each has a thread of its own: a statement may wait for a lock there while the
+Each has its own thread: a statement may wait for a lock there while the
 notebook goes on.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Session:
+class NamedSession:
     """One open connection under a name, and what it is running."""
 
     name: str
@@ -50,20 +50,20 @@ class Session:
     def is_idle(self) -> bool:
         return (self.running is None or self.running.done()) and not self.in_transaction()
 
-    def rest(self) -> None:
+    def disconnect(self) -> None:
         """Close the connection; the next statement opens another."""
-        self._thread.submit(self._shut).result()
+        self._thread.submit(self._close_connection).result()
 
     def stop(self) -> None:
         """Stop the statement that runs, and wait for its end."""
-        # Again and again: what was asked for a moment ago may not have begun yet.
+        # Repeatedly: a statement submitted a moment ago may not have begun yet.
         while self.running is not None and not self.running.done():
             self._cancel()
             wait([self.running], timeout=0.1)
 
     def close(self) -> None:
         self.stop()
-        self._thread.submit(self._shut)
+        self._thread.submit(self._close_connection)
         self._thread.shutdown(wait=True)
 
     def _open(self) -> sa.Connection:
@@ -78,7 +78,7 @@ class Session:
             getattr(connection.connection.dbapi_connection, "closed", False)
         )
 
-    def _shut(self) -> None:
+    def _close_connection(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(Exception):
                 self._connection.close()
@@ -89,26 +89,26 @@ class Sessions:
     """The open sessions of one notebook, by name and database."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, Dialect], Session] = {}
+        self._open: dict[tuple[str, Dialect], NamedSession] = {}
 
-    def get(self, name: str, dialect: Dialect, engine: sa.Engine) -> Session:
-        return self._open.setdefault((name, dialect), Session(name, dialect, engine))
+    def get(self, name: str, dialect: Dialect, engine: sa.Engine) -> NamedSession:
+        return self._open.setdefault((name, dialect), NamedSession(name, dialect, engine))
 
-    def named(self, name: str) -> list[Session]:
+    def named(self, name: str) -> list[NamedSession]:
         return [session for (known, _), session in self._open.items() if known == name]
 
     def names(self) -> list[str]:
         return sorted({name for name, _ in self._open})
 
     def in_transaction(self, dialect: Dialect) -> list[str]:
-        """The names of the sessions that have a transaction open on this database."""
+        """Return the names of the sessions with an open transaction on this database."""
         return sorted(s.name for s in self._open.values() if s.dialect is dialect and s.in_transaction())
 
-    def rest(self, dialect: Dialect) -> None:
-        """Close the connections to this database in which nothing is going on."""
+    def disconnect_idle(self, dialect: Dialect) -> None:
+        """Close the idle connections to this database."""
         for session in self._open.values():
             if session.dialect is dialect and session.is_idle():
-                session.rest()
+                session.disconnect()
 
     def close(self) -> None:
         for session in self._open.values():
@@ -117,7 +117,7 @@ class Sessions:
 
 
 def lock_lines(sessions: Sessions, dialect: Dialect) -> tuple[str, ...]:
-    """What to do after a lock was waited for in vain."""
+    """Return lines about what to do after a wait for a lock timed out."""
     lines = ["  Another transaction holds a lock that is needed here. After 3 seconds the wait was given up."]
     holders = sessions.in_transaction(dialect)
     for name in holders:

@@ -35,10 +35,10 @@ _ROWS = 10
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What the statements of a cell gave on one database, up to the first that was refused."""
+class StatementResults:
+    """The results of a cell's statements on one database, up to the first that was refused."""
 
-    results: tuple[ipython_sql.Result, ...]
+    executed: tuple[ipython_sql.StatementResult, ...]
     refused: tuple[str, BaseException] | None = None
     left_open: bool = False
 
@@ -61,22 +61,22 @@ def sql(notebook: Notebook, line: str, cell: str) -> None:
     if name := options.named.get("--as"):
         needs = ("has_second_session",)
         futures = {
-            dialect: _in_session(notebook, name, dialect, statements)
+            dialect: _run_in_session(notebook, name, dialect, statements)
             for dialect in dialects
             if notebook.database(dialect) and not notebook.lack(dialect, *needs)
         }
         if "--background" in options.flags and futures:
             notebook.publish([Note(f"Running in session `{name}`. `%wait {name}` shows how it ends.")])
             return
-        answered = {dialect: _result(notebook, name, future) for dialect, future in futures.items()}
+        by_dialect = {dialect: _result(notebook, name, future) for dialect, future in futures.items()}
     else:
-        answered = {}
+        by_dialect = {}
         for dialect in dialects:
-            if notebook.database(dialect) is not None and not _interrupted(answered):
-                answered[dialect] = _at_once(notebook, dialect, statements)
+            if notebook.database(dialect) is not None and not _interrupted(by_dialect):
+                by_dialect[dialect] = _run_in_new_connection(notebook, dialect, statements)
     if target:
-        notebook.shell.user_ns[target] = _frame(answered, one=options.on is not None)
-    _show(notebook, dialects, answered, rows, target, needs)
+        notebook.shell.user_ns[target] = _frame(by_dialect, one=options.on is not None)
+    _show(notebook, dialects, by_dialect, rows, target, needs)
 
 
 def wait(notebook: Notebook, line: str) -> None:
@@ -97,8 +97,8 @@ def wait(notebook: Notebook, line: str) -> None:
         raise CookbookError(f"%wait needs the name of an open session.{named}")
     name = options.free[0]
     sessions = notebook.sessions.named(name)
-    answered = {s.dialect: _result(notebook, name, s.running) for s in sessions if s.running is not None}
-    _show(notebook, list(answered), answered, _ROWS, None)
+    by_dialect = {s.dialect: _result(notebook, name, s.running) for s in sessions if s.running is not None}
+    _show(notebook, list(by_dialect), by_dialect, _ROWS, None)
 
 
 def _target(text: str) -> tuple[str | None, str]:
@@ -115,21 +115,23 @@ def _row_limit(options: Options) -> int | None:
     return int(value)
 
 
-def _at_once(notebook: Notebook, dialect: Dialect, statements: list[str]) -> Answered:
-    """Run in a connection of the cell's own, closed after it: no lock outlives the cell."""
+def _run_in_new_connection(notebook: Notebook, dialect: Dialect, statements: list[str]) -> StatementResults:
+    """Run in the cell's own connection, closed after it, so that no lock outlives the cell."""
     database = notebook.database(dialect)
     assert database is not None
     with engines.engine(database).connect() as connection:
         install_interrupt_check(connection.connection.dbapi_connection)
-        answered = _run(connection.execution_options(isolation_level="AUTOCOMMIT"), statements)
-        # After an interrupt SQLAlchemy has thrown the connection away, and with it the transaction.
+        results = _run(connection.execution_options(isolation_level="AUTOCOMMIT"), statements)
+        # After an interrupt SQLAlchemy has discarded the connection, and with it the transaction.
         if connection.invalidated or not engines.in_transaction(connection):
-            return answered
+            return results
         connection.exec_driver_sql("ROLLBACK")
-        return Answered(answered.results, answered.refused, left_open=True)
+        return StatementResults(results.executed, results.refused, left_open=True)
 
 
-def _in_session(notebook: Notebook, name: str, dialect: Dialect, statements: list[str]) -> Future[Answered]:
+def _run_in_session(
+    notebook: Notebook, name: str, dialect: Dialect, statements: list[str]
+) -> Future[StatementResults]:
     database = notebook.database(dialect)
     assert database is not None
     session = notebook.sessions.get(name, dialect, engines.engine(database))
@@ -138,7 +140,7 @@ def _in_session(notebook: Notebook, name: str, dialect: Dialect, statements: lis
     return session.submit(lambda connection: _run(connection, statements))
 
 
-def _result(notebook: Notebook, name: str, future: Future[Answered]) -> Answered:
+def _result(notebook: Notebook, name: str, future: Future[StatementResults]) -> StatementResults:
     try:
         return future.result()
     except KeyboardInterrupt:
@@ -147,62 +149,64 @@ def _result(notebook: Notebook, name: str, future: Future[Answered]) -> Answered
         raise
 
 
-def _run(connection: sa.Connection, statements: list[str]) -> Answered:
-    results: list[ipython_sql.Result] = []
+def _run(connection: sa.Connection, statements: list[str]) -> StatementResults:
+    results: list[ipython_sql.StatementResult] = []
     for statement in statements:
         try:
             results.append(ipython_sql.run(connection, statement))
         except (DBAPIError, KeyboardInterrupt) as error:
-            return Answered(tuple(results), (statement, error))
-    return Answered(tuple(results))
+            return StatementResults(tuple(results), (statement, error))
+    return StatementResults(tuple(results))
 
 
 def _show(
     notebook: Notebook,
     dialects: list[Dialect],
-    answered: dict[Dialect, Answered],
+    by_dialect: dict[Dialect, StatementResults],
     rows: int | None,
     target: str | None,
     needs: Sequence[Need] = (),
 ) -> None:
     answers = [
-        Answer(dialect, _parts(notebook, dialect, answered[dialect], rows, target))
-        if dialect in answered
+        Answer(dialect, _parts(notebook, dialect, by_dialect[dialect], rows, target))
+        if dialect in by_dialect
         else notebook.not_run(dialect, *needs)
         for dialect in dialects
     ]
     notebook.publish_answers(
         answers,
-        sent={dialect: [result.statement for result in each.results] for dialect, each in answered.items()},
+        sent={
+            dialect: [result.statement for result in each.executed] for dialect, each in by_dialect.items()
+        },
     )
-    if _interrupted(answered):
+    if _interrupted(by_dialect):
         raise CellError("The statement was interrupted, see above.")
-    failed = tuple(dialect for dialect, each in answered.items() if each.refused)
+    failed = tuple(dialect for dialect, each in by_dialect.items() if each.refused)
     if failed:
         raise CellFailed(
-            "the statement", failed, tuple(dialect for dialect in answered if dialect not in failed)
+            "the statement", failed, tuple(dialect for dialect in by_dialect if dialect not in failed)
         )
 
 
-def _interrupted(answered: dict[Dialect, Answered]) -> bool:
-    return any(each.refused and was_interrupted(each.refused[1]) for each in answered.values())
+def _interrupted(by_dialect: dict[Dialect, StatementResults]) -> bool:
+    return any(each.refused and was_interrupted(each.refused[1]) for each in by_dialect.values())
 
 
 def _parts(
-    notebook: Notebook, dialect: Dialect, answered: Answered, rows: int | None, target: str | None
+    notebook: Notebook, dialect: Dialect, results: StatementResults, rows: int | None, target: str | None
 ) -> tuple[Part, ...]:
     parts: list[Part] = []
-    for result in answered.results:
+    for result in results.executed:
         if result.columns is None:
-            parts.append(Lines((_done(result),)))
-        elif target is None or result is not answered.results[-1]:
+            parts.append(Lines((_summary(result),)))
+        elif target is None or result is not results.executed[-1]:
             parts.append(_table(result, rows))
         else:
             plural = "row" if len(result.rows) == 1 else "rows"
             parts.append(Note(f"{len(result.rows)} {plural} in `{target}`, a pandas DataFrame"))
-    if answered.refused:
-        parts.append(Lines(_refusal(notebook, dialect, answered)))
-    if answered.left_open:
+    if results.refused:
+        parts.append(Lines(_refusal(notebook, dialect, results)))
+    if results.left_open:
         parts.append(
             Note(
                 "The transaction was still open at the end of the cell and is rolled back. `--as NAME` keeps one open."
@@ -211,13 +215,13 @@ def _parts(
     return tuple(parts)
 
 
-def _done(result: ipython_sql.Result) -> str:
+def _summary(result: ipython_sql.StatementResult) -> str:
     if result.verb in ("INSERT", "UPDATE", "DELETE") and result.count is not None:
         return f"{result.verb}: {result.count} {'row' if result.count == 1 else 'rows'}"
     return f"{result.verb}: done"
 
 
-def _table(result: ipython_sql.Result, limit: int | None) -> Part:
+def _table(result: ipython_sql.StatementResult, limit: int | None) -> Part:
     count = len(result.rows)
     shown = result.rows if limit is None else result.rows[:limit]
     if not shown:
@@ -228,21 +232,21 @@ def _table(result: ipython_sql.Result, limit: int | None) -> Part:
     return ResultTable(caption, result.columns or (), shown, caption_below=True)
 
 
-def _refusal(notebook: Notebook, dialect: Dialect, answered: Answered) -> tuple[str, ...]:
-    assert answered.refused is not None
-    statement, error = answered.refused
+def _refusal(notebook: Notebook, dialect: Dialect, results: StatementResults) -> tuple[str, ...]:
+    assert results.refused is not None
+    statement, error = results.refused
     failure = notebook.sandbox.describe(error)
     lock = lock_lines(notebook.sessions, dialect) if failure.waited_for_a_lock else ()
     return (*failure.headline(), *sent_lines(statement), *hints.for_failure(failure), *lock)
 
 
-def _frame(answered: dict[Dialect, Answered], *, one: bool) -> Any:
-    """The last rows as a pandas DataFrame; of two databases, with a column that names them."""
+def _frame(by_dialect: dict[Dialect, StatementResults], *, one: bool) -> Any:
+    """Return the last rows as a pandas DataFrame; of two databases, with a column that names them."""
     import pandas as pd
 
     frames = []
-    for dialect, each in answered.items():
-        tables = [result for result in each.results if result.columns is not None]
+    for dialect, each in by_dialect.items():
+        tables = [result for result in each.executed if result.columns is not None]
         if each.refused is None and not tables:
             raise CookbookError("`name << …` keeps the rows of a SELECT; there is none in this cell.")
         if tables:

@@ -1,1 +1,1 @@
-"""How do chapters become notebooks, and notebooks learners' copies?"""
+"""Chapters, the notebooks built from them, and the learners' copies."""

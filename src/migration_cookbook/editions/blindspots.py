@@ -1,7 +1,7 @@
-"""What would a comparison of outputs let pass?
+"""Checks of what a comparison of outputs would let pass.
 
 nbval compares a cell with what is recorded for it. A cell with nothing recorded, an
-emptied notebook, an edited source: all of that passes. These guards catch it.
+emptied notebook, an edited source: all of that passes. These checks find it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
-
+from migration_cookbook.editions.generated import GENERATED_PAGES
 from migration_cookbook.editions.notebook import to_notebook
+from migration_cookbook.editions.recorded import notebook_paths, output_text, read_notebook, without_colors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from migration_cookbook.editions.chapter import Chapter
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
-_MANY = re.compile(r"\x1b\[[0-9;]*m")
 #: A link to another file of the book; addresses on the web and places on the page are none.
 _LINK = re.compile(r"\]\((?!\w+:|#)([^)\s]+)\)")
 #: Folders of a machine; `sqlite:///…` and a bare `/` are none.
@@ -31,12 +30,9 @@ _FOLDER = re.compile(
     r"(?<![\w.:/~-])/(?:home|Users|root|tmp|var|private|work|opt|usr|mnt|srv|etc|nix|dev/shm)/[\w.+-]+"
 )
 
-#: Pages that are no notebooks, as the notebooks' folder sees them; the learners have them at the same place.
-MADE_PAGES = ("../chapters/INDEX.md", "../chapters/examples/README.md")
-
 
 def book_problems(book: Book, chapters: Mapping[str, Chapter], reference: Mapping[str, Any]) -> list[str]:
-    """Every problem of the recorded notebooks, one line each."""
+    """Return every problem of the recorded notebooks, one line each."""
     found = [f"notebooks/{slug}.ipynb has no chapter." for slug in without_chapter(book, set(chapters))]
     for chapter in chapters.values():
         place = f"notebooks/{chapter.slug}.ipynb"
@@ -50,7 +46,7 @@ def book_problems(book: Book, chapters: Mapping[str, Chapter], reference: Mappin
 
 
 def notebook_problems(notebook: Any, chapter: Chapter, reference: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a recorded notebook of this chapter."""
+    """Return what is wrong with a recorded notebook of this chapter."""
     found = list(_disagreements(notebook, chapter, reference))
     for number, cell in enumerate(notebook.cells, 1):
         found += [f"cell {number} ({cell.get('id')}): {problem}" for problem in cell_problems(cell)]
@@ -58,7 +54,7 @@ def notebook_problems(notebook: Any, chapter: Chapter, reference: Mapping[str, A
 
 
 def cell_problems(cell: Any) -> list[str]:
-    """What must not stand in a recorded cell."""
+    """Return what a recorded cell mustn't have."""
     if cell.cell_type != "code":
         return []
     found = []
@@ -75,7 +71,7 @@ def cell_problems(cell: Any) -> list[str]:
 
 
 def order_problems(notebook: Any) -> list[str]:
-    """Code cells must have run once each, from top to bottom."""
+    """Return a problem if the code cells didn't run once each, from top to bottom."""
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
     if not counts:
         return ["it has no code cell."]
@@ -85,46 +81,17 @@ def order_problems(notebook: Any) -> list[str]:
 
 
 def without_chapter(book: Book, slugs: Collection[str]) -> tuple[str, ...]:
-    """Recorded notebooks that belong to no chapter."""
+    """Return the recorded notebooks that belong to no chapter."""
     return tuple(slug for slug in notebook_paths(book.notebooks) if slug not in slugs)
 
 
-def read_notebook(path: Path) -> Any | None:
-    """A notebook, or None where there is none."""
-    try:
-        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=nbformat.NO_CONVERT)
-    except Exception:
-        return None
-
-
-def notebook_paths(root: Path) -> dict[str, Path]:
-    """The notebooks below a folder, by slug, in the book's order."""
-    paths = sorted(path for path in root.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-    return {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
-
-
-def recorded_notebooks(book: Book) -> dict[str, Any]:
-    """The book's notebooks, by slug."""
-    read = {slug: read_notebook(path) for slug, path in notebook_paths(book.notebooks).items()}
-    return {slug: notebook for slug, notebook in read.items() if notebook is not None}
-
-
-def output_text(output: Any, every_type: bool = False) -> str:
-    """What a reader sees of an output, as plain text (or in every type it carries)."""
-    if output.output_type == "stream":
-        return _MANY.sub("", str(output.text))
-    data = output.get("data", {})
-    kinds = sorted(data) if every_type else ["text/plain"]
-    return "\n".join(str(data.get(kind, "")) for kind in kinds)
-
-
 def _disagreements(notebook: Any, chapter: Chapter, reference: Mapping[str, Any]) -> Iterator[str]:
-    wanted = to_notebook(chapter, reference)
-    if notebook.metadata != wanted.metadata:
+    expected = to_notebook(chapter, reference)
+    if notebook.metadata != expected.metadata:
         yield "its metadata is not what a build in the reference environment writes; build it again."
-    if len(notebook.cells) != len(wanted.cells):
-        yield f"it has {len(notebook.cells)} cells, its chapter {len(wanted.cells)}; build it again."
-    for number, (cell, other) in enumerate(zip(notebook.cells, wanted.cells, strict=False), 1):
+    if len(notebook.cells) != len(expected.cells):
+        yield f"it has {len(notebook.cells)} cells, its chapter {len(expected.cells)}; build it again."
+    for number, (cell, other) in enumerate(zip(notebook.cells, expected.cells, strict=False), 1):
         for key in ("cell_type", "id", "source", "metadata"):
             if cell.get(key) != other.get(key):
                 yield f"cell {number} has another {key} than {chapter.place}; build it again."
@@ -132,20 +99,21 @@ def _disagreements(notebook: Any, chapter: Chapter, reference: Mapping[str, Any]
 
 
 def _dead_links(notebook: Any, slug: str, chapters: Collection[str]) -> Iterator[str]:
-    """Links that lead nowhere from a learner's copy, where there are the notebooks and the pages made from them."""
+    """Yield links that lead nowhere from a learner's copy, which is next to the other copies and the generated pages."""
+    generated = [page.from_notebooks for page in GENERATED_PAGES]
     for cell in notebook.cells:
         if cell.cell_type != "markdown":
             continue
         for target in _LINK.findall(cell.source):
             page = posixpath.normpath(posixpath.join(posixpath.dirname(slug), target.partition("#")[0]))
-            if page in MADE_PAGES:
+            if page in generated:
                 continue
             if page.removesuffix(".ipynb") not in chapters or not page.endswith(".ipynb"):
                 yield f"it links to {target}, which is no notebook of the book."
 
 
 def _traces(text: str) -> Iterator[str]:
-    """What betrays one machine or one run."""
+    """Yield what differs between machines or runs."""
     if found := _ADDRESS.search(text):
         yield f"its output shows a memory address ({found[0]})."
     if found := _FOLDER.search(text):
@@ -159,9 +127,9 @@ def _machine() -> dict[str, str]:
     folders = {"working directory": str(Path.cwd()), "home folder": str(Path.home())}
     found = {name: folder for name, folder in folders.items() if folder.count("/") > 1}
     user = os.environ.get("USER", "")
-    # A short name, `root` or `book`, stands in honest outputs too.
+    # A short name, `root` or `book`, is in correct outputs too.
     return found | ({"user name": user} if len(user) > 5 else {})
 
 
 def _one_line(text: str) -> str:
-    return " ".join(_MANY.sub("", text).split())[:300]
+    return " ".join(without_colors(text).split())[:300]

@@ -1,4 +1,4 @@
-"""Where do the book's own files live?"""
+"""The paths of the book's own files."""
 
 from __future__ import annotations
 
@@ -32,16 +32,8 @@ class Book:
         return self.chapters / "facts.csv"
 
     @property
-    def index(self) -> Path:
-        return self.chapters / "INDEX.md"
-
-    @property
-    def examples(self) -> Path:
-        return self.chapters / "examples" / "README.md"
-
-    @property
     def ledger(self) -> Path:
-        """Since when each snippet of the cheatsheets works."""
+        """The file that says since when each snippet of the cheatsheets works."""
         return self.chapters / FOLDER / LEDGER
 
     @property
@@ -55,13 +47,13 @@ class Book:
     def notebook(self, slug: str) -> Path:
         return self.notebooks / f"{slug}.ipynb"
 
-    def printed(self, slug: str) -> Path:
-        """The page for paper; the PDF lies beside it."""
+    def printed_page(self, slug: str) -> Path:
+        """Return the path of the page for paper; the PDF is next to it."""
         return self.notebooks / f"{slug}.html"
 
 
 def this_book() -> Book:
-    """The book of the checkout this package is run from."""
+    """Return the book of the checkout this package is run from."""
     root = checkout()
     if root is None:
         raise CookbookError(

@@ -1,4 +1,4 @@
-"""What do the chapters' cells put out, and how is that recorded?
+"""Execution of the chapters' cells, and recording of their outputs.
 
 Everything is executed before anything is written: a build that fails records nothing.
 """
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from migration_cookbook.editions.book import Book
     from migration_cookbook.editions.chapter import Cell, Chapter
 
-    #: Told the page's slug, how many of its code cells have run, and how many there are.
+    #: Gets the page's slug, how many of its code cells have run, and how many there are.
     Progress = Callable[[str, int, int], None]
 
 _T = TypeVar("_T")
@@ -50,7 +50,7 @@ _STARTS = 3
 
 
 @dataclass(frozen=True)
-class Failure:
+class BuildFailure:
     """Why a chapter can't be recorded."""
 
     chapter: Chapter
@@ -62,10 +62,10 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuildResult:
     """What a build did. With failures it wrote nothing."""
 
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[BuildFailure, ...] = ()
     written: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     #: Notebooks whose chapter is gone.
@@ -74,29 +74,29 @@ class Built:
 
 def build(
     book: Book, workspace: Workspace, names: Iterable[str] = (), progress: Progress | None = None
-) -> Built:
+) -> BuildResult:
     """Execute the named chapters, or all, and write their notebooks."""
     chosen = tuple(names)
-    texts, failures = _texts(book, workspace, chosen, progress)
+    texts, failures = _execute_all(book, workspace, chosen, progress)
     if failures:
-        return Built(failures)
+        return BuildResult(failures)
     written = []
     for slug, text in texts.items():
-        if _recorded(book.notebook(slug)) != text:
+        if _recorded_text(book.notebook(slug)) != text:
             write_atomically(book.notebook(slug), text)
             written.append(slug)
     removed = () if chosen else blindspots.without_chapter(book, set(texts))
     for slug in removed:
         book.notebook(slug).unlink()
-    return Built((), tuple(written), tuple(slug for slug in texts if slug not in written), removed)
+    return BuildResult((), tuple(written), tuple(slug for slug in texts if slug not in written), removed)
 
 
 def check(
     book: Book, workspace: Workspace, names: Iterable[str] = (), progress: Progress | None = None
 ) -> tuple[str, ...]:
-    """Execute, compare with what is recorded and name what differs; write nothing."""
+    """Execute, compare with what is recorded, and return what differs; write nothing."""
     chosen = tuple(names)
-    texts, failures = _texts(book, workspace, chosen, progress)
+    texts, failures = _execute_all(book, workspace, chosen, progress)
     if failures:
         return tuple(str(failure) for failure in failures)
     found = [
@@ -112,60 +112,60 @@ def check(
 
 
 def choose(chapters: dict[str, Chapter], names: Iterable[str]) -> list[Chapter]:
-    """The chapters of these names; all of them for none. The last part of a slug will do."""
+    """Return the chapters of these names; all of them for none. The last part of a slug is enough."""
     chosen = []
     for name in names:
-        wanted = name.removeprefix("chapters/").removesuffix(".md")
-        found = [slug for slug in chapters if wanted in (slug, slug.rpartition("/")[2])]
-        if len(found) != 1:
+        slug_or_name = name.removeprefix("chapters/").removesuffix(".md")
+        matches = [slug for slug in chapters if slug_or_name in (slug, slug.rpartition("/")[2])]
+        if len(matches) != 1:
             raise CookbookError(
                 f"There is no chapter {name}; take a path below chapters/, without the ending."
             )
-        chosen.append(chapters[found[0]])
+        chosen.append(chapters[matches[0]])
     return chosen or list(chapters.values())
 
 
-def _texts(
+def _execute_all(
     book: Book, workspace: Workspace, names: tuple[str, ...], progress: Progress | None
-) -> tuple[dict[str, str], tuple[Failure, ...]]:
+) -> tuple[dict[str, str], tuple[BuildFailure, ...]]:
     require_reference(book)
     chapters = choose(read_pages(book.chapters), names)
     if not chapters:
         raise CookbookError(f"There is no chapter below {book.chapters}.")
     with workspace.lock("build"):
         home = open_workspace(workspace.root / "build")
-        run = _Run(book, home, this_environment(book), progress)
-        results = _in_a_thread(run.all, chapters)
+        execution = _Execution(book, home, this_environment(book), progress)
+        results = _in_a_thread(execution.all, chapters)
     texts = {
         chapter.slug: text for chapter, text in zip(chapters, results, strict=True) if isinstance(text, str)
     }
-    return texts, tuple(failure for failure in results if isinstance(failure, Failure))
+    return texts, tuple(failure for failure in results if isinstance(failure, BuildFailure))
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Execution:
     book: Book
     home: Workspace
     environment: dict[str, str]
     progress: Progress | None
 
-    async def all(self, chapters: list[Chapter]) -> list[str | Failure]:
+    async def all(self, chapters: list[Chapter]) -> list[str | BuildFailure]:
         places = asyncio.Semaphore(PARALLEL)
 
-        async def one(chapter: Chapter) -> str | Failure:
+        async def one(chapter: Chapter) -> str | BuildFailure:
             async with places:
                 return await self.one(chapter)
 
         # Without `return_exceptions` the first one that ends badly would leave the others' kernels alone.
         outcomes = await asyncio.gather(*(one(chapter) for chapter in chapters), return_exceptions=True)
-        results: list[str | Failure] = []
+        results: list[str | BuildFailure] = []
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
             results.append(outcome)
         return results
 
-    async def one(self, chapter: Chapter) -> str | Failure:
+    async def one(self, chapter: Chapter) -> str | BuildFailure:
         notebook = to_notebook(chapter, self.environment)
         kept = nbformat.from_dict(notebook.metadata)
         failure = await self._execute(chapter, notebook)
@@ -174,7 +174,7 @@ class _Run:
             failure = _first_problem(chapter, notebook)
         return failure or write_notebook(notebook)
 
-    async def _execute(self, chapter: Chapter, notebook: Any) -> Failure | None:
+    async def _execute(self, chapter: Chapter, notebook: Any) -> BuildFailure | None:
         folder = self.book.notebook(chapter.slug).parent
         folder.mkdir(parents=True, exist_ok=True)
         begun: list[Cell] = []
@@ -187,20 +187,20 @@ class _Run:
 
     async def _execute_once(
         self, chapter: Chapter, notebook: Any, folder: Path, begun: list[Cell]
-    ) -> Failure | None:
+    ) -> BuildFailure | None:
         client = self._client(chapter, notebook, begun)
         try:
             await client.async_execute(cwd=str(folder), env=self._env(chapter))
         except CellTimeoutError:
-            return Failure(chapter, begun[-1].line, f"the cell ran for more than {CELL_SECONDS} s.")
+            return BuildFailure(chapter, begun[-1].line, f"the cell ran for more than {CELL_SECONDS} s.")
         except DeadKernelError:
-            return Failure(chapter, begun[-1].line, "the kernel died.")
+            return BuildFailure(chapter, begun[-1].line, "the kernel died.")
         except RuntimeError as error:
             if begun:
                 raise
             # At its exit the client cleans up once more, and prints a traceback if it finds no manager.
             client.create_kernel_manager()
-            return Failure(chapter, 1, f"the kernel does not start ({error}).")
+            return BuildFailure(chapter, 1, f"the kernel does not start ({error}).")
         except CellControlSignal:
             # The cell's output says more, and is looked at with the others.
             return None
@@ -212,7 +212,7 @@ class _Run:
         def begin(cell_index: int, **_: Any) -> None:
             begun.append(chapter.learners_cells[cell_index])
 
-        def tell(**_: Any) -> None:
+        def report(**_: Any) -> None:
             if self.progress:
                 self.progress(chapter.slug, sum(cell.kind == "code" for cell in begun), cells)
 
@@ -226,7 +226,7 @@ class _Run:
             allow_errors=False,
             store_widget_state=False,
             on_cell_execute=begin,
-            on_cell_executed=tell,
+            on_cell_executed=report,
         )
 
     def _env(self, chapter: Chapter) -> dict[str, str]:
@@ -236,7 +236,7 @@ class _Run:
 
 
 def kernel_environment(home: Workspace) -> dict[str, str]:
-    """The environment of a kernel that records or compares: nothing of the user's shows in the outputs."""
+    """Return the environment of a kernel that records or compares: nothing of the user's is in its outputs."""
     dropped = ("PYTHONDONTWRITEBYTECODE", "COLUMNS", "LINES")
     environment = {key: value for key, value in known_environment().items() if key not in dropped}
     folders = {
@@ -257,16 +257,16 @@ def kernel_environment(home: Workspace) -> dict[str, str]:
     )
 
 
-def _first_problem(chapter: Chapter, notebook: Any) -> Failure | None:
+def _first_problem(chapter: Chapter, notebook: Any) -> BuildFailure | None:
     for cell, written in zip(notebook.cells, chapter.learners_cells, strict=True):
         if problem := next(iter(blindspots.cell_problems(cell)), None):
-            return Failure(chapter, written.line, problem)
+            return BuildFailure(chapter, written.line, problem)
     for problem in blindspots.order_problems(notebook):
-        return Failure(chapter, chapter.cells[0].line, problem)
+        return BuildFailure(chapter, chapter.cells[0].line, problem)
     return None
 
 
-def _recorded(path: Path) -> str | None:
+def _recorded_text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -274,9 +274,9 @@ def _recorded(path: Path) -> str | None:
 
 
 def _difference(path: Path, slug: str, text: str) -> str | None:
-    """Where the recorded notebook differs from a fresh one, in one line."""
+    """Say in one line where the recorded notebook differs from a fresh one."""
     place = f"notebooks/{slug}.ipynb"
-    recorded = _recorded(path)
+    recorded = _recorded_text(path)
     if recorded == text:
         return None
     if recorded is None:
@@ -298,7 +298,7 @@ def _difference(path: Path, slug: str, text: str) -> str | None:
 
 
 def _in_a_thread(work: Callable[[list[Chapter]], Coroutine[Any, Any, _T]], chapters: list[Chapter]) -> _T:
-    """Run the tasks in a thread of their own.
+    """Run the tasks in another thread.
 
     There the executing library can't put its signal handlers in: an interrupt reaches
     this thread, and ends all kernels instead of one.

@@ -1,4 +1,4 @@
-"""What does a chapter say?
+"""A chapter as frozen values, and its strict reader.
 
 A chapter is MyST Markdown. It is read here line by line and strictly: a tool that
 guesses loses a cell now and then without a word, and a lost cell never runs.
@@ -10,12 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml  # type: ignore[import-untyped]
-
-from migration_cookbook.workspace import CookbookError
+from migration_cookbook.strict_markdown import Fence, MarkdownFile, read_markdown_file
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from migration_cookbook.workspace import CookbookError
 
 #: Front matter: each key must be there, and no other.
 KEYS = ("title", "minutes", "outcomes", "before", "databases")
@@ -25,13 +25,9 @@ OPTIONS = ("name", "shows", "tags")
 #: `table`: a computed table, which may show more than three facts.
 TAGS = ("slide", "teacher", "table")
 FACTS_PER_CELL = 3
-#: Markdown files of these folders, and these files, are no chapters.
-OTHER_FOLDERS = ("cheatsheets", "exercises")
-OTHER_FILES = ("INDEX.md", "README.md")
 
 _NAME = re.compile(r"[a-z][a-z0-9-]+")
 _FACT = re.compile(r"[0-9A-Z][0-9A-Za-z-]*")
-_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,})(?P<info>.*)")
 _BLOCK = re.compile(r"(?P<indent>[ \t]*):{3,}(?P<info>.*)")
 #: Words in a comment by which a cell escapes nbval.
 _MARKER = re.compile(r"\b(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+")
@@ -40,7 +36,7 @@ _OPTION = re.compile(r":(?P<key>[^:\s]+):(?P<value>.*)")
 
 @dataclass(frozen=True)
 class Minutes:
-    """What the page takes: told by a teacher, and in exercises."""
+    """The minutes that a page takes: to teach, and for its exercises."""
 
     teach: int
     practice: int
@@ -48,7 +44,7 @@ class Minutes:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell, as the author wrote it."""
+    """A cell, as the author wrote it."""
 
     kind: Literal["markdown", "code"]
     source: str
@@ -64,7 +60,7 @@ class TeacherNote:
     """Prose for the teacher."""
 
     text: str
-    #: How many cells stand before it.
+    #: How many cells come before it.
     after: int
     line: int
 
@@ -95,40 +91,20 @@ class Chapter:
         return tuple(cell for cell in self.cells if "teacher" not in cell.tags)
 
 
-def chapter_paths(root: Path) -> list[Path]:
-    """The chapters below `root`, in the book's order."""
-    return sorted(
-        path
-        for path in root.rglob("*.md")
-        if path.name not in OTHER_FILES
-        and path.relative_to(root).parts[0] not in OTHER_FOLDERS
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    )
-
-
-def read_chapters(root: Path) -> dict[str, Chapter]:
-    """All chapters below `root`, by slug."""
-    chapters = [read_chapter(path, root) for path in chapter_paths(root)]
-    return {chapter.slug: chapter for chapter in chapters}
-
-
 def read_chapter(path: Path, root: Path) -> Chapter:
     """Read one chapter, or say in which line it goes wrong."""
     slug = path.relative_to(root).with_suffix("").as_posix()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CookbookError(f"chapters/{slug}.md can't be read as UTF-8 text: {error}") from None
-    return _Reader(path, slug, text).chapter()
+    return _ChapterReader(path, slug, read_markdown_file(path, f"chapters/{slug}.md")).chapter()
 
 
-class _Reader:
+class _ChapterReader:
     """Goes once through the lines of a chapter."""
 
-    def __init__(self, path: Path, slug: str, text: str) -> None:
+    def __init__(self, path: Path, slug: str, file: MarkdownFile) -> None:
         self.path = path
         self.slug = slug
-        self.lines = text.split("\n")
+        self.file = file
+        self.lines = file.lines
         self.cells: list[Cell] = []
         self.notes: list[TeacherNote] = []
         self.prose: list[tuple[int, str]] = []
@@ -146,29 +122,17 @@ class _Reader:
         )
 
     def _error(self, index: int, message: str) -> CookbookError:
-        return CookbookError(f"chapters/{self.slug}.md:{index + 1}: {message}")
+        return self.file.error(index, message)
 
     # Front matter
 
     def _front_matter(self) -> tuple[dict[str, Any], int]:
-        if not self.lines or self.lines[0] != "---":
-            raise self._error(0, "the chapter must start with front matter between two lines of ---.")
-        try:
-            end = self.lines.index("---", 1)
-        except ValueError:
-            raise self._error(0, "the front matter has no closing line of ---.") from None
-        keys = self._key_lines(end)
-        try:
-            front = yaml.safe_load("\n".join(self.lines[1:end]))
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            raise self._error(
-                mark.line + 1 if mark else 0, f"the front matter is no YAML: {_one_line(error)}"
-            ) from None
+        front = self.file.front_matter()
+        lines = self._key_lines(front.end - 1)
         for key in KEYS:
-            if key not in keys:
+            if key not in lines:
                 raise self._error(0, f"the front matter lacks `{key}`.")
-        return {key: self._value(key, front[key], keys[key]) for key in KEYS}, end + 1
+        return {key: self._value(key, front.values.get(key), lines[key]) for key in KEYS}, front.end
 
     def _key_lines(self, end: int) -> dict[str, int]:
         keys: dict[str, int] = {}
@@ -211,8 +175,12 @@ class _Reader:
     def _body(self, index: int) -> None:
         while index < len(self.lines):
             line = self.lines[index]
-            if fence := _FENCE.fullmatch(line):
-                index = self._fence(index, fence)
+            if self.file.is_indented_fence(index):
+                raise self._error(
+                    index, "a fence must start at column 0, or its cell becomes text and never runs."
+                )
+            if fence := self.file.fence(index):
+                index = self._fence(fence)
             elif block := _BLOCK.fullmatch(line):
                 index = self._block(index, block)
             elif line.startswith("+++"):
@@ -224,33 +192,16 @@ class _Reader:
                 index += 1
         self._flush()
 
-    def _fence(self, index: int, fence: re.Match[str]) -> int:
-        """Take the fence that opens at `index`; return the line after it."""
-        end = self._fence_end(index, fence)
-        info = fence["info"].strip()
-        if "{code-cell}" not in info:
-            self.prose.extend(enumerate(self.lines[index : end + 1], index))
-            return end + 1
-        if info != "{code-cell}" or not fence["marks"].startswith("`"):
-            raise self._error(index, "a cell opens with ```{code-cell} and nothing else in the line.")
+    def _fence(self, fence: Fence) -> int:
+        """Read the fence as a cell or as prose; return the line after it."""
+        if "{code-cell}" not in fence.info:
+            self.prose.extend(enumerate(self.lines[fence.start : fence.end + 1], fence.start))
+            return fence.end + 1
+        if fence.info != "{code-cell}" or not fence.marks.startswith("`"):
+            raise self._error(fence.start, "a cell opens with ```{code-cell} and nothing else in the line.")
         self._flush()
-        self.cells.append(self._code_cell(index, end))
-        return end + 1
-
-    def _fence_end(self, index: int, fence: re.Match[str]) -> int:
-        if fence["indent"]:
-            raise self._error(
-                index, "a fence must start at column 0, or its cell becomes text and never runs."
-            )
-        marks = fence["marks"]
-        for end in range(index + 1, len(self.lines)):
-            closing = _FENCE.fullmatch(self.lines[end])
-            if not closing or closing["info"].strip() or not closing["marks"].startswith(marks):
-                continue
-            if closing["indent"]:
-                raise self._error(end, "a closing fence must start at column 0.")
-            return end
-        raise self._error(index, "this fence is never closed.")
+        self.cells.append(self._code_cell(fence.start, fence.end))
+        return fence.end + 1
 
     def _code_cell(self, index: int, end: int) -> Cell:
         options: dict[str, str] = {}
@@ -300,7 +251,7 @@ class _Reader:
         return value
 
     def _block(self, index: int, block: re.Match[str]) -> int:
-        """Take the ::: block that opens at `index`; return the line after it."""
+        """Read the ::: block that opens at `index`; return the line after it."""
         if block["indent"]:
             raise self._error(index, "a ::: line must start at column 0.")
         info = block["info"].strip()
@@ -353,19 +304,15 @@ class _Reader:
             self.cells.append(Cell("markdown", "\n".join(line for _, line in prose), line=prose[0][0] + 1))
 
     def _check_whole(self) -> None:
-        """What slipped through the rules above shows in the numbers."""
+        """Check that every cell was read, in case the rules above missed one."""
         written = [index for index, line in enumerate(self.lines) if "{code-cell}" in line]
-        taken = {cell.line - 1 for cell in self.cells if cell.kind == "code"}
+        as_cells = {cell.line - 1 for cell in self.cells if cell.kind == "code"}
         for index in written:
-            if index not in taken:
+            if index not in as_cells:
                 raise self._error(index, "this {code-cell} is not read as a cell.")
-        if not taken:
+        if not as_cells:
             raise self._error(0, "the chapter has no cell.")
 
 
 def _split(value: str) -> list[str]:
     return [item.strip() for item in value.split(",")] if value.strip() else []
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

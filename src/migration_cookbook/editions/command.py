@@ -1,4 +1,4 @@
-"""What do `cookbook build` and `cookbook print` say on the terminal?"""
+"""The commands `cookbook build` and `cookbook print`, with what they print."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from migration_cookbook.editions import pdf
-from migration_cookbook.editions.blindspots import recorded_notebooks
 from migration_cookbook.editions.build import build, check, choose
-from migration_cookbook.editions.examples import examples_table
 from migration_cookbook.editions.facts import check_facts, load_facts
-from migration_cookbook.editions.index import book_index
-from migration_cookbook.editions.marks import marked
-from migration_cookbook.editions.pages import read_pages
-from migration_cookbook.editions.printed import edition_of, printed
+from migration_cookbook.editions.generated import GENERATED_PAGES
+from migration_cookbook.editions.pages import PAGE_KINDS, read_pages
+from migration_cookbook.editions.print_page import edition_of, render
+from migration_cookbook.editions.recorded import recorded_notebooks
 from migration_cookbook.editions.sheet import read_sheet, sheet_paths
 from migration_cookbook.workspace import open_workspace, write_atomically
 
-#: What one prints on both sides of a sheet.
+#: Both sides of one sheet of paper.
 MOST_PAGES = 2
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -> int:
-    """Build the notebooks and the pages made from them; 0 if all is well."""
+    """Build the notebooks and the generated pages; return 0 if there is no problem."""
     chosen = tuple(names)
     with _bar() as progress:
         built = build(book, workspace, chosen, progress)
@@ -43,7 +41,7 @@ def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -
         return 1
     for slug in built.removed:
         print(f"notebooks/{slug}.ipynb is removed: it has no chapter.")
-    for page, text in _made_pages(book, workspace, chosen).items():
+    for page, text in _other_files(book, workspace, chosen).items():
         write_atomically(page, text)
     report = check_facts(load_facts(book.facts), recorded_notebooks(book))
     for problem in report.problems:
@@ -53,14 +51,14 @@ def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -
 
 
 def check_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -> int:
-    """Build without writing, and compare with what is recorded; 0 if it is the same."""
+    """Build without writing, and compare with what is recorded; return 0 if it is the same."""
     chosen = tuple(names)
     with _bar() as progress:
         found = list(check(book, workspace, chosen, progress))
     if not found:
         found = [
             f"{page.relative_to(book.root).as_posix()} is not what the facts and pages say."
-            for page, text in _made_pages(book, workspace, chosen).items()
+            for page, text in _other_files(book, workspace, chosen).items()
             if not page.exists() or page.read_text(encoding="utf-8") != text
         ]
     for difference in found:
@@ -70,7 +68,7 @@ def check_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -
 
 
 def print_command(book: Book, names: Iterable[str] = ()) -> int:
-    """Lay the cheatsheets out as HTML and PDF; 0 if none has more pages than two."""
+    """Lay the cheatsheets out as HTML and PDF; return 0 if none has more pages than two."""
     chosen = {chapter.slug for chapter in choose(read_pages(book.chapters), names)}
     sheets = [
         sheet
@@ -81,14 +79,14 @@ def print_command(book: Book, names: Iterable[str] = ()) -> int:
     with contextlib.ExitStack() as stack:
         browser = None
         for sheet in sheets:
-            page = book.printed(sheet.slug)
-            text = printed(sheet, book)
+            page = book.printed_page(sheet.slug)
+            text = render(sheet, book)
             write_atomically(page, text)
             paper = page.with_suffix(".pdf")
             if pdf.edition_of(paper) != edition_of(text):
                 browser = browser or stack.enter_context(pdf.browser())
                 pdf.write_pdf(browser, page, paper)
-            pages = pdf.pages_of(paper)
+            pages = pdf.count_pages(paper)
             longest = max(longest, pages)
             print(f"{paper.relative_to(book.root).as_posix()}: {pages} page{'s' if pages > 1 else ''}.")
     if longest > MOST_PAGES:
@@ -96,30 +94,27 @@ def print_command(book: Book, names: Iterable[str] = ()) -> int:
     return 1 if longest > MOST_PAGES else 0
 
 
-def _made_pages(book: Book, workspace: Workspace, names: tuple[str, ...]) -> dict[Path, str]:
-    """The pages that nobody writes by hand, and those of the named cheatsheets in which lines are made."""
-    pages = {book.index: book_index(book), book.examples: examples_table(book)}
+def _other_files(book: Book, workspace: Workspace, names: tuple[str, ...]) -> dict[Path, str]:
+    """Return what a build writes besides the notebooks: generated pages, and what the kinds of pages add."""
+    files = {page.path(book): page.text(book) for page in GENERATED_PAGES}
     chosen = {chapter.path for chapter in choose(read_pages(book.chapters), names)}
     home = open_workspace(workspace.root / "build")
-    for path in sheet_paths(book.chapters):
-        sheet = read_sheet(path, book.chapters)
-        if path in chosen:
-            sheet = marked(sheet, home)
-            pages[path] = sheet.text
-        pages[book.printed(sheet.slug)] = printed(sheet, book)
-    return pages
+    for kind in PAGE_KINDS:
+        if kind.other_files is not None:
+            files |= kind.other_files(book, home, chosen)
+    return files
 
 
 @contextlib.contextmanager
 def _bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each page that is running."""
+    """Show a bar for each page that is running."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, int] = {}
 
-        def tell(slug: str, done: int, cells: int) -> None:
+        def report(slug: str, done: int, cells: int) -> None:
             if slug not in tasks:
                 tasks[slug] = bars.add_task(slug, total=cells)
             bars.update(tasks[slug], completed=done, visible=done < cells)  # type: ignore[arg-type]
 
-        yield tell
+        yield report

@@ -1,6 +1,6 @@
-"""Do the recorded outputs still come out?
+"""Comparison of the recorded outputs with fresh ones.
 
-nbval runs every notebook and compares. What ran is counted, and held to what exists.
+nbval runs every notebook and compares. The cells that ran are counted, and all cells must be.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from migration_cookbook.editions.blindspots import book_problems, notebook_paths, read_notebook
+from migration_cookbook.editions.blindspots import book_problems
 from migration_cookbook.editions.build import PARALLEL, kernel_environment
 from migration_cookbook.editions.pages import read_pages
+from migration_cookbook.editions.recorded import notebook_paths, read_notebook
 from migration_cookbook.editions.reference import differences, read_reference, require_reference
 from migration_cookbook.workspace import open_workspace
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 CELL_SECONDS = 60
 
 
-def check_notebooks(book: Book, workspace: Workspace, say: Callable[[str], None] = print) -> int:
+def check_notebooks(book: Book, workspace: Workspace, report: Callable[[str], None] = print) -> int:
     """Run all notebooks and compare their outputs; 0 if each cell ran and came out as recorded.
 
     Outside the reference environment the cells are run and not compared. The last line
@@ -45,18 +46,18 @@ def check_notebooks(book: Book, workspace: Workspace, say: Callable[[str], None]
         if ran[slug] != cells:
             problems.append(f"notebooks/{slug}.ipynb: {ran[slug]} of {cells} cells ran.")
     for problem in problems:
-        say(problem)
+        report(problem)
     if other:
-        say(f"Outputs were not compared, this is not the reference environment: {'; '.join(other)}.")
+        report(f"Outputs were not compared, this is not the reference environment: {'; '.join(other)}.")
     total, compared = sum(ran.values()), 0 if other else sum(ran.values())
-    say(
+    report(
         f"{total} of {sum(expected.values())} cells ran, in {len(expected)} notebooks; {compared} were compared."
     )
     return 1 if code or problems else 0
 
 
 def code_cells(book: Book) -> dict[str, int]:
-    """How many cells there are to run, by notebook."""
+    """Count the cells to run, by notebook."""
     read = {slug: read_notebook(path) for slug, path in notebook_paths(book.notebooks).items()}
     return {
         slug: sum(cell.cell_type == "code" for cell in notebook.cells) if notebook else 0
@@ -69,7 +70,7 @@ def _run_nbval(book: Book, workspace: Workspace, compare: bool) -> tuple[int, Co
         home = open_workspace(workspace.root / "test")
         ipython = home.root / "ipython"
         ipython.mkdir(exist_ok=True)
-        report = Path(folder) / "report.xml"
+        xml = Path(folder) / "report.xml"
         command = [
             *(sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider", "-q"),
             *(
@@ -77,25 +78,25 @@ def _run_nbval(book: Book, workspace: Workspace, compare: bool) -> tuple[int, Co
                 "--nbval-current-env",
                 f"--nbval-cell-timeout={CELL_SECONDS}",
             ),
-            *("-n", str(PARALLEL), "--dist", "loadfile", f"--junitxml={report}"),
+            *("-n", str(PARALLEL), "--dist", "loadfile", f"--junitxml={xml}"),
             *(f"--rootdir={book.root}", str(book.notebooks)),
         ]
         environment = kernel_environment(home) | {"IPYTHONDIR": str(ipython)}
         code = subprocess.run(command, cwd=book.root, env=environment, check=False).returncode
-        return code, _count(report)
+        return code, _count(xml)
 
 
-def _count(report: Path) -> Counter[str]:
-    """How many cells ran, by notebook; a skipped one did not."""
+def _count(xml: Path) -> Counter[str]:
+    """Count the cells that ran, by notebook; a skipped one didn't."""
     ran: Counter[str] = Counter()
-    if not report.exists():
+    if not xml.exists():
         return ran
-    for case in ElementTree.parse(report).getroot().iter("testcase"):
+    for case in ElementTree.parse(xml).getroot().iter("testcase"):
         if case.find("skipped") is None and case.find("error") is None:
             ran[_slug(case.get("classname", ""))] += 1
     return ran
 
 
 def _slug(classname: str) -> str:
-    """`notebooks.examples.07-add-a-column.ipynb` is how the report names a notebook."""
+    """Return a notebook's slug from its name in the report, as in `notebooks.examples.07-add-a-column.ipynb`."""
     return classname.removeprefix("notebooks.").removesuffix(".ipynb").replace(".", "/")

@@ -1,7 +1,4 @@
-"""Which beginner examples are there, and what does one learn from each?
-
-The table of `chapters/examples/README.md`, made from the pages' front matter.
-"""
+"""The table of the beginner examples, made from the pages' front matter."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.dialects import Dialect
-from migration_cookbook.editions.chapter import read_chapters
+from migration_cookbook.editions.chapter import read_chapter
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -18,7 +15,8 @@ if TYPE_CHECKING:
     from migration_cookbook.editions.book import Book
     from migration_cookbook.editions.chapter import Chapter
 
-_SLUG = re.compile(r"examples/(\d\d)-[a-z0-9-]+")
+_FOLDER = "examples"
+_SLUG = re.compile(rf"{_FOLDER}/(\d\d)-[a-z0-9-]+")
 _TITLE = re.compile(r"Example (\d+): (.+)")
 _HEAD = """\
 # The beginner examples
@@ -32,15 +30,17 @@ One idea each, on both databases, and every one can be opened first. The minutes
 """
 
 
-def write_table(chapters: Iterable[Chapter]) -> str:
-    """The text of the page, for those of the chapters that are examples."""
-    examples = [chapter for chapter in chapters if _SLUG.fullmatch(chapter.slug)]
-    return _HEAD + "".join(_row(example) for example in sorted(examples, key=lambda one: one.slug))
+def write_table(examples: Iterable[Chapter]) -> str:
+    """Return the text of the page."""
+    return _HEAD + "".join(_row(example) for example in examples)
 
 
 def examples_table(book: Book) -> str:
-    """What the page should say, from the chapters as they are."""
-    return write_table(read_chapters(book.chapters).values())
+    """Return what the page should say, from the examples as they are."""
+    paths = sorted((book.chapters / _FOLDER).glob("*.md"))
+    return write_table(
+        read_chapter(path, book.chapters) for path in paths if _SLUG.fullmatch(f"{_FOLDER}/{path.stem}")
+    )
 
 
 def _row(example: Chapter) -> str:
@@ -59,6 +59,6 @@ def _row(example: Chapter) -> str:
 def _number_and_title(example: Chapter) -> tuple[int, str]:
     slug, title = _SLUG.fullmatch(example.slug), _TITLE.fullmatch(example.title)
     if slug is None or title is None or int(slug[1]) != int(title[1]):
-        wanted = f"Example {int(slug[1])}: …" if slug else "Example 1: …"
-        raise CookbookError(f"{example.place}: an example's title says its number, as in `{wanted}`.")
+        expected = f"Example {int(slug[1])}: …" if slug else "Example 1: …"
+        raise CookbookError(f"{example.place}: an example's title says its number, as in `{expected}`.")
     return int(title[1]), title[2]

@@ -1,7 +1,7 @@
-"""Is each fact of the book shown where the book says it is?
+"""Checks that each fact of the book is shown where the book says it is.
 
 What must be seen was written down before the cells were. A recorded output, or the SQL
-that a cell sent, has to hold it: on SQLite and on PostgreSQL, each in its own words.
+that a cell sent, must contain it: on SQLite and on PostgreSQL, each in its own words.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from migration_cookbook.editions.blindspots import output_text
+from migration_cookbook.editions.recorded import output_text
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ _HEADINGS = {"SQLite:": ("sqlite",), "PostgreSQL:": ("postgres",), "SQLite and P
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing the book says is so."""
+    """A statement that the book makes and shows."""
 
     id: str
     topic: str
     fact: str
     #: The slug of the page that shows it.
     home: str
-    #: What must stand in an output, or in the SQL sent, for each database.
+    #: The text that an output, or the SQL sent, must contain for each database.
     seen_sqlite: str
     seen_postgres: str
 
@@ -49,7 +49,7 @@ class ShowingCell:
 
     page: str
     id: str
-    #: What it put out and sent, by database, with all white space made single.
+    #: Its outputs and the SQL it sent, by database, with single spaces.
     evidence: Mapping[str, str]
 
     @property
@@ -59,7 +59,7 @@ class ShowingCell:
 
 @dataclass(frozen=True)
 class FactReport:
-    """How the facts stand."""
+    """The state of the facts."""
 
     problems: tuple[str, ...]
     #: By id of the fact: where it is shown.
@@ -69,7 +69,7 @@ class FactReport:
 
 
 def load_facts(path: Path) -> tuple[Fact, ...]:
-    """All facts, in the file's order."""
+    """Read all facts, in the file's order."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
@@ -91,7 +91,7 @@ def load_facts(path: Path) -> tuple[Fact, ...]:
 
 
 def check_facts(facts: Sequence[Fact], notebooks: Mapping[str, Any]) -> FactReport:
-    """Hold the facts to the recorded notebooks, given by slug."""
+    """Compare the facts with the recorded notebooks, given by slug."""
     known = {fact.id for fact in facts}
     showing = showing_cells(notebooks)
     problems = [
@@ -111,7 +111,7 @@ def check_facts(facts: Sequence[Fact], notebooks: Mapping[str, Any]) -> FactRepo
 
 
 def showing_cells(notebooks: Mapping[str, Any]) -> dict[str, tuple[ShowingCell, ...]]:
-    """The cells that say they show a fact, by the fact's id."""
+    """Return the cells that say they show a fact, by the fact's id."""
     found: dict[str, tuple[ShowingCell, ...]] = {}
     for page, notebook in sorted(notebooks.items()):
         for cell in notebook.cells:
@@ -125,7 +125,7 @@ def showing_cells(notebooks: Mapping[str, Any]) -> dict[str, tuple[ShowingCell, 
 
 
 def evidence(cell: Any) -> dict[str, str]:
-    """What a recorded cell put out and sent, by database."""
+    """Return what a recorded cell printed and sent, by database."""
     parts: dict[str, list[str]] = {database: [] for database in _BOTH}
     for output in cell.outputs:
         for databases, line in _by_database(output_text(output)):
@@ -153,18 +153,18 @@ def _problems(fact: Fact, cells: Sequence[ShowingCell], notebooks: Mapping[str, 
 
 
 def _missing(fact: Fact, cells: Sequence[ShowingCell]) -> str:
-    """What none of the cells shows; one may be there for SQLite, and another for PostgreSQL."""
-    wanted = {"sqlite": fact.seen_sqlite, "postgres": fact.seen_postgres}
+    """Say what none of the cells shows; one may be there for SQLite, and another for PostgreSQL."""
+    expected = {"sqlite": fact.seen_sqlite, "postgres": fact.seen_postgres}
     missing = [
         f"{text!r} is not seen on {database}"
-        for database, text in wanted.items()
+        for database, text in expected.items()
         if text and not any(_single_spaced(text) in cell.evidence[database] for cell in cells)
     ]
     return " and ".join(missing)
 
 
 def _by_database(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each line, with the databases it speaks of. Before the first heading it is both."""
+    """Yield each line with the databases it is about. Before the first heading these are both."""
     databases: tuple[str, ...] = _BOTH
     for line in text.splitlines():
         if line in _HEADINGS:

@@ -1,4 +1,4 @@
-"""Where in the book is it? By topic, by operation, by error message."""
+"""The index of the book: by topic, by operation, by error message."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import alembic.command
 from alembic.operations import BatchOperations, Operations
 
-from migration_cookbook.editions.blindspots import output_text, recorded_notebooks
 from migration_cookbook.editions.facts import check_facts, load_facts
+from migration_cookbook.editions.recorded import output_text, recorded_notebooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _FAILURE = re.compile(r"^\s*FAILED(?::|\s+[\w.]+:)\s+(.+)$", re.MULTILINE)
 
 
 def write_index(facts: Sequence[Fact], notebooks: Mapping[str, Any]) -> str:
-    """The text of INDEX.md."""
+    """Return the text of INDEX.md."""
     report = check_facts(facts, notebooks)
     lines = [
         "# Index",
@@ -51,12 +51,12 @@ def write_index(facts: Sequence[Fact], notebooks: Mapping[str, Any]) -> str:
 
 
 def book_index(book: Book) -> str:
-    """What INDEX.md should say, from what is recorded."""
+    """Return what INDEX.md should say, from what is recorded."""
     return write_index(load_facts(book.facts), recorded_notebooks(book))
 
 
 def _operations(facts: Sequence[Fact], notebooks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each operation and command, with a page where it stands."""
+    """Yield each operation and command with a page that has it."""
     for page, notebook in notebooks.items():
         for cell in notebook.cells:
             if cell.cell_type == "code":
@@ -71,7 +71,7 @@ def _names(text: str) -> Iterator[str]:
         if name in _known_operations():
             yield f"`op.{name}`"
     for words in _COMMAND.findall(text):
-        # Options may stand before the command, with values of their own.
+        # Options may come before the command, with values of their own.
         known = (word for word in "".join(words).split() if word in _known_commands())
         if name := next(known, None):
             yield f"`alembic {name}`"

@@ -1,7 +1,7 @@
-"""Which notebooks does a learner work on, and what becomes of them when the book changes?
+"""The learners' copies of the notebooks, and their update when the book changes.
 
-Learners work on copies. What they changed is never overwritten: a new edition is laid
-beside it. A file is always whole, and what was handed out is noted before it is written,
+Learners work on copies. What they changed is never overwritten: a new edition is written
+next to it. A file is always whole, and what a learner gets is recorded before it is written,
 so that a command killed at any moment loses nothing.
 """
 
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from migration_cookbook.editions.blindspots import MADE_PAGES, notebook_paths, read_notebook
+from migration_cookbook.editions.generated import GENERATED_PAGES
 from migration_cookbook.editions.notebook import write_notebook
+from migration_cookbook.editions.recorded import notebook_paths, read_notebook
 from migration_cookbook.workspace import (
     CookbookError,
     Workspace,
@@ -26,24 +27,26 @@ from migration_cookbook.workspace import (
     write_atomically,
 )
 
-#: `07-add-a-column.ipynb` gets `07-add-a-column.new-edition.ipynb` beside it.
+#: `07-add-a-column.ipynb` gets `07-add-a-column.new-edition.ipynb` next to it.
 NEW_EDITION = ".new-edition"
 
 
 def refresh(workspace: Workspace, edition_root: Path) -> list[str]:
-    """Bring the learner's copies up to the book; say in one line each what is worth saying."""
+    """Update the learner's copies; return one line for each thing that the learner should know."""
     with workspace.lock("notebooks"):
-        shelf = _LearnerNotebooks(workspace, _Manifest.load(workspace))
-        first = not shelf.handed_out.hashes
+        copies = _LearnerNotebooks(workspace, _Manifest.load(workspace))
+        first = not copies.manifest.hashes
         edition = _edition(edition_root)
         new = [
-            name for name in edition if not shelf.path(name).exists() and name not in shelf.handed_out.hashes
+            name for name in edition if not copies.path(name).exists() and name not in copies.manifest.hashes
         ]
-        messages = [message for name, notebook in edition.items() if (message := shelf.renew(name, notebook))]
+        messages = [
+            message for name, notebook in edition.items() if (message := copies.renew(name, notebook))
+        ]
         messages += [
-            message for name in shelf.names() if name not in edition and (message := shelf.retire(name))
+            message for name in copies.names() if name not in edition and (message := copies.archive(name))
         ]
-        _copy_made_pages(workspace, edition_root)
+        _copy_generated_pages(workspace, edition_root)
     if new and first:
         messages.insert(0, f"{len(new)} notebooks are ready in {workspace.notebooks}.")
     elif new:
@@ -51,32 +54,34 @@ def refresh(workspace: Workspace, edition_root: Path) -> list[str]:
     return messages
 
 
-def _copy_made_pages(workspace: Workspace, edition_root: Path) -> None:
-    """The index lies beside the copies as it lies beside the book's notebooks: links to it work."""
-    for page in MADE_PAGES:
-        source, copy = (Path(os.path.normpath(root / page)) for root in (edition_root, workspace.notebooks))
+def _copy_generated_pages(workspace: Workspace, edition_root: Path) -> None:
+    """Copy the generated pages to the same place as in the book, so that links to them work."""
+    for page in GENERATED_PAGES:
+        source, copy = (
+            Path(os.path.normpath(root / page.from_notebooks)) for root in (edition_root, workspace.notebooks)
+        )
         if source.is_file():
             write_atomically(copy, source.read_text(encoding="utf-8"))
 
 
 def reset(workspace: Workspace, edition_root: Path, name: str) -> str:
-    """Give a learner the book's notebook again; theirs is kept."""
+    """Give a learner the book's notebook again; the learner's is kept."""
     edition = _edition(edition_root)
-    wanted = name.removesuffix(".ipynb")
-    found = [slug for slug in edition if wanted in (slug, slug.rpartition("/")[2])]
-    if len(found) != 1:
+    slug_or_name = name.removesuffix(".ipynb")
+    matches = [slug for slug in edition if slug_or_name in (slug, slug.rpartition("/")[2])]
+    if len(matches) != 1:
         raise CookbookError(
             f"The book has no notebook {name}; take a path below notebooks/, without the ending."
         )
     with workspace.lock("notebooks"):
-        shelf = _LearnerNotebooks(workspace, _Manifest.load(workspace))
-        kept = shelf.keep(found[0])
-        shelf.hand_out(found[0], edition[found[0]])
-    return f"{found[0]} is as in the book again{f'; yours is kept as {kept}' if kept else ''}."
+        copies = _LearnerNotebooks(workspace, _Manifest.load(workspace))
+        kept = copies.keep(matches[0])
+        copies.write(matches[0], edition[matches[0]])
+    return f"{matches[0]} is as in the book again{f'; yours is kept as {kept}' if kept else ''}."
 
 
 def content_hash(notebook: Any) -> str:
-    """What a learner could have changed: the cells. Outputs and counts come by running them.
+    """Return a hash of what a learner could have changed: the cells. Outputs and counts come by running them.
 
     JupyterLab adds an empty cell when the last one is run; that is no edit.
     """
@@ -85,7 +90,7 @@ def content_hash(notebook: Any) -> str:
 
 
 def learners_copy(notebook: Any) -> Any:
-    """The notebook without what the build recorded."""
+    """Return the notebook without what the build recorded."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = []
@@ -96,12 +101,12 @@ def learners_copy(notebook: Any) -> Any:
 
 @dataclass
 class _Manifest:
-    """What was ever given to this learner."""
+    """The record of what this learner got."""
 
     path: Path
-    #: By name: the content hashes of all editions handed out, noted before the writing.
+    #: By name: the content hashes of all editions, recorded before the writing.
     hashes: dict[str, list[str]]
-    #: By name: the edition the learner got last, in place or beside, noted after the writing.
+    #: By name: the edition the learner got last, in place or next to it, recorded after the writing.
     latest: dict[str, str]
 
     @classmethod
@@ -115,13 +120,13 @@ class _Manifest:
         content = {"hashes": self.hashes, "latest": self.latest}
         write_atomically(self.path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
-    def will_get(self, name: str, content: str) -> None:
+    def record_hash(self, name: str, content: str) -> None:
         known = self.hashes.setdefault(name, [])
         if content not in known:
             known.append(content)
             self.save()
 
-    def has(self, name: str, content: str) -> None:
+    def record_latest(self, name: str, content: str) -> None:
         if self.latest.get(name) != content:
             self.latest[name] = content
             self.save()
@@ -132,60 +137,56 @@ class _LearnerNotebooks:
     """The learner's folder of notebooks."""
 
     workspace: Workspace
-    handed_out: _Manifest
+    manifest: _Manifest
 
     def path(self, name: str) -> Path:
         return self.workspace.notebooks / f"{name}.ipynb"
 
     def names(self) -> list[str]:
-        """The copies that are there, of all that were handed out."""
-        return [name for name in sorted(self.handed_out.hashes) if self.path(name).exists()]
+        """Return the copies that exist, of all that the learner got."""
+        return [name for name in sorted(self.manifest.hashes) if self.path(name).exists()]
 
     def renew(self, name: str, notebook: Any) -> str | None:
-        """Hand out a notebook where nothing of the learner's is lost by it."""
+        """Write a notebook where nothing of the learner's is lost by it."""
         content = content_hash(notebook)
-        if self.path(name).exists() and self.edited(name, content):
+        if self.path(name).exists() and self.is_edited(name, content):
             return self.write_alongside(name, notebook, content)
-        self.hand_out(name, notebook)
+        self.write(name, notebook)
         beside = name + NEW_EDITION
-        if self.path(beside).exists() and not self.edited(beside, content):
+        if self.path(beside).exists() and not self.is_edited(beside, content):
             self.path(beside).unlink()
         return None
 
-    def edited(self, name: str, content: str) -> bool:
-        """Is it anything but an edition of the book? What can't be read may be the learner's work too."""
-        theirs = read_notebook(self.path(name))
-        return theirs is None or content_hash(theirs) not in {content, *self.handed_out.hashes.get(name, ())}
+    def is_edited(self, name: str, content: str) -> bool:
+        """Whether it is anything but an edition of the book. What can't be read may be the learner's work too."""
+        copy = read_notebook(self.path(name))
+        return copy is None or content_hash(copy) not in {content, *self.manifest.hashes.get(name, ())}
 
-    def hand_out(self, name: str, notebook: Any) -> None:
+    def write(self, name: str, notebook: Any) -> None:
         content = content_hash(notebook)
-        self.handed_out.will_get(name, content)
-        theirs = read_notebook(self.path(name))
+        self.manifest.record_hash(name, content)
+        copy = read_notebook(self.path(name))
         # A copy that was run keeps its outputs as long as the book says the same.
-        if (
-            theirs is None
-            or content_hash(theirs) != content
-            or theirs.metadata.get("cookbook") != _about(notebook)
-        ):
+        if copy is None or content_hash(copy) != content or copy.metadata.get("cookbook") != _about(notebook):
             write_atomically(self.path(name), write_notebook(notebook))
-        self.handed_out.has(name, content)
+        self.manifest.record_latest(name, content)
 
     def write_alongside(self, name: str, notebook: Any, content: str) -> str | None:
-        if self.handed_out.latest.get(name) == content:
+        if self.manifest.latest.get(name) == content:
             return None
         beside = name + NEW_EDITION
         kept = None
-        if self.path(beside).exists() and self.edited(beside, content):
+        if self.path(beside).exists() and self.is_edited(beside, content):
             kept = self.keep(beside)
-        self.handed_out.will_get(beside, content)
+        self.manifest.record_hash(beside, content)
         write_atomically(self.path(beside), write_notebook(notebook))
-        self.handed_out.has(name, content)
+        self.manifest.record_latest(name, content)
         also = f" The one before, which you changed, is kept as {kept}." if kept else ""
         return f"The book has a new edition of {name}; you changed yours, so it lies beside it as {beside}.ipynb.{also}"
 
-    def retire(self, name: str) -> str | None:
-        """Put away an unedited copy of what the book no longer has."""
-        if name.endswith(NEW_EDITION) or self.edited(name, ""):
+    def archive(self, name: str) -> str | None:
+        """Move an unedited copy of what the book no longer has to where it is kept."""
+        if name.endswith(NEW_EDITION) or self.is_edited(name, ""):
             return None
         kept = self.keep(name)
         self.path(name).unlink()
@@ -217,7 +218,7 @@ def _is_valid(record: dict[str, Any]) -> bool:
 
 
 def _edition(root: Path) -> dict[str, Any]:
-    """The book's notebooks, by slug, as learners get them."""
+    """Return the book's notebooks, by slug, as learners get them."""
     edition = {}
     for slug, path in notebook_paths(root).items():
         notebook = read_notebook(path)

@@ -1,7 +1,7 @@
-"""Since which version does each snippet of the cheatsheets work, and where did its SQL change?
+"""The ledger: since which version each snippet of the cheatsheets works, and where its SQL changed.
 
 The ledger is written by `cookbook matrix`, from trials with several versions of the libraries.
-A sheet's long edition, its notebook, ends with a table of it.
+A sheet's notebook ends with a table of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-#: Stands beside the sheets.
+#: Next to the sheets.
 LEDGER = "versions.json"
 
 _SHORT = {"works only outside a transaction": "outside a transaction only"}
@@ -26,13 +26,13 @@ _WIDTH = 80
 
 @dataclass(frozen=True)
 class Pair:
-    """Two libraries that belong together."""
+    """Versions of two libraries that are tried together."""
 
     alembic: str
     sqlalchemy: str
 
     def since(self, before: Pair | None) -> str:
-        """`1.16`; with the other library where that changed, too."""
+        """Return `1.16`; with the other library where that changed, too."""
         mine, also = _minor(self.alembic), _minor(self.sqlalchemy)
         return (
             mine if before is None or also == _minor(before.sqlalchemy) else f"{mine} with SQLAlchemy {also}"
@@ -40,8 +40,8 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Step:
-    """How it is from one pair on."""
+class VersionResult:
+    """The result of a snippet from one pair on."""
 
     #: The number of the pair.
     since: int
@@ -50,28 +50,28 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One snippet, on each database."""
+class SnippetHistory:
+    """The results of one snippet, on each database."""
 
     text: str
-    steps: Mapping[str, tuple[Step, ...]]
+    steps: Mapping[str, tuple[VersionResult, ...]]
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What was tried with what."""
+    """The results of all snippets with all pairs."""
 
     pairs: tuple[Pair, ...]
-    #: With their versions.
+    #: With their versions, as in `SQLite 3.54.0`.
     databases: tuple[str, ...]
-    sheets: Mapping[str, tuple[Entry, ...]]
+    sheets: Mapping[str, tuple[SnippetHistory, ...]]
 
 
 # --- from trials, and as a file --------------------------------------------------------
 
 
-def ledger(trials: Sequence[Sequence[Mapping[str, Any]]]) -> Ledger:
-    """Of what `verify.check_sheets` said: the pairs from the oldest to the newest, of each pair one answer a server.
+def make_ledger(trials: Sequence[Sequence[Mapping[str, Any]]]) -> Ledger:
+    """Make a ledger of the answers of `verify.check_sheets`: pairs from the oldest to the newest, of each pair one answer a server.
 
     A server is named in `postgres`, by its version; one answer at least speaks of SQLite.
     """
@@ -93,44 +93,44 @@ _Results = dict[tuple[str, str], dict[str, tuple[str, tuple[str, ...]]]]
 
 
 def _results(answers: Iterable[Mapping[str, Any]]) -> _Results:
-    """By sheet and text: by database the verdict and the SQL."""
+    """Return verdict and SQL by database, by sheet and text."""
     found: _Results = {}
     for answer in answers:
         for name, snippets in answer["files"].items():
             for snippet in snippets:
                 known = found.setdefault((name, snippet["text"]), {})
-                for kind, finding in snippet["findings"].items():
-                    known[_database(kind, answer)] = finding["verdict"], tuple(finding["sent"])
+                for dialect, finding in snippet["findings"].items():
+                    known[_database(dialect, answer)] = finding["verdict"], tuple(finding["sent"])
     return found
 
 
-def _database(kind: str, answer: Mapping[str, Any]) -> str:
-    return "SQLite" if kind == Dialect.SQLITE else f"PostgreSQL {answer['postgres'].split('.')[0]}"
+def _database(dialect: str, answer: Mapping[str, Any]) -> str:
+    return "SQLite" if dialect == Dialect.SQLITE else f"PostgreSQL {answer['postgres'].split('.')[0]}"
 
 
 def _rank(database: str) -> tuple[bool, float]:
-    """SQLite first, then the older PostgreSQL."""
+    """Sort SQLite first, then the older PostgreSQL."""
     _, _, version = database.partition(" ")
     return not database.startswith("SQLite"), float(".".join(version.split(".")[:2]) or 0)
 
 
-def _entry(name: str, text: str, results: Sequence[_Results]) -> Entry:
-    steps: dict[str, list[Step]] = {}
+def _entry(name: str, text: str, results: Sequence[_Results]) -> SnippetHistory:
+    steps: dict[str, list[VersionResult]] = {}
     for number, found in enumerate(results):
         for database, (verdict, sent) in found.get((name, text), {}).items():
             known = steps.setdefault(database, [])
             if not known or (known[-1].verdict, known[-1].sent) != (verdict, sent):
-                known.append(Step(number, verdict, sent))
-    return Entry(text, {database: tuple(steps[database]) for database in sorted(steps, key=_rank)})
+                known.append(VersionResult(number, verdict, sent))
+    return SnippetHistory(text, {database: tuple(steps[database]) for database in sorted(steps, key=_rank)})
 
 
-def write_ledger(told: Ledger) -> str:
-    """As the text of a file."""
-    return json.dumps(asdict(told), indent=1, ensure_ascii=False) + "\n"
+def write_ledger(ledger: Ledger) -> str:
+    """Return a ledger as the text of a file."""
+    return json.dumps(asdict(ledger), indent=1, ensure_ascii=False) + "\n"
 
 
 def read_ledger(path: Path) -> Ledger | None:
-    """From the file, None if there is none."""
+    """Read a ledger from its file, None if there is none."""
     if not path.exists():
         return None
     known = json.loads(path.read_text(encoding="utf-8"))
@@ -141,11 +141,11 @@ def read_ledger(path: Path) -> Ledger | None:
     )
 
 
-def _read_entry(known: Mapping[str, Any]) -> Entry:
-    return Entry(
+def _read_entry(known: Mapping[str, Any]) -> SnippetHistory:
+    return SnippetHistory(
         known["text"],
         {
-            database: tuple(Step(one["since"], one["verdict"], tuple(one["sent"])) for one in steps)
+            database: tuple(VersionResult(one["since"], one["verdict"], tuple(one["sent"])) for one in steps)
             for database, steps in known["steps"].items()
         },
     )
@@ -154,16 +154,16 @@ def _read_entry(known: Mapping[str, Any]) -> Entry:
 # --- as a table ------------------------------------------------------------------------
 
 
-def table(told: Ledger, name: str) -> str:
-    """The table of one sheet as Markdown, with the sentence that says what was tried; empty for none."""
-    entries = told.sheets.get(name, ())
+def render_table(ledger: Ledger, name: str) -> str:
+    """Return the table of one sheet as Markdown, with the sentence that says what was tried; empty for none."""
+    entries = ledger.sheets.get(name, ())
     if not entries:
         return ""
-    rows = [_row(told, entry) for entry in entries]
-    deterministic = sum(_is_steady(entry) for entry in entries)
+    rows = [_row(ledger, entry) for entry in entries]
+    unchanged = sum(_is_unchanged(entry) for entry in entries)
     lines = [
-        f"Each snippet was tried with {_pairs(told)}; on {_and(told.databases)}. "
-        f"{deterministic} of {len(rows)} stand in all of these as they do today, and send the same.",
+        f"Each snippet was tried with {_pairs(ledger)}; on {_and(ledger.databases)}. "
+        f"{unchanged} of {len(rows)} stand in all of these as they do today, and send the same.",
         "",
         "| snippet | SQLite | PostgreSQL | its SQL |",
         "|---|---|---|---|",
@@ -171,36 +171,36 @@ def table(told: Ledger, name: str) -> str:
     return "\n".join([*lines, *rows])
 
 
-def _is_steady(entry: Entry) -> bool:
+def _is_unchanged(entry: SnippetHistory) -> bool:
     verdicts = {steps[-1].verdict for database, steps in entry.steps.items() if database != "SQLite"}
     return len(verdicts) < 2 and all(len(steps) == 1 and not steps[0].since for steps in entry.steps.values())
 
 
-def _pairs(told: Ledger) -> str:
+def _pairs(ledger: Ledger) -> str:
     groups: dict[str, list[str]] = {}
-    for pair in told.pairs:
+    for pair in ledger.pairs:
         groups.setdefault(pair.sqlalchemy, []).append(pair.alembic)
     return ", and ".join(f"Alembic {_and(found)} with SQLAlchemy {other}" for other, found in groups.items())
 
 
-def _row(told: Ledger, entry: Entry) -> str:
+def _row(ledger: Ledger, entry: SnippetHistory) -> str:
     postgres = {name.split(" ")[1]: steps for name, steps in entry.steps.items() if name != "SQLite"}
-    words = {version: _stands(told, steps) for version, steps in postgres.items()}
+    words = {version: _status(ledger, steps) for version, steps in postgres.items()}
     cells = (
         f"`{_title(entry.text)}`",
-        _stands(told, entry.steps.get("SQLite", ())),
+        _status(ledger, entry.steps.get("SQLite", ())),
         *(
             set(words.values())
             if len(set(words.values())) == 1
             else ["; ".join(f"{version}: {said}" for version, said in words.items())]
         ),
-        "; ".join(dict.fromkeys(_changes(told, entry))) or "the same",
+        "; ".join(dict.fromkeys(_changes(ledger, entry))) or "the same",
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _stands(told: Ledger, steps: Sequence[Step]) -> str:
-    """`works since 1.16`."""
+def _status(ledger: Ledger, steps: Sequence[VersionResult]) -> str:
+    """Return `works since 1.16`."""
     if not steps:
         return ""
     last = steps[-1].verdict
@@ -209,17 +209,17 @@ def _stands(told: Ledger, steps: Sequence[Step]) -> str:
         steps[0].since,
     )
     word = _SHORT.get(last, last)
-    return f"{word} since {_since(told, since)}" if since else word
+    return f"{word} since {_since(ledger, since)}" if since else word
 
 
-def _changes(told: Ledger, entry: Entry) -> Iterator[str]:
-    """Where it is sent otherwise than before, and was sent before."""
+def _changes(ledger: Ledger, entry: SnippetHistory) -> Iterator[str]:
+    """Yield where the SQL differs from before, if there was any before."""
     for database, steps in entry.steps.items():
         for before, after in pairwise(steps):
             if before.sent and after.sent and before.sent != after.sent:
                 old, new = _first_difference(before.sent, after.sent)
-                kind = database.split(" ")[0]
-                yield f"{kind}, since {_since(told, after.since)}: `{new}` instead of `{old}`"
+                dialect = database.split(" ")[0]
+                yield f"{dialect}, since {_since(ledger, after.since)}: `{new}` instead of `{old}`"
 
 
 def _first_difference(old: Sequence[str], new: Sequence[str]) -> tuple[str, str]:
@@ -228,8 +228,8 @@ def _first_difference(old: Sequence[str], new: Sequence[str]) -> tuple[str, str]
     return _title(before) or "nothing", _title(after) or "nothing"
 
 
-def _since(told: Ledger, number: int) -> str:
-    return told.pairs[number].since(told.pairs[number - 1] if number else None)
+def _since(ledger: Ledger, number: int) -> str:
+    return ledger.pairs[number].since(ledger.pairs[number - 1] if number else None)
 
 
 def _minor(version: str) -> str:
@@ -237,7 +237,7 @@ def _minor(version: str) -> str:
 
 
 def _title(text: str) -> str:
-    """In one line, for a cell of a table."""
+    """Return a text in one line, for a cell of a table."""
     line = " ".join(text.split())
     line = line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
     return line.replace("|", "\\|").replace("`", "'")

@@ -1,4 +1,4 @@
-"""How does each snippet of a cheatsheet stand on both databases, in a line below its fence?
+"""Marks: the status of each snippet of a cheatsheet on both databases, in a line below its fence.
 
 `cookbook build` writes the line from what came of the snippet when it ran.
 """
@@ -27,20 +27,20 @@ _FORMS = (Form.OPERATIONS, Form.FUNCTIONS, Form.REVISION, Form.SQL)
 _COPY = "_alembic_tmp_"
 
 
-def marked(sheet: Sheet, workspace: Workspace) -> Sheet:
-    """The sheet with marks as they are to be now."""
+def with_fresh_marks(sheet: Sheet, workspace: Workspace) -> Sheet:
+    """Run the snippets, and return the sheet with marks for what came of them."""
     snippets = [part.snippet for part in sheet.parts if part.snippet and part.snippet.form in _FORMS]
     dialects = tuple(Dialect(name) for name in sheet.databases)
     return with_marks(sheet, check(mark_trusted(snippets), Settings(workspace, dialects, locks=True)))
 
 
 def with_marks(sheet: Sheet, checked: Iterable[Checked]) -> Sheet:
-    """The sheet with the marks of what came of its snippets, with locks."""
-    return sheet.marked({one.snippet.line: mark(one) for one in checked if one.snippet.form in _FORMS})
+    """Return the sheet with marks for these results of its snippets, which include locks."""
+    return sheet.with_marks({one.snippet.line: mark(one) for one in checked if one.snippet.form in _FORMS})
 
 
 def mark(checked: Checked) -> str:
-    """`SQLite ✓ copies the table · PostgreSQL ✓ ACCESS EXCLUSIVE on books`; empty where nothing was done."""
+    """Return `SQLite ✓ copies the table · PostgreSQL ✓ ACCESS EXCLUSIVE on books`; empty where nothing was done."""
     findings = [
         checked.findings[dialect]
         for dialect in BOTH
@@ -49,15 +49,15 @@ def mark(checked: Checked) -> str:
     if all(finding.verdict is Verdict.WORKS and not finding.sent for finding in findings):
         return ""
     return " · ".join(
-        f"{finding.dialect.title} {_said(finding, checked.snippet.expected.get(finding.dialect))}"
+        f"{finding.dialect.title} {_describe(finding, checked.snippet.expected.get(finding.dialect))}"
         for finding in findings
     )
 
 
-def _said(finding: Finding, expected: Expected | None) -> str:
+def _describe(finding: Finding, expected: Expected | None) -> str:
     if finding.verdict is Verdict.WORKS:
         sign = DIFFERS if finding.warnings else WORKS
-        return f"{sign} {', '.join([*finding.differences, *_costs(finding)])}".rstrip()
+        return f"{sign} {', '.join([*finding.differences, *_effects(finding)])}".rstrip()
     if finding.verdict is Verdict.NOTHING_RAN:
         return f"{NOTHING} nothing to do"
     if finding.verdict is Verdict.OUTSIDE:
@@ -68,8 +68,8 @@ def _said(finding: Finding, expected: Expected | None) -> str:
     return f"{FAILS} {'needs a batch' if finding.needs_batch else 'fails'}{until}"
 
 
-def _costs(finding: Finding) -> Iterator[str]:
-    """What others have to bear meanwhile."""
+def _effects(finding: Finding) -> Iterator[str]:
+    """Yield what it locks or copies."""
     if finding.dialect is Dialect.POSTGRES:
         yield _lock(one for one in finding.locks if not one.made)
     elif any(_COPY in statement for statement in finding.sent):
@@ -77,11 +77,11 @@ def _costs(finding: Finding) -> Iterator[str]:
 
 
 def _lock(locks: Iterable[Lock]) -> str:
-    """The strongest, and on what; nobody waits for what is new."""
-    found = tuple(locks)
-    if not found:
+    """Describe the strongest lock; statements don't wait for what is new."""
+    all_locks = tuple(locks)
+    if not all_locks:
         return "no lock"
-    mode = strongest_mode(found)
-    held = [one for one in found if one.mode == mode]
+    mode = strongest_mode(all_locks)
+    held = [one for one in all_locks if one.mode == mode]
     rewritten = "" if not any(one.rewritten for one in held) else ", rewritten"
     return f"{mode} on {' and '.join(one.relation for one in held)}{rewritten}"

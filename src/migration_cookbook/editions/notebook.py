@@ -1,4 +1,4 @@
-"""How does a chapter look as a notebook, before it runs?"""
+"""A chapter as a notebook, before it runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KERNEL = "python3"
 
 
 def to_notebook(chapter: Chapter, reference: Mapping[str, Any]) -> Any:
-    """The learner's edition of a chapter, not yet run."""
+    """Return a chapter as a notebook for learners, not yet run."""
     cells = chapter.learners_cells
     notebook = new_notebook(
         cells=[_cell(cell, name) for cell, name in zip(cells, cell_ids(cells), strict=True)]
@@ -29,7 +29,7 @@ def to_notebook(chapter: Chapter, reference: Mapping[str, Any]) -> Any:
 
 
 def metadata(chapter: Chapter, reference: Mapping[str, Any]) -> dict[str, Any]:
-    """The notebook's metadata: nothing that differs between two builds."""
+    """Return the notebook's metadata: nothing that differs between two builds."""
     return {
         "cookbook": {
             "chapter": chapter.slug,
@@ -50,7 +50,7 @@ def metadata(chapter: Chapter, reference: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cell_ids(cells: tuple[Cell, ...]) -> list[str]:
-    """An id for each cell: its name, else made of its content, so that an inserted cell moves nothing."""
+    """Return an id for each cell: its name, else a hash of its content, so that an inserted cell changes no other id."""
     seen: Counter[str] = Counter()
     ids = []
     for cell in cells:
@@ -59,13 +59,13 @@ def cell_ids(cells: tuple[Cell, ...]) -> list[str]:
             continue
         digest = hashlib.sha256(f"{cell.kind}\n{cell.source}".encode()).hexdigest()[:12]
         seen[digest] += 1
-        # Names hold no underscore, so no name can equal an id made here.
+        # Names have no underscore, so no name can equal an id made here.
         ids.append(f"_{digest}" if seen[digest] == 1 else f"_{digest}-{seen[digest]}")
     return ids
 
 
 def write_notebook(notebook: Any) -> str:
-    """The notebook's text: the same for the same notebook."""
+    """Return the notebook's text: the same for the same notebook."""
     return str(nbformat.writes(notebook, version=nbformat.NO_CONVERT)).rstrip("\n") + "\n"
 
 

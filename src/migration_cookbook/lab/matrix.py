@@ -21,7 +21,7 @@ from migration_cookbook import package
 from migration_cookbook.databases import server
 from migration_cookbook.databases.binaries import usable_binaries
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
-from migration_cookbook.editions.ledger import ledger, write_ledger
+from migration_cookbook.editions.ledger import make_ledger, write_ledger
 from migration_cookbook.editions.sheet import sheet_paths
 from migration_cookbook.workspace import HOME_VARIABLE, CookbookError, open_workspace, write_atomically
 
@@ -83,7 +83,7 @@ def matrix(book: Book, workspace: Workspace) -> int:
             ]
             _print_summary(answers, time.monotonic() - began)
             trials.append(answers)
-    text = write_ledger(ledger(trials))
+    text = write_ledger(make_ledger(trials))
     before = book.ledger.read_text(encoding="utf-8") if book.ledger.exists() else ""
     write_atomically(book.ledger, text)
     print(

@@ -122,9 +122,9 @@ class PracticeSession:
                 self._alembic(rest) if word == "alembic" else self._sql(rest)
             except (CookbookError, sa.exc.DBAPIError) as error:
                 self.console.print(str(error).splitlines()[0], markup=False)
-            # Files are looked at anyway; a rescue is the databases' matter, too.
-            return self.exercise.kind == "rescue" and self.check()
-        elif self.exercise.kind == "predict" and line:
+            # Files are looked at anyway; of some kinds, the databases are part of the answer too.
+            return self.exercise.kind.includes_databases and self.check()
+        elif self.exercise.kind.takes_answer and line:
             return self.check(line)
         elif line:
             self.console.print(Markdown(_KEYS))

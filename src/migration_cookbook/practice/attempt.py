@@ -1,4 +1,4 @@
-"""What comes of doing these steps in this project? From files and databases to an outcome.
+"""Performing steps in a project: from its files and databases to a result.
 
 This runs the project's own code, so for a learner's project it runs in the worker.
 """
@@ -22,7 +22,7 @@ from migration_cookbook.databases.database import Database
 from migration_cookbook.databases.dialects import Dialect
 from migration_cookbook.locks import Lock, strongest, watch_all_locks
 from migration_cookbook.practice.encoding import decode, encode
-from migration_cookbook.practice.exercise import Step
+from migration_cookbook.practice.step import Step
 from migration_cookbook.sandbox import commandline, files, history, project, revision_file
 from migration_cookbook.sandbox.command import parse
 from migration_cookbook.sandbox.sandbox import FIRST_MOMENT
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """What a table holds."""
+    """The content of a table."""
 
     columns: tuple[str, ...]
-    #: Numbers, texts and None; what is neither is spelled as a text.
+    #: Numbers, strings and None; any other value as a string.
     values: tuple[tuple[Any, ...], ...]
 
 
 @dataclass(frozen=True)
-class State:
-    """What a database holds, and where it stands."""
+class DatabaseState:
+    """The content of a database, and the revisions in its version table."""
 
     schema: schemas.Schema
     place: tuple[str, ...]
@@ -53,100 +53,109 @@ class State:
 
 
 @dataclass(frozen=True)
-class Move:
+class Execution:
     """One line of a console or one statement, on one database."""
 
     text: str
     lines: tuple[str, ...]
     sent: tuple[str, ...]
     failure: commandline.Failure | None
-    #: What it locked on PostgreSQL, if somebody watched.
+    #: What it locked on PostgreSQL, if the step is watched.
     locks: tuple[Lock, ...] = ()
 
 
 @dataclass(frozen=True)
-class Revision:
+class RevisionSummary:
+    """One of the project's revisions, as grading needs it."""
+
     id: str
     down: tuple[str, ...]
-    #: Its way up has no statement in it.
+    #: Its `upgrade()` has no statement in it.
     does_nothing: bool = False
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of the steps."""
+class TrialResult:
+    """The result of performing steps."""
 
-    moves: Mapping[Dialect, tuple[Move, ...]]
+    executions: Mapping[Dialect, tuple[Execution, ...]]
     #: Each database as it was at each look.
-    states: Mapping[Dialect, tuple[State, ...]]
+    states: Mapping[Dialect, tuple[DatabaseState, ...]]
     #: The project's files with their hashes, at each snapshot.
     files: tuple[Mapping[str, str], ...]
     #: The project's revisions in the end, from the oldest.
-    revisions: tuple[Revision, ...]
+    revisions: tuple[RevisionSummary, ...]
     #: Why they can't be read.
     unreadable: str | None = None
 
-    def then(self, later: Outcome) -> Outcome:
-        """This and what came of more steps, as one."""
+    def followed_by(self, later: TrialResult) -> TrialResult:
+        """Return this and the result of later steps, as one."""
         return replace(
             later,
-            moves={dialect: (*moves, *later.moves[dialect]) for dialect, moves in self.moves.items()},
+            executions={
+                dialect: (*each, *later.executions[dialect]) for dialect, each in self.executions.items()
+            },
             states={dialect: (*states, *later.states[dialect]) for dialect, states in self.states.items()},
             files=(*self.files, *later.files),
         )
 
     @property
     def heads(self) -> tuple[str, ...]:
+        """The revisions that no other one follows."""
         below = {down for each in self.revisions for down in each.down}
         return tuple(each.id for each in self.revisions if each.id not in below)
 
 
-#: Between the steps: a look at the databases, and one at the files.
+#: Between the steps: a look at the databases, and a snapshot of the files.
 LOOK = Step("look", "")
 SNAPSHOT = Step("snapshot", "")
 
 
 @dataclass
-class _Doing:
+class _Environment:
+    """Where steps are performed."""
+
     folder: Path
     databases: Mapping[Dialect, Database]
     #: Revision ids and the clock come from it, so that each run is the same.
     seed: str
-    made: int = 0
+    id_count: int = 0
 
     def run(self, dialect: Dialect) -> commandline.Run:
         databases = [self.databases[dialect]] if dialect in self.databases else []
         return commandline.Run(self.folder, databases, self._new_id, lambda: FIRST_MOMENT)
 
     def _new_id(self) -> str:
-        self.made += 1
-        return hashlib.sha256(f"{self.seed} {self.made}".encode()).hexdigest()[:12]
+        self.id_count += 1
+        return hashlib.sha256(f"{self.seed} {self.id_count}".encode()).hexdigest()[:12]
 
 
-def perform(folder: Path, databases: Mapping[Dialect, Database], steps: Sequence[Step], seed: str) -> Outcome:
-    """Do the steps, one after the other; what fails is noted, and the rest goes on."""
-    doing = _Doing(folder, databases, seed)
-    moves: dict[Dialect, list[Move]] = {dialect: [] for dialect in databases}
-    states: dict[Dialect, list[State]] = {dialect: [] for dialect in databases}
-    seen: list[dict[str, str]] = []
+def perform(
+    folder: Path, databases: Mapping[Dialect, Database], steps: Sequence[Step], seed: str
+) -> TrialResult:
+    """Perform the steps in order; a failure is recorded, and the other steps still run."""
+    environment = _Environment(folder, databases, seed)
+    executions: dict[Dialect, list[Execution]] = {dialect: [] for dialect in databases}
+    states: dict[Dialect, list[DatabaseState]] = {dialect: [] for dialect in databases}
+    snapshots: list[dict[str, str]] = []
     with contextlib.ExitStack() as stack:
-        looking = _Looking(stack)
+        reader = _StateReader(stack)
         for step in steps:
             if step.does == "snapshot":
-                seen.append(files.snapshot(folder))
+                snapshots.append(files.snapshot(folder))
             elif step.does == "look":
                 for dialect, database in databases.items():
-                    states[dialect].append(looking.at(dialect, database))
+                    states[dialect].append(reader.read(dialect, database))
             elif step.needs_database:
-                for dialect, move in _move(doing, step):
-                    moves[dialect].append(move)
+                for dialect, execution in _execute(environment, step):
+                    executions[dialect].append(execution)
             else:
                 change_files(folder, step)
     revisions, unreadable = _revisions(folder)
-    return Outcome(
-        {dialect: tuple(each) for dialect, each in moves.items()},
+    return TrialResult(
+        {dialect: tuple(each) for dialect, each in executions.items()},
         {dialect: tuple(each) for dialect, each in states.items()},
-        tuple(seen),
+        tuple(snapshots),
         revisions,
         unreadable,
     )
@@ -155,7 +164,7 @@ def perform(folder: Path, databases: Mapping[Dialect, Database], steps: Sequence
 def job(
     folder: Path, databases: Mapping[Dialect, Database], steps: Sequence[Step], seed: str
 ) -> dict[str, Any]:
-    """The arguments of `run` in the worker."""
+    """Return the arguments of `run` in the worker."""
     return {
         "folder": str(folder),
         "databases": [
@@ -168,7 +177,7 @@ def job(
 
 
 def run(folder: str, databases: list[list[str]], steps: list[Any], seed: str) -> Any:
-    """`perform`, from JSON to JSON."""
+    """Do what `perform` does, from JSON to JSON."""
     known = {Dialect(kind): Database(Dialect(kind), name, sa.make_url(url)) for kind, name, url in databases}
     return encode(perform(Path(folder), known, decode(tuple[Step, ...], steps), seed))
 
@@ -186,26 +195,26 @@ def change_files(folder: Path, step: Step) -> None:
             _write_revision(folder, step)
 
 
-def look(database: Database) -> State:
-    """The database as it is now."""
+def read_state(database: Database) -> DatabaseState:
+    """Return the database as it is now."""
     with engines.engine(database).connect() as connection:
-        return _seen(connection)
+        return _read_state(connection)
 
 
-def _seen(connection: sa.Connection) -> State:
+def _read_state(connection: sa.Connection) -> DatabaseState:
     schema = schemas.read(connection)
     rows = {table.name: _rows(connection, table.name) for table in schema.tables}
-    return State(schema, history.place(connection), rows)
+    return DatabaseState(schema, history.place(connection), rows)
 
 
-class _Looking:
-    """Looks at databases again and again: the first look of a connection costs more than the others."""
+class _StateReader:
+    """Reads databases repeatedly: the first reading of a connection costs more than the others."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
         self._connections: dict[Dialect, sa.Connection] = {}
 
-    def at(self, dialect: Dialect, database: Database) -> State:
+    def read(self, dialect: Dialect, database: Database) -> DatabaseState:
         if dialect not in self._connections:
             connection = self._stack.enter_context(engines.engine(database).connect())
             if dialect is Dialect.POSTGRES:
@@ -213,7 +222,7 @@ class _Looking:
             self._connections[dialect] = connection
         connection = self._connections[dialect]
         try:
-            return _seen(connection)
+            return _read_state(connection)
         finally:
             # What an open transaction has read, no migration can drop.
             connection.rollback()
@@ -236,61 +245,64 @@ def _value(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
-def _move(doing: _Doing, step: Step) -> list[tuple[Dialect, Move]]:
-    dialects = [dialect for dialect in doing.databases if step.on in (None, dialect)]
+def _execute(environment: _Environment, step: Step) -> list[tuple[Dialect, Execution]]:
+    dialects = [dialect for dialect in environment.databases if step.on in (None, dialect)]
     if step.does == "sql":
-        return [(dialect, _send(doing, dialect, step.text)) for dialect in dialects]
+        return [(dialect, _send(environment, dialect, step.text)) for dialect in dialects]
     command = parse(step.text)
     if not command.needs_database or command.autogenerates:
-        # It writes files, so once is enough, and it's told under each database.
+        # It writes files, so once is enough, and each database gets the same result.
         printed = commandline.execute(
-            command, doing.run(step.on or next(iter(doing.databases), Dialect.SQLITE))
+            command, environment.run(step.on or next(iter(environment.databases), Dialect.SQLITE))
         )
         return [
-            (dialect, Move(step.text, printed.lines, printed.sent, printed.failure)) for dialect in dialects
+            (dialect, Execution(step.text, printed.lines, printed.sent, printed.failure))
+            for dialect in dialects
         ]
-    made = []
+    executions = []
     for dialect in dialects:
-        with _watched(step, dialect, doing) as watches:
-            printed = commandline.execute(command, doing.run(dialect))
+        with _watch(step, dialect, environment) as watches:
+            printed = commandline.execute(command, environment.run(dialect))
         locks = strongest(lock for watch in watches for lock in watch.locks)
-        made.append((dialect, Move(step.text, printed.lines, printed.sent, printed.failure, locks)))
-    return made
+        executions.append(
+            (dialect, Execution(step.text, printed.lines, printed.sent, printed.failure, locks))
+        )
+    return executions
 
 
-def _watched(
-    step: Step, dialect: Dialect, doing: _Doing
+def _watch(
+    step: Step, dialect: Dialect, environment: _Environment
 ) -> contextlib.AbstractContextManager[Sequence[Watch]]:
     if step.watched and dialect is Dialect.POSTGRES:
-        return watch_all_locks(doing.databases[dialect].url)
+        return watch_all_locks(environment.databases[dialect].url)
     return contextlib.nullcontext(())
 
 
-def _send(doing: _Doing, dialect: Dialect, statement: str) -> Move:
-    database = doing.databases[dialect]
+def _send(environment: _Environment, dialect: Dialect, statement: str) -> Execution:
+    database = environment.databases[dialect]
     failure = None
     try:
         with guard.only([database]), engines.engine(database).begin() as connection:
             connection.exec_driver_sql(statement)
     except sa.exc.SQLAlchemyError as error:
-        failure = commandline.describe(error, doing.folder, [database])
-    return Move(statement, (), (statement,), failure)
+        failure = commandline.describe(error, environment.folder, [database])
+    return Execution(statement, (), (statement,), failure)
 
 
-def _revisions(folder: Path) -> tuple[tuple[Revision, ...], str | None]:
+def _revisions(folder: Path) -> tuple[tuple[RevisionSummary, ...], str | None]:
     try:
         return tuple(_revision(entry) for entry in history.entries(folder)), None
     except CookbookError as error:
         return (), str(error)
 
 
-def _revision(entry: history.Entry) -> Revision:
+def _revision(entry: history.Entry) -> RevisionSummary:
     text = entry.path.read_text(encoding="utf-8")
-    return Revision(entry.id, entry.down, revision_file.does_nothing(text))
+    return RevisionSummary(entry.id, entry.down, revision_file.does_nothing(text))
 
 
 def _write_revision(folder: Path, step: Step) -> None:
-    """The file that Alembic would have made, with the step's code in it; one of this id is replaced."""
+    """Write the file that Alembic would, with the step's code in it; replace one with this id."""
     place = folder / "migrations"
     path = place / "versions" / f"{step.revision}_{project.slug(step.message)}.py"
     for known in (place / "versions").glob("*.py"):

@@ -1,4 +1,4 @@
-"""Would a small mistake in a solution be noticed? Each solution is planted with mistakes, one at a time."""
+"""Solutions with one small mistake in them, and whether the checks detect it."""
 
 from __future__ import annotations
 
@@ -8,85 +8,80 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from migration_cookbook import mutations
-from migration_cookbook.practice import solutions, trials, worlds
 from migration_cookbook.practice.checking import check_steps
+from migration_cookbook.practice.trial_resources import trial_resources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from migration_cookbook.mutations import Mutation
-    from migration_cookbook.practice.attempt import Outcome
-    from migration_cookbook.practice.exercise import Exercise, Step
-    from migration_cookbook.practice.worlds import TrialResources
+    from migration_cookbook.practice.attempt import TrialResult
+    from migration_cookbook.practice.exercise import Exercise
+    from migration_cookbook.practice.step import Step
     from migration_cookbook.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Mutant:
+class MutatedSolution:
     """A solution with one mistake in it."""
 
     exercise: Exercise
-    #: What was planted, as in `line 2: nullable=False left out`.
+    #: As in `line 2: nullable=False left out`.
     mistake: str
     steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True)
-class Verdict:
-    mutant: Mutant
+class MutationResult:
+    """Whether the checks detect the mistake in a solution."""
+
+    mutant: MutatedSolution
     rejected: bool
-    #: What the learner would be told, or why it passed.
+    #: What the learner would read, or why it passed.
     sentence: str
 
 
-def mutants(exercise: Exercise) -> Iterator[Mutant]:
-    """Every solution that differs from the exercise's in one place."""
+def mutants(exercise: Exercise) -> Iterator[MutatedSolution]:
+    """Yield every solution that differs from the exercise's in one place."""
     steps = exercise.solution_steps
     for position, step in enumerate(steps):
         rest = (*steps[:position], *steps[position + 1 :])
-        if rest and exercise.kind == "rescue":
-            yield Mutant(exercise, f"step {position + 1} left out", rest)
+        if rest and exercise.kind.includes_databases:
+            yield MutatedSolution(exercise, f"step {position + 1} left out", rest)
         texts = {"revision": _code, "console": _command, "sql": _statement}.get(step.does)
         for mistake, text in texts(step.text) if texts else ():
             changed = (*steps[:position], replace(step, text=text), *steps[position + 1 :])
-            yield Mutant(exercise, mistake, changed)
+            yield MutatedSolution(exercise, mistake, changed)
 
 
-def judge(workspace: Workspace, exercise: Exercise) -> Iterator[Verdict]:
-    """The verdict on each mutant that does anything else than the solution."""
+def judge(workspace: Workspace, exercise: Exercise) -> Iterator[MutationResult]:
+    """Check each mutant that does anything else than the solution."""
     for mutant in mutants(exercise):
         grade = check_steps(workspace, exercise, mutant.steps)
         if not grade.passed:
-            yield Verdict(mutant, True, grade.sentence)
+            yield MutationResult(mutant, True, grade.sentence)
         elif _differs(workspace, mutant):
-            yield Verdict(mutant, False, "passed, though it sends other SQL")
+            yield MutationResult(mutant, False, "passed, though it sends other SQL")
 
 
-def _differs(workspace: Workspace, mutant: Mutant) -> bool:
-    with worlds.ground(workspace) as ground:
-        original = _done(ground, mutant.exercise, mutant.exercise.solution_steps)
-        return original != _done(ground, mutant.exercise, mutant.steps)
+def _differs(workspace: Workspace, mutant: MutatedSolution) -> bool:
+    """Whether the databases get anything else than from the solution."""
+    exercise = mutant.exercise
+    with trial_resources(workspace) as resources:
+        original, mutated = (
+            [_effects(result) for result in exercise.kind.perform(resources, exercise, steps)]
+            for steps in (exercise.solution_steps, mutant.steps)
+        )
+    return original != mutated
 
 
-def _done(ground: TrialResources, exercise: Exercise, steps: Sequence[Step]) -> list[Any]:
-    """What the databases saw."""
-    with worlds.world(ground, exercise) as world:
-        if exercise.kind != "rescue":
-            before, _ = solutions.prepare(ground, exercise, world, steps)
-            return _seen(trials.up_down_and_up(exercise, world, before))
-        found = solutions.rescue(ground, exercise, world, steps)
-        with worlds.world(ground, exercise, empty=True) as empty:
-            trials.copy(world.folder, empty.folder)
-            return [_seen(found), _seen(trials.up_down_and_up(exercise, empty))]
-
-
-def _seen(outcome: Outcome) -> list[Any]:
-    sent = {dialect: [move.sent for move in moves] for dialect, moves in outcome.moves.items()}
-    return [sent, outcome.states]
+def _effects(result: TrialResult) -> list[Any]:
+    sent = {dialect: [each.sent for each in executions] for dialect, executions in result.executions.items()}
+    return [sent, result.states]
 
 
 def _code(source: str) -> Iterator[tuple[str, str]]:
-    """Mistakes in the code of a revision."""
+    """Yield mistakes in the code of a revision."""
     for node, mistake, text in mutations.mutate(ast.parse(source), _changes):
         line = f"line {node.lineno}: " if hasattr(node, "lineno") else ""
         yield f"{line}{mistake}", text
@@ -125,7 +120,7 @@ def _exchange(tree: ast.Module) -> None:
 
 
 def _command(text: str) -> Iterator[tuple[str, str]]:
-    """Mistakes in a command: another revision."""
+    """Yield mistakes in a command: another revision."""
     for word in re.findall(r"\b\d{4}\b", text):
         for other in (f"{int(word) - 1:04}", f"{int(word) + 1:04}"):
             yield f"{text}: {word} is {other}", text.replace(word, other)
@@ -134,7 +129,7 @@ def _command(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _statement(text: str) -> Iterator[tuple[str, str]]:
-    """Mistakes in SQL: a word left out, a number or a text that is another."""
+    """Yield mistakes in SQL: a word left out, another number or string."""
     for pattern in (r" NOT NULL", r" WHERE .*", r" DEFAULT ('[^']*'|\S+)"):
         if found := re.search(pattern, text):
             yield f"`{found[0].strip()}` left out", text[: found.start()] + text[found.end() :]

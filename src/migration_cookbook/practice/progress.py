@@ -1,4 +1,4 @@
-"""What has been practiced? Kept in the workspace, where no update of the book touches it."""
+"""The learner's progress, kept in the workspace, where no update of the book touches it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of one exercise."""
+    """The record of one exercise."""
 
     #: Once passed, it stays passed.
     passed: bool = False
     checks: int = 0
-    #: How many hints were shown, and how often the solution was asked for.
+    #: How many hints were shown, and how often the solution was requested.
     hints: int = 0
     asked: int = 0
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What is known of all exercises, of those too that the book no longer has."""
+    """The records of all exercises, including those that the book no longer has."""
 
     records: Mapping[str, Record] = field(default_factory=dict)
 
@@ -48,8 +48,8 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One page of the book, and how far its exercises are."""
+class PageProgress:
+    """The progress of one page of the book, by the ids of its exercises."""
 
     notebook: str
     passed: tuple[str, ...]
@@ -57,7 +57,7 @@ class Row:
 
 
 def load(workspace: Workspace) -> Progress:
-    """What the file says of each exercise, as far as it makes sense."""
+    """Read the record of each exercise; damaged ones are left out."""
     known = read_json(_path(workspace))
     records = known.items() if isinstance(known, dict) else ()
     return Progress(
@@ -80,30 +80,30 @@ def _record(values: Any) -> Record | None:
 
 
 def record_check(workspace: Workspace, name: str, passed: bool) -> Progress:
-    """One more check, and whether it was right."""
+    """Record one more check, and whether the answer was right."""
     return _change(
         workspace, name, lambda known: replace(known, checks=known.checks + 1, passed=known.passed or passed)
     )
 
 
 def record_hint(workspace: Workspace, name: str) -> Progress:
-    """One more hint was shown."""
+    """Record one more hint."""
     return _change(workspace, name, lambda known: replace(known, hints=known.hints + 1))
 
 
 def record_solution(workspace: Workspace, name: str) -> Progress:
-    """The solution was asked for once more."""
+    """Record one more request of the solution."""
     return _change(workspace, name, lambda known: replace(known, asked=known.asked + 1))
 
 
-def table(exercises: Mapping[str, Exercise], progress: Progress) -> tuple[Row, ...]:
-    """The book's pages with exercises, in the book's order."""
+def table(exercises: Mapping[str, Exercise], progress: Progress) -> tuple[PageProgress, ...]:
+    """Return the progress of the book's pages with exercises, in the book's order."""
     pages = dict.fromkeys(each.notebook for each in exercises.values())
     rows = []
     for page in pages:
         names = [each.id for each in exercises.values() if each.notebook == page]
         done = tuple(name for name in names if progress.passed(name))
-        rows.append(Row(page, done, tuple(name for name in names if name not in done)))
+        rows.append(PageProgress(page, done, tuple(name for name in names if name not in done)))
     return tuple(sorted(rows, key=lambda row: row.notebook))
 
 
@@ -120,9 +120,9 @@ def _change(workspace: Workspace, name: str, change: Callable[[Record], Record])
 
 def _is_damaged(workspace: Workspace, known: Progress) -> bool:
     """Whether the file has anything in it that would be lost when it is written again."""
-    found = read_json(_path(workspace))
+    content = read_json(_path(workspace))
     return _path(workspace).exists() and not (
-        isinstance(found, dict) and found.keys() == known.records.keys()
+        isinstance(content, dict) and content.keys() == known.records.keys()
     )
 
 

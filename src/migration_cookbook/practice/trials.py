@@ -1,4 +1,4 @@
-"""How is an answer tried out? In the worker, in a world of its own, step by step."""
+"""Trials of an answer, in the worker and in a project made for the trial."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migration_cookbook.practice import attempt
-from migration_cookbook.practice.attempt import LOOK, Outcome
+from migration_cookbook.practice.attempt import LOOK, TrialResult
 from migration_cookbook.practice.encoding import decode
-from migration_cookbook.practice.exercise import Step
+from migration_cookbook.practice.step import Step
 from migration_cookbook.sandbox import files
 from migration_cookbook.worker import JobResult, Limits, Worker
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from migration_cookbook.practice.exercise import Exercise
-    from migration_cookbook.practice.worlds import World
+    from migration_cookbook.practice.trial_projects import TrialProject
 
 LIMITS = Limits()
 
@@ -32,7 +32,7 @@ class Stopped(Exception):
 
 
 def warm_up() -> None:
-    """Start the worker meanwhile."""
+    """Start the worker in the background."""
     _worker.start()
 
 
@@ -41,66 +41,69 @@ def cool_down() -> None:
     _worker.close()
 
 
-def perform(exercise: Exercise, world: World, steps: Sequence[Step]) -> Outcome:
-    """Do the steps in the worker."""
-    job = attempt.job(world.folder, world.databases, steps, exercise.id)
+def perform(exercise: Exercise, project: TrialProject, steps: Sequence[Step]) -> TrialResult:
+    """Perform the steps in the worker."""
+    job = attempt.job(project.folder, project.databases, steps, exercise.id)
     ended = _worker.run(f"{attempt.__name__}:{attempt.run.__name__}", job, LIMITS)
     if ended.how != "returned":
-        raise Stopped(_why(ended))
-    outcome: Outcome = decode(Outcome, ended.value)
-    failures = [move.failure for moves in outcome.moves.values() for move in moves]
+        raise Stopped(_reason(ended))
+    result: TrialResult = decode(TrialResult, ended.value)
+    failures = [each.failure for executions in result.executions.values() for each in executions]
     if any(failure and failure.kind == "MemoryError" for failure in failures):
-        raise Stopped(_too_much())
-    return outcome
+        raise Stopped(_memory_message())
+    return result
 
 
-def up(exercise: Exercise, world: World, before: Sequence[Step] = ()) -> Outcome:
-    """The way up."""
-    return perform(exercise, world, [*before, *_way_up(exercise)])
+def upgrade(exercise: Exercise, project: TrialProject, before: Sequence[Step] = ()) -> TrialResult:
+    """Upgrade to the heads."""
+    return perform(exercise, project, [*before, *_upgrade_steps(exercise)])
 
 
-def down_and_up(exercise: Exercise, world: World) -> Outcome:
-    """The way back, and up again."""
-    return perform(exercise, world, _way_back(exercise))
+def downgrade_and_upgrade(exercise: Exercise, project: TrialProject) -> TrialResult:
+    """Downgrade, and upgrade again."""
+    return perform(exercise, project, _downgrade_steps(exercise))
 
 
-def up_down_and_up(exercise: Exercise, world: World, before: Sequence[Step] = ()) -> Outcome:
-    """All of it at once, which takes less than one after the other: for what is known to be right."""
-    return perform(exercise, world, [*before, *_way_up(exercise), *_way_back(exercise)])
+def upgrade_downgrade_upgrade(
+    exercise: Exercise, project: TrialProject, before: Sequence[Step] = ()
+) -> TrialResult:
+    """Do all of it at once, which is faster than in two calls: for what is known to be right."""
+    return perform(exercise, project, [*before, *_upgrade_steps(exercise), *_downgrade_steps(exercise)])
 
 
-def copy(project_folder: Path, folder: Path) -> None:
-    """The files of a project, without databases and what Python leaves behind."""
+def copy_project(project_folder: Path, folder: Path) -> None:
+    """Copy the files of a project, without databases and Python's caches."""
     for path in files.project_files(project_folder):
         target = folder / path.relative_to(project_folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
 
 
-def without_database(steps: Sequence[Step]) -> list[Step]:
+def file_steps(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps that need no database."""
     return [step for step in steps if not step.needs_database]
 
 
-def _way_up(exercise: Exercise) -> list[Step]:
+def _upgrade_steps(exercise: Exercise) -> list[Step]:
     return [replace(_UP, watched=exercise.locks), LOOK]
 
 
-def _way_back(exercise: Exercise) -> list[Step]:
-    back = "base" if exercise.floor == "bare" else exercise.floor
+def _downgrade_steps(exercise: Exercise) -> list[Step]:
+    back = "base" if exercise.downgrade_target == "bare" else exercise.downgrade_target
     return [Step("console", f"downgrade {back}", watched=exercise.locks), LOOK, _UP, LOOK]
 
 
-def _why(ended: JobResult) -> str:
+def _reason(ended: JobResult) -> str:
     match ended.how:
         case "too long":
             return f"It ran for more than {LIMITS.seconds:g} seconds, and was stopped. Does a loop in it never end?"
         case "too much memory":
-            return _too_much()
+            return _memory_message()
         case "died":
             return f"It did not come to an end by itself: {ended.error}."
         case _:
             return f"It could not be run: {ended.error}."
 
 
-def _too_much() -> str:
+def _memory_message() -> str:
     return f"It needed more than {LIMITS.memory // 2**20} MB of memory, and was stopped."

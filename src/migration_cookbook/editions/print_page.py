@@ -1,4 +1,4 @@
-"""How does a cheatsheet look on paper? As one page of HTML that needs nothing beside it."""
+"""A cheatsheet laid out for paper, as one page of HTML that needs no other file."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
     from migration_cookbook.editions.book import Book
-    from migration_cookbook.editions.sheet import Part, Sheet
+    from migration_cookbook.editions.sheet import Sheet, SheetPart
     from migration_cookbook.verify import Snippet
 
-#: Who waits for which lock is PostgreSQL's own table.
+#: Who waits for which lock, by PostgreSQL's own table.
 _WAITING = {
     "ACCESS EXCLUSIVE": "all wait",
     "SHARE ROW EXCLUSIVE": "writers wait",
@@ -35,8 +35,8 @@ _WAITING = {
     "ROW EXCLUSIVE": "nobody waits",
 }
 _LOCK = re.compile(rf"({'|'.join(_WAITING)}) on .*")
-#: What goes without saying beside the sign.
-_SAID_BY_THE_SIGN = ("no lock", "fails")
+#: What the sign says already.
+_IMPLIED_BY_SIGN = ("no lock", "fails")
 _COPIES = "copies the table"
 #: Sheets with more lines than this are set smaller.
 _MANY_LINES = 250
@@ -46,8 +46,8 @@ _LANGUAGES = ("python", "sql", "bash", "ini", "toml")
 
 
 @dataclass(frozen=True)
-class _Block:
-    """One thing below the other, as HTML."""
+class _PageBlock:
+    """A block of the page, as HTML."""
 
     kind: str
     html: str
@@ -55,8 +55,8 @@ class _Block:
     mark: str = ""
 
 
-def printed(sheet: Sheet, book: Book) -> str:
-    """The whole page. Two pages that say the same have the same `edition`."""
+def render(sheet: Sheet, book: Book) -> str:
+    """Return the whole page. Two pages that say the same have the same `edition`."""
     title = escape(sheet.title)
     body = f"{_header(sheet, book)}\n<main>\n{_main(_blocks(sheet))}</main>\n"
     edition = hashlib.sha256((_STYLE + body).encode()).hexdigest()[:8]
@@ -69,7 +69,7 @@ def printed(sheet: Sheet, book: Book) -> str:
 
 
 def edition_of(html: str) -> str:
-    """What such a page calls itself."""
+    """Return the edition that a page names in its title."""
     found = re.search(r"<title>[^<]*, edition (\w+)</title>", html)
     return found[1] if found else ""
 
@@ -78,11 +78,11 @@ def edition_of(html: str) -> str:
 
 
 def _header(sheet: Sheet, book: Book) -> str:
-    said = "\n".join(part.mark for part in sheet.parts)
-    signs = [f"<b>{sign}</b> {words}" for sign, words in _SIGNS.items() if sign in said or sign != DIFFERS]
-    if _COPIES in said:
+    marks = "\n".join(part.mark for part in sheet.parts)
+    signs = [f"<b>{sign}</b> {words}" for sign, words in _SIGNS.items() if sign in marks or sign != DIFFERS]
+    if _COPIES in marks:
         signs.append("<b>copy</b> the batch copies the whole table")
-    locks = [f"<b>{mode}</b> {who}" for mode, who in _WAITING.items() if f"✓ {mode} on" in said]
+    locks = [f"<b>{mode}</b> {who}" for mode, who in _WAITING.items() if f"✓ {mode} on" in marks]
     lines = [" ".join(f"<span>{one}</span>" for one in signs)]
     if locks:
         lines.append(" ".join(f"<span>{one}</span>" for one in ["Locks of PostgreSQL:", *locks]))
@@ -94,7 +94,7 @@ def _header(sheet: Sheet, book: Book) -> str:
 
 
 def _versions(book: Book) -> str:
-    """What it was verified with."""
+    """Return what the snippets were verified with."""
     lock = book.lock.read_text(encoding="utf-8")
     known = read_reference(book)
     found = [
@@ -106,13 +106,13 @@ def _versions(book: Book) -> str:
     return f"Every snippet ran: {', '.join(found)}, SQLite {known['sqlite']}, PostgreSQL {postgres}"
 
 
-# --- what stands below it --------------------------------------------------------------
+# --- what is below it -----------------------------------------------------------------
 
 
-def _main(blocks: Iterable[_Block]) -> str:
-    """Sections with their snippets, each snippet with the sentence above it."""
+def _main(blocks: Iterable[_PageBlock]) -> str:
+    """Return sections with their snippets, each snippet with the sentence above it."""
     lines: list[str] = []
-    pending: _Block | None = None
+    pending: _PageBlock | None = None
     open_section = False
     for block in blocks:
         if block.kind == "code":
@@ -137,25 +137,25 @@ def _main(blocks: Iterable[_Block]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _snippet(words: str, code: _Block) -> str:
+def _snippet(words: str, code: _PageBlock) -> str:
     words = words.replace("Instead:", "<b>Instead:</b>")
     above = f"<p>{words}</p>\n" if words else ""
-    # Within the last line, so that the mark stands beside it where there is room.
+    # Within the last line, so that the mark is next to it where there is room.
     html = f"{code.html.removesuffix('</span>')}{code.mark}</span>"
     return f'<div class="snippet">\n{above}<pre>{html}</pre>\n</div>'
 
 
-def _blocks(sheet: Sheet) -> Iterator[_Block]:
+def _blocks(sheet: Sheet) -> Iterator[_PageBlock]:
     for part in sheet.parts:
         if part.snippet is None:
             yield from _of_prose(part)
         else:
             text = "\n".join(part.lines[1:-1])
             mark = _mark(part.mark or _declared(part.snippet))
-            yield _Block("code", _code(text, part.snippet.language), mark)
+            yield _PageBlock("code", _code(text, part.snippet.language), mark)
 
 
-def _of_prose(part: Part) -> Iterator[_Block]:
+def _of_prose(part: SheetPart) -> Iterator[_PageBlock]:
     parser = MarkdownIt("commonmark").enable("table")
     tokens = parser.parse("\n".join(part.lines))
     index = 0
@@ -163,20 +163,22 @@ def _of_prose(part: Part) -> Iterator[_Block]:
         end = _end(tokens, index)
         token, inside = tokens[index], tokens[index : end + 1]
         if token.type == "fence":
-            yield _Block("code", _code(token.content, token.info.split(" ")[0]))
+            yield _PageBlock("code", _code(token.content, token.info.split(" ")[0]))
         elif token.type == "heading_open" and token.tag == "h1":
             pass
         elif token.type == "heading_open":
-            yield _Block("heading", _inline(parser, inside[1]))
+            yield _PageBlock("heading", _inline(parser, inside[1]))
         elif token.type == "paragraph_open":
-            yield _Block("text", _inline(parser, inside[1]))
+            yield _PageBlock("text", _inline(parser, inside[1]))
         else:
-            yield _Block("other", _without_links(parser.renderer.render(inside, parser.options, {})).strip())
+            yield _PageBlock(
+                "other", _without_links(parser.renderer.render(inside, parser.options, {})).strip()
+            )
         index = end + 1
 
 
 def _end(tokens: list[Token], start: int) -> int:
-    """Where the block ends that begins there."""
+    """Return the index of the token with which the block ends."""
     depth = 0
     for index in range(start, len(tokens)):
         depth += tokens[index].nesting
@@ -190,7 +192,7 @@ def _inline(parser: MarkdownIt, token: Token) -> str:
 
 
 def _without_links(html: str) -> str:
-    """Paper leads nowhere."""
+    """Remove links: on paper nobody can follow them."""
     return re.sub(r"</?a\b[^>]*>", "", html)
 
 
@@ -198,7 +200,7 @@ def _without_links(html: str) -> str:
 
 
 def _code(text: str, language: str) -> str:
-    """Line by line: what does not fit goes on below, further in."""
+    """Mark up code line by line, so that what doesn't fit continues below, indented."""
     lexer = get_lexer_by_name(language if language in _LANGUAGES else "text", stripnl=False, ensurenl=False)
     lines = highlight(text.strip("\n"), lexer, HtmlFormatter(nowrap=True)).rstrip("\n").split("\n")
     plain = text.strip("\n").split("\n")
@@ -209,24 +211,24 @@ def _code(text: str, language: str) -> str:
 
 
 def _declared(snippet: Snippet) -> str:
-    """The mark of what locks nothing: as its author declared it, to which it is held."""
-    said = []
+    """Return the mark of a snippet that locks nothing: what its author declared, which is checked."""
+    parts = []
     for dialect in BOTH:
         expected = snippet.expected.get(dialect)
         refused = expected is not None and expected.verdict.refused
         if dialect in snippet.on:
-            said.append(f"{dialect.title} {FAILS if refused else WORKS}")
-    return " · ".join(said)
+            parts.append(f"{dialect.title} {FAILS if refused else WORKS}")
+    return " · ".join(parts)
 
 
 def _mark(mark: str) -> str:
-    """In the corner of the code."""
-    said = [(*one.split(" ")[:2], " ".join(one.split(" ")[2:])) for one in mark.split(" · ")]
-    if len(said) == len(BOTH) and len({one[1:] for one in said}) == 1:
-        said = [("both", *said[0][1:])]
+    """Return a mark as HTML for the corner of the code."""
+    parts = [(*one.split(" ")[:2], " ".join(one.split(" ")[2:])) for one in mark.split(" · ")]
+    if len(parts) == len(BOTH) and len({one[1:] for one in parts}) == 1:
+        parts = [("both", *parts[0][1:])]
     shown = [
         f'<span class="{_SIGNS.get(sign, "other")}">{name} <b>{sign}</b> {_shorter(words)}</span>'
-        for name, sign, words in said
+        for name, sign, words in parts
     ]
     return f'<span class="mark">{" ".join(shown)}</span>'
 
@@ -234,7 +236,7 @@ def _mark(mark: str) -> str:
 def _shorter(words: str) -> str:
     rewritten = ", rewritten" if words.endswith(", rewritten") else ""
     words = _LOCK.sub(r"\1", words.replace(_COPIES, "copy")) + rewritten
-    return "" if words in _SAID_BY_THE_SIGN else escape(words)
+    return "" if words in _IMPLIED_BY_SIGN else escape(words)
 
 
 _STYLE = """\

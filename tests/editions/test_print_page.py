@@ -10,7 +10,7 @@ import pytest
 
 from migration_cookbook.editions import pdf
 from migration_cookbook.editions.book import this_book
-from migration_cookbook.editions.printed import edition_of, printed
+from migration_cookbook.editions.print_page import edition_of, render
 from migration_cookbook.editions.sheet import read_sheet, sheet_paths
 
 if TYPE_CHECKING:
@@ -31,24 +31,24 @@ def text_of(html: str) -> str:
 
 def of(desk: Desk, body: str) -> str:
     sheet = read_sheet(desk.write_text("cheatsheets/one", FRONT + body), desk.book.chapters)
-    return printed(sheet, desk.book)
+    return render(sheet, desk.book)
 
 
 @SHEETS
 def test_our_pages_are_up_to_date(path: Path) -> None:
     sheet = read_sheet(path, BOOK.chapters)
-    recorded = BOOK.printed(sheet.slug)
-    assert recorded.read_text(encoding="utf-8") == printed(sheet, BOOK), "Run `cookbook build`."
-    assert pdf.edition_of(recorded.with_suffix(".pdf")) == edition_of(printed(sheet, BOOK)), (
+    recorded = BOOK.printed_page(sheet.slug)
+    assert recorded.read_text(encoding="utf-8") == render(sheet, BOOK), "Run `cookbook build`."
+    assert pdf.edition_of(recorded.with_suffix(".pdf")) == edition_of(render(sheet, BOOK)), (
         "Run `cookbook print`."
     )
-    assert 1 <= pdf.pages_of(recorded.with_suffix(".pdf")) <= 2
+    assert 1 <= pdf.count_pages(recorded.with_suffix(".pdf")) <= 2
 
 
 @SHEETS
 def test_every_snippet_stands_on_the_page_with_a_mark_for_each_database(path: Path) -> None:
     sheet = read_sheet(path, BOOK.chapters)
-    html = printed(sheet, BOOK)
+    html = render(sheet, BOOK)
     text = text_of(html)
     snippets = [part for part in sheet.parts if part.snippet]
     assert snippets
@@ -62,7 +62,7 @@ def test_every_snippet_stands_on_the_page_with_a_mark_for_each_database(path: Pa
 
 @SHEETS
 def test_the_page_needs_nothing_beside_it(path: Path) -> None:
-    html = printed(read_sheet(path, BOOK.chapters), BOOK)
+    html = render(read_sheet(path, BOOK.chapters), BOOK)
     assert not re.search(r"(src|href)=|url\(|@import|<script", html)
 
 

@@ -48,7 +48,7 @@ PRIVATE = {
     "verify/required_schema/sqlalchemy_private.py": "sqlalchemy",
 }
 #: Named as private parts are, but documented.
-DOCUMENTED = {"os._exit", "node._fields"}
+DOCUMENTED = {"os._exit"}
 BY_NAME = {"getattr", "setattr", "hasattr", "delattr"}
 
 

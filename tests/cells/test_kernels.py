@@ -15,6 +15,7 @@ import pytest
 from notebook_desk import check_output
 
 from migration_cookbook.databases import cluster, server
+from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.environment import OWN_SERVER_VARIABLE
 from migration_cookbook.kernels.manager import WarmKernelManager
 from migration_cookbook.workspace import HOME_VARIABLE, Workspace, open_workspace
@@ -142,7 +143,7 @@ def computing(kernel: Kernel) -> bool:
 
 def sleeping(home: Workspace) -> bool:
     """Whether some session sleeps in PostgreSQL."""
-    with server.connect(server.attach(home).url) as connection:
+    with connect(server.attach(home).url) as connection:
         found = connection.execute(
             "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid <> pg_backend_pid()"
         )
@@ -151,7 +152,7 @@ def sleeping(home: Workspace) -> bool:
 
 def open_transactions(home: Workspace, name: str) -> int:
     """How many there are in databases with this in their name."""
-    with server.connect(server.attach(home).url) as connection:
+    with connect(server.attach(home).url) as connection:
         found = connection.execute(
             "SELECT FROM pg_stat_activity WHERE datname LIKE %s AND xact_start IS NOT NULL", [f"%{name}%"]
         )

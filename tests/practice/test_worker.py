@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from migration_cookbook.worker import Ended
+    from migration_cookbook.worker import JobResult
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def worker() -> Iterator[Worker]:
     one.close()
 
 
-def run(worker: Worker, code: str, limits: Limits | None = None) -> Ended:
+def run(worker: Worker, code: str, limits: Limits | None = None) -> JobResult:
     """Run statements, by a function of the standard library that does."""
     return worker.run("timeit:timeit", {"stmt": code, "number": 1}, limits)
 

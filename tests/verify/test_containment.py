@@ -18,7 +18,7 @@ from migration_cookbook.worker import Limits
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from migration_cookbook.worker import Ended
+    from migration_cookbook.worker import JobResult
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def outside(tmp_path: Path) -> Path:
 
 def run(
     worker: ContainedWorker, folder: Path, code: str, limits: Limits | None = None, server: Path | None = None
-) -> Ended:
+) -> JobResult:
     """Run statements, by a function of the standard library that does."""
     return worker.run("timeit:timeit", {"stmt": code, "number": 1}, folder, server, limits)
 

@@ -150,8 +150,9 @@ def build(options: argparse.Namespace) -> int:
     from migration_cookbook.editions.book import this_book
     from migration_cookbook.editions.command import build_command, check_command
 
-    run = check_command if options.check else build_command
-    return run(this_book(), open_workspace(), options.names)
+    if options.check:
+        return check_command(this_book(), open_workspace(), options.names)
+    return build_command(this_book(), open_workspace(), options.names, everything=options.all)
 
 
 def print_sheets(options: argparse.Namespace) -> int:
@@ -274,8 +275,12 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=lab)
 
     one = commands.add_parser("build", help=build.__doc__)
-    one.add_argument("names", nargs="*", help="chapters, like 01-setting-up; all if none is named")
-    one.add_argument("--check", action="store_true", help="write nothing; say what a build would change")
+    one.add_argument(
+        "names", nargs="*", help="chapters, like 01-setting-up; if none is named, all that changed"
+    )
+    how = one.add_mutually_exclusive_group()
+    how.add_argument("--all", action="store_true", help="execute the pages too on which nothing has changed")
+    how.add_argument("--check", action="store_true", help="write nothing; say what a build would change")
     one.set_defaults(run=build)
 
     one = commands.add_parser("print", help=print_sheets.__doc__)

@@ -17,6 +17,7 @@ from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelE
 
 from migration_cookbook.databases.environment import known_environment
 from migration_cookbook.editions import blindspots
+from migration_cookbook.editions.inputs import Inputs
 from migration_cookbook.editions.notebook import KERNEL, to_notebook, write_notebook
 from migration_cookbook.editions.pages import read_pages
 from migration_cookbook.editions.reference import require_reference, this_environment
@@ -68,16 +69,29 @@ class BuildResult:
     failures: tuple[BuildFailure, ...] = ()
     written: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+    #: Pages that weren't executed, because nothing that they depend on has changed.
+    skipped: tuple[str, ...] = ()
     #: Notebooks whose chapter is gone.
     removed: tuple[str, ...] = ()
 
 
 def build(
-    book: Book, workspace: Workspace, names: Iterable[str] = (), progress: Progress | None = None
+    book: Book,
+    workspace: Workspace,
+    names: Iterable[str] = (),
+    progress: Progress | None = None,
+    *,
+    everything: bool = False,
 ) -> BuildResult:
-    """Execute the named chapters, or all, and write their notebooks."""
+    """Execute the named chapters and write their notebooks; without names, those whose inputs changed, or all."""
     chosen = tuple(names)
-    texts, failures = _execute_all(book, workspace, chosen, progress)
+    chapters = _chosen(book, chosen)
+    inputs = Inputs(book, open_workspace(workspace.root / "build"), this_environment(book))
+    digests = inputs.digests(chapters)
+    current = set() if chosen or everything else inputs.unchanged(digests)
+    texts, failures = _execute_all(
+        book, workspace, [each for each in chapters if each.slug not in current], progress
+    )
     if failures:
         return BuildResult(failures)
     written = []
@@ -85,10 +99,14 @@ def build(
         if _recorded_text(book.notebook(slug)) != text:
             write_atomically(book.notebook(slug), text)
             written.append(slug)
-    removed = () if chosen else blindspots.without_chapter(book, set(texts))
+    inputs.remember({slug: digests[slug] for slug in texts})
+    removed = () if chosen else blindspots.without_chapter(book, set(digests))
     for slug in removed:
         book.notebook(slug).unlink()
-    return BuildResult((), tuple(written), tuple(slug for slug in texts if slug not in written), removed)
+    unchanged = tuple(slug for slug in digests if slug not in written)
+    return BuildResult(
+        (), tuple(written), unchanged, tuple(slug for slug in digests if slug in current), removed
+    )
 
 
 def check(
@@ -96,7 +114,7 @@ def check(
 ) -> tuple[str, ...]:
     """Execute, compare with what is recorded, and return what differs; write nothing."""
     chosen = tuple(names)
-    texts, failures = _execute_all(book, workspace, chosen, progress)
+    texts, failures = _execute_all(book, workspace, _chosen(book, chosen), progress)
     if failures:
         return tuple(str(failure) for failure in failures)
     found = [
@@ -125,13 +143,17 @@ def choose(chapters: dict[str, Chapter], names: Iterable[str]) -> list[Chapter]:
     return chosen or list(chapters.values())
 
 
-def _execute_all(
-    book: Book, workspace: Workspace, names: tuple[str, ...], progress: Progress | None
-) -> tuple[dict[str, str], tuple[BuildFailure, ...]]:
+def _chosen(book: Book, names: tuple[str, ...]) -> list[Chapter]:
     require_reference(book)
     chapters = choose(read_pages(book.chapters), names)
     if not chapters:
         raise CookbookError(f"There is no chapter below {book.chapters}.")
+    return chapters
+
+
+def _execute_all(
+    book: Book, workspace: Workspace, chapters: list[Chapter], progress: Progress | None
+) -> tuple[dict[str, str], tuple[BuildFailure, ...]]:
     with workspace.lock("build"):
         home = open_workspace(workspace.root / "build")
         execution = _Execution(book, home, this_environment(book), progress)

@@ -22,18 +22,19 @@ from migration_cookbook.workspace import open_workspace, write_atomically
 MOST_PAGES = 2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     from migration_cookbook.editions.book import Book
     from migration_cookbook.workspace import Workspace
 
 
-def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -> int:
+def build_command(
+    book: Book, workspace: Workspace, names: Iterable[str] = (), *, everything: bool = False
+) -> int:
     """Build the notebooks and the generated pages; return 0 if there is no problem."""
-    chosen = tuple(names)
     with _bar() as progress:
-        built = build(book, workspace, chosen, progress)
+        built = build(book, workspace, tuple(names), progress, everything=everything)
     for failure in built.failures:
         print(failure)
     if built.failures:
@@ -41,24 +42,31 @@ def build_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -
         return 1
     for slug in built.removed:
         print(f"notebooks/{slug}.ipynb is removed: it has no chapter.")
-    for page, text in _other_files(book, workspace, chosen).items():
+    executed = {*built.written, *built.unchanged} - {*built.skipped}
+    for page, text in _other_files(book, workspace, executed).items():
         write_atomically(page, text)
     report = check_facts(load_facts(book.facts), recorded_notebooks(book))
     for problem in report.problems:
         print(problem)
     print(f"Notebooks written: {len(built.written)}, unchanged: {len(built.unchanged)}.")
+    if built.skipped:
+        print(
+            f"Not executed: {len(built.skipped)}, because nothing that they depend on has changed; "
+            "`cookbook build --all` executes them too."
+        )
     return 1 if report.problems else 0
 
 
 def check_command(book: Book, workspace: Workspace, names: Iterable[str] = ()) -> int:
     """Build without writing, and compare with what is recorded; return 0 if it is the same."""
     chosen = tuple(names)
+    pages = {chapter.slug for chapter in choose(read_pages(book.chapters), chosen)}
     with _bar() as progress:
         found = list(check(book, workspace, chosen, progress))
     if not found:
         found = [
             f"{page.relative_to(book.root).as_posix()} is not what the facts and pages say."
-            for page, text in _other_files(book, workspace, chosen).items()
+            for page, text in _other_files(book, workspace, pages).items()
             if not page.exists() or page.read_text(encoding="utf-8") != text
         ]
     for difference in found:
@@ -94,10 +102,10 @@ def print_command(book: Book, names: Iterable[str] = ()) -> int:
     return 1 if longest > MOST_PAGES else 0
 
 
-def _other_files(book: Book, workspace: Workspace, names: tuple[str, ...]) -> dict[Path, str]:
+def _other_files(book: Book, workspace: Workspace, executed: Collection[str]) -> dict[Path, str]:
     """Return what a build writes besides the notebooks: generated pages, and what the kinds of pages add."""
     files = {page.path(book): page.text(book) for page in GENERATED_PAGES}
-    chosen = {chapter.path for chapter in choose(read_pages(book.chapters), names)}
+    chosen = {chapter.path for slug, chapter in read_pages(book.chapters).items() if slug in executed}
     home = open_workspace(workspace.root / "build")
     for kind in PAGE_KINDS:
         if kind.other_files is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from migration_cookbook.printable import all_printable, escape_unencodable, one_line, printable, shortened
+from migration_cookbook.printable import all_printable, escape_unencodable, one_line, printable, truncate
 
 
 @pytest.mark.parametrize(
@@ -64,5 +64,5 @@ def test_a_stream_shows_what_it_can_not_encode() -> None:
 
 
 def test_a_long_text_is_shortened() -> None:
-    assert shortened("ab cdef", 4) == "ab…"
-    assert shortened("abcd", 4) == "abcd"
+    assert truncate("ab cdef", 4) == "ab…"
+    assert truncate("abcd", 4) == "abcd"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from migration_cookbook import __version__
 from migration_cookbook.bench.registry import BENCHMARKS, DEFAULT
 from migration_cookbook.databases.environment import clean_environment
-from migration_cookbook.printable import escape_unencodable, one_line, shortened
+from migration_cookbook.printable import escape_unencodable, one_line, truncate
 from migration_cookbook.workspace import CookbookError, explained, open_workspace
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _explained(error: Exception) -> str | None:
 
 def _unexpected(error: Exception) -> str:
     """Return one line about an error that wasn't expected; its traceback goes to the log."""
-    message = shortened(" ".join(str(error).split()), 300)
+    message = truncate(" ".join(str(error).split()), 300)
     said = f"an error that the kit didn't expect: {type(error).__name__}: {message}".rstrip(": ")
     end = "" if said.endswith(".") else "."
     return f"{said}{end} Details are in {_log(error)}; please report them."

@@ -50,7 +50,7 @@ def one_line(text: str) -> str:
     return text.translate(_SHOWN_IN_A_LINE) if _NOT_IN_A_LINE.search(text) else text
 
 
-def shortened(text: str, width: int) -> str:
+def truncate(text: str, width: int) -> str:
     """Return the beginning of a text, in at most `width` characters."""
     return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
 

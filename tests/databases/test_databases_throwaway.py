@@ -139,7 +139,7 @@ def test_what_keeps_others_out_is_undone(server: ThrowawayServer) -> None:
         connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
         connection.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 0".encode())
         connection.execute(b"SET default_transaction_read_only = off")
-        connection.execute(f"REVOKE ALL ON DATABASE {name} FROM stranger".encode())
+        connection.execute(f"REVOKE ALL ON DATABASE {name} FROM untrusted".encode())
         connection.execute(b"ALTER ROLE CURRENT_USER SET search_path = nowhere")
         connection.execute(b"ALTER ROLE CURRENT_USER PASSWORD 'another'")
         server.terminate_clients_and_reset([url])

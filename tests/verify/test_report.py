@@ -17,7 +17,7 @@ from migration_cookbook.locks import Lock
 from migration_cookbook.verify.judging.expecting import add_complaints
 from migration_cookbook.verify.report import REPORT_FORMATS, terminal
 from migration_cookbook.verify.report.run import Mark, VerificationRun
-from migration_cookbook.verify.report.titles import shortened, title
+from migration_cookbook.verify.report.titles import title, truncate
 from migration_cookbook.verify.values.checked import Checked
 from migration_cookbook.verify.values.snippet import Expected, Form, Snippet
 from migration_cookbook.verify.values.verdict import Finding, Verdict
@@ -395,5 +395,5 @@ def test_the_words_of_a_title_say_something(text: str, words: str) -> None:
 
 
 def test_a_long_title_is_shortened() -> None:
-    assert shortened("abc", 3) == "abc"
-    assert shortened("ab cdef", 4) == "ab…"
+    assert truncate("abc", 3) == "abc"
+    assert truncate("ab cdef", 4) == "ab…"

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from migration_cookbook.workspace import Workspace
 
 #: Who the code is on this server.
-_ROLE = "stranger"
+_ROLE = "untrusted"
 _FOLDER = "cookbook-page-"
 #: Where Linux has a file system in memory. A container's may be small.
 _MEMORY = Path("/dev/shm")

@@ -44,7 +44,7 @@ class Paragraph:
     def html(self) -> str:
         left = "1.5em" if self.mark else "0"
         mark = f"{self.mark} " if self.mark else ""
-        return f'<div style="margin:4px 0 6px {left};max-width:52em">{mark}{_marked(self.text)}</div>'
+        return f'<div style="margin:4px 0 6px {left};max-width:52em">{mark}{_render_marks(self.text)}</div>'
 
 
 def parts(markdown: str) -> tuple[Part, ...]:
@@ -72,7 +72,7 @@ def _paragraphs(text: str) -> Iterator[Paragraph]:
             yield Paragraph(line)
 
 
-def _marked(text: str) -> str:
+def _render_marks(text: str) -> str:
     pieces, end = [], 0
     for found in _MARKED.finditer(text):
         tag = _TAGS[found.lastgroup or "link"]

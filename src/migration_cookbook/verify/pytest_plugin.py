@@ -162,9 +162,9 @@ def _in_full(run: VerificationRun) -> str:
 
 
 def _name(snippet: Snippet) -> str:
-    from migration_cookbook.printable import shortened
+    from migration_cookbook.printable import truncate
     from migration_cookbook.verify import title
 
-    words = shortened(title(snippet), _WIDTH_OF_A_NAME)
+    words = truncate(title(snippet), _WIDTH_OF_A_NAME)
     # `::` parts the names of a test's address, and what's in brackets is shown as it is.
     return f"line {snippet.line}[{words.replace('::', ':')}]"

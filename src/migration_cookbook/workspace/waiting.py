@@ -57,15 +57,15 @@ class _Life:
 
 def lock(descriptor: int, path: Path) -> None:
     """Take the lock of an open file, exclusively, as soon as its holder gives it up."""
-    if _taken(descriptor):
+    if _lock_now(descriptor):
         return
     wait = _Wait(descriptor, path)
-    while not _taken(descriptor):
+    while not _lock_now(descriptor):
         wait.look()
         time.sleep(_STEP_S)
 
 
-def _taken(descriptor: int) -> bool:
+def _lock_now(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -68,7 +68,7 @@ def score(pairs: Sequence[tuple[Checked, SnippetMutant]], workspace: Workspace) 
     inferred = [_mutated(original, mutant) for original, mutant in pairs]
     without = list(check(inferred, Settings(workspace)))
     for dialect in BOTH:
-        worlds = [_world(original.findings[dialect]) for original, _ in pairs]
+        worlds = [_assumed_schema(original.findings[dialect]) for original, _ in pairs]
         # The original once more, in its own world: what is stated may be told otherwise than what is inferred.
         unchanged = [
             replace(original.snippet, given=world) for (original, _), world in zip(pairs, worlds, strict=True)
@@ -92,7 +92,7 @@ def _mutated(original: Checked, mutant: SnippetMutant) -> Snippet:
     return replace(original.snippet, text=mutant.text)
 
 
-def _world(finding: Finding) -> str:
+def _assumed_schema(finding: Finding) -> str:
     return ";\n".join(finding.assumed)
 
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from migration_cookbook.printable import shortened
+from migration_cookbook.printable import truncate
 from migration_cookbook.verify.judging import advice
 from migration_cookbook.verify.trial.script import NotPython, parse
 from migration_cookbook.verify.values.snippet import Form
@@ -109,7 +109,7 @@ def _verdict(snippet: Snippet, trial: Trial) -> tuple[Verdict, str]:
         return Verdict.NOT_RUN, trial.not_run
     if trial.refusal is not None:
         kind = trial.refusal.kind
-        said = shortened(trial.refusal.message, _LONGEST_MESSAGE)
+        said = truncate(trial.refusal.message, _LONGEST_MESSAGE)
         words = f"{kind}: {said}" if kind else said
         if trial.outside:
             return Verdict.OUTSIDE, words
@@ -148,7 +148,7 @@ def missing_context(refusal: Refusal) -> str | None:
     """What only the author has; None where the mistake is the snippet's own."""
     if refusal.kind == _ANOTHER_DATABASE:
         return f"it {refusal.message}"
-    refusal = replace(refusal, message=shortened(refusal.message, _LONGEST_MESSAGE))
+    refusal = replace(refusal, message=truncate(refusal.message, _LONGEST_MESSAGE))
     if refusal.kind == "NameError":
         name = re.search(r"name '(\w+)' is not defined", refusal.message)
         if name and not difflib.get_close_matches(name[1], _KNOWN_NAMES, 1, 0.75):

@@ -17,7 +17,7 @@ from migration_cookbook.databases import server
 from migration_cookbook.databases.binaries import find_binaries
 from migration_cookbook.databases.dialects import BOTH, Dialect
 from migration_cookbook.verify.judging.judge import judge, placeholder
-from migration_cookbook.verify.process.quarantine import Job, PageRoom, Quarantine
+from migration_cookbook.verify.process.quarantine import Job, PageResources, Quarantine
 from migration_cookbook.verify.process.untrusted import read_trial
 from migration_cookbook.verify.values.checked import Checked
 from migration_cookbook.verify.values.verdict import Finding, Verdict
@@ -139,36 +139,36 @@ class Checker:
                 continue
             for _, page in _neighbors(some, lambda one: one.file):
                 chunks = _small_chunks(page)
-                room = _SharedRoom(self._settings.workspace, len(page), len(chunks))
-                self._stack.callback(room.close)
+                resources = _SharedResources(self._settings.workspace, len(page), len(chunks))
+                self._stack.callback(resources.close)
                 for chunk in chunks:
-                    yield partial(self._check_untrusted, chunk, room)
+                    yield partial(self._check_untrusted, chunk, resources)
 
     def _check_own(self, chunk: Sequence[Snippet]) -> list[Checked]:
         return _check_chunk(chunk, self._settings.dialects, self._slots, self._unavailable)
 
-    def _check_untrusted(self, chunk: Sequence[Snippet], room: _SharedRoom) -> list[Checked]:
+    def _check_untrusted(self, chunk: Sequence[Snippet], resources: _SharedResources) -> list[Checked]:
         slot = self._slots.get()
         try:
-            return _check_contained(chunk, self._settings.dialects, slot, room, _no_throwaway())
+            return _check_contained(chunk, self._settings.dialects, slot, resources, _no_throwaway())
         finally:
             self._slots.put(slot)
-            room.leave()
+            resources.leave()
 
 
-class _SharedRoom:
-    """A page's room, made for the first of its chunks and closed after the last."""
+class _SharedResources:
+    """A page's resources, made for the first of its chunks and closed after the last."""
 
     def __init__(self, workspace: Workspace, snippets: int, chunks: int) -> None:
         self._workspace, self._snippets, self._chunks = workspace, snippets, chunks
-        self._room: PageRoom | None = None
+        self._resources: PageResources | None = None
         self._lock = threading.Lock()
 
-    def enter(self) -> PageRoom:
+    def enter(self) -> PageResources:
         with self._lock:
-            if self._room is None:
-                self._room = PageRoom(self._workspace, self._snippets)
-            return self._room
+            if self._resources is None:
+                self._resources = PageResources(self._workspace, self._snippets)
+            return self._resources
 
     def leave(self) -> None:
         with self._lock:
@@ -179,9 +179,9 @@ class _SharedRoom:
 
     def close(self) -> None:
         with self._lock:
-            room, self._room = self._room, None
-        if room is not None:
-            room.close()
+            resources, self._resources = self._resources, None
+        if resources is not None:
+            resources.close()
 
 
 @contextmanager
@@ -277,7 +277,7 @@ def _check_contained(
     chunk: Sequence[Snippet],
     dialects: Sequence[Dialect],
     slot: _Slot,
-    room: _SharedRoom,
+    resources: _SharedResources,
     no_postgres: str,
 ) -> list[Checked]:
     """The findings of a few snippets of somebody else's; `no_postgres` says why PostgreSQL isn't there."""
@@ -296,7 +296,7 @@ def _check_contained(
             else:
                 jobs[number, dialect] = Job(snippet, dialect, _arguments(slot, snippet, dialect))
     if jobs:
-        found = slot.quarantine.try_out(list(jobs.values()), room.enter())
+        found = slot.quarantine.try_out(list(jobs.values()), resources.enter())
         findings |= dict(zip(jobs, found, strict=True))
     return [
         Checked(snippet, {dialect: findings[number, dialect] for dialect in dialects})

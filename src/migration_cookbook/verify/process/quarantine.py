@@ -71,7 +71,7 @@ class _Running:
     server: throwaway.ThrowawayServer | None = None
 
 
-class PageRoom:
+class PageResources:
     """What one page of somebody else's has for itself, and may use up."""
 
     def __init__(self, workspace: Workspace, snippets: int) -> None:
@@ -132,10 +132,10 @@ class Quarantine:
     def close(self) -> None:
         self._worker.close()
 
-    def try_out(self, jobs: Sequence[Job], room: PageRoom) -> list[Finding]:
+    def try_out(self, jobs: Sequence[Job], resources: PageResources) -> list[Finding]:
         """A finding for each job, in order."""
         try:
-            return self._together(jobs, room)
+            return self._together(jobs, resources)
         except NotContained as reason:
             if len(jobs) == 1:
                 return [Finding(jobs[0].dialect, Verdict.NOT_RUN, f"{_TRUST}: {reason}")]
@@ -143,22 +143,25 @@ class Quarantine:
             if len(jobs) == 1:
                 return [Finding(jobs[0].dialect, Verdict.NOT_DECIDED, str(reason))]
         # One of them took the others along: each for itself.
-        return [self.try_out([job], room)[0] for job in jobs]
+        return [self.try_out([job], resources)[0] for job in jobs]
 
-    def _together(self, jobs: Sequence[Job], room: PageRoom) -> list[Finding]:
-        left = room.left()
+    def _together(self, jobs: Sequence[Job], resources: PageResources) -> list[Finding]:
+        left = resources.left()
         if left <= 0:
-            raise _Apart(room.time_is_up)
+            raise _Apart(resources.time_is_up)
         limits = replace(_LIMITS, seconds=min(_LIMITS.seconds, left))
         try:
-            with _Scratch(jobs, room, self) as scratch, _watch_disk(scratch.folders, self._worker) as disk:
+            with (
+                _Scratch(jobs, resources, self) as scratch,
+                _watch_disk(scratch.folders, self._worker) as disk,
+            ):
                 trials = self._trials(jobs, scratch, limits, disk)
                 scratch.terminate_clients_and_reset()
                 return self._judge_apart(jobs, trials, scratch)
         except CookbookError as error:
             if isinstance(error, NotContained | _Apart):
                 raise
-            room.discard_server(self)
+            resources.discard_server(self)
             raise _Apart(str(error)) from None
 
     def _trials(
@@ -241,8 +244,8 @@ def _confirm(value: Any, dialect: Dialect, trial: Trial) -> Finding:
 class _Scratch:
     """Empty databases for some jobs, and a folder."""
 
-    def __init__(self, jobs: Sequence[Job], room: PageRoom, user: object) -> None:
-        self._jobs, self._room, self._user = jobs, room, user
+    def __init__(self, jobs: Sequence[Job], resources: PageResources, user: object) -> None:
+        self._jobs, self._resources, self._user = jobs, resources, user
         self._stack = contextlib.ExitStack()
         self._server: throwaway.ThrowawayServer | None = None
         self._urls: dict[int, dict[str, sa.URL]] = {}
@@ -250,10 +253,10 @@ class _Scratch:
 
     def __enter__(self) -> _Scratch:
         with contextlib.ExitStack() as stack:
-            self.folder = Path(tempfile.mkdtemp(prefix="s-", dir=self._room.folder)).resolve()
+            self.folder = Path(tempfile.mkdtemp(prefix="s-", dir=self._resources.folder)).resolve()
             stack.callback(throwaway.remove, self.folder)
             if any(job.dialect is Dialect.POSTGRES for job in self._jobs):
-                self._server = self._room.server(self._user)
+                self._server = self._resources.server(self._user)
                 self.socket = self._server.socket
                 shared = self._database(stack)
             for number, job in enumerate(self._jobs):

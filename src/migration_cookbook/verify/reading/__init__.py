@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migration_cookbook.printable import one_line, shortened
+from migration_cookbook.printable import one_line, truncate
 from migration_cookbook.verify.reading import python_text
 from migration_cookbook.verify.reading.dependencies import resolve_dependencies
 from migration_cookbook.verify.reading.files import check_characters, content_of, decoded, files_of
@@ -66,7 +66,7 @@ def _snippet(file: str, piece: Piece, on: tuple[Dialect, ...]) -> Snippet:
     return Snippet(
         file=file,
         line=passage.line or piece.passage.line,
-        language=one_line(shortened(piece.language, _LONGEST_NAME)),
+        language=one_line(truncate(piece.language, _LONGEST_NAME)),
         form=form,
         text=passage.text,
         name=_short(declared.name or piece.title, _LONGEST_NAME),
@@ -81,7 +81,7 @@ def _snippet(file: str, piece: Piece, on: tuple[Dialect, ...]) -> Snippet:
 
 def _short(text: str | None, width: int) -> str | None:
     """What reports say of a snippet, safe to print."""
-    return None if text is None else one_line(shortened(text, width))
+    return None if text is None else one_line(truncate(text, width))
 
 
 def _check_amount(file: str, snippets: Sequence[Snippet]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
-from migration_cookbook.printable import shortened
+from migration_cookbook.printable import truncate
 from migration_cookbook.verify.reading.info import Declared, InfoMistake
 from migration_cookbook.verify.reading.page import Passage, Piece
 from migration_cookbook.verify.values.snippet import Expected, Form
@@ -136,7 +136,7 @@ def _announced(line: str) -> dict[Dialect, Expected]:
         dialect = _KINDS.get(match["kind"].lower()) if match else None
         if match is None or dialect is None:
             raise InfoMistake(
-                f"%%fails does not understand `{shortened(word, 80)}`; write %%fails, or %%fails sqlite<3.53"
+                f"%%fails does not understand `{truncate(word, 80)}`; write %%fails, or %%fails sqlite<3.53"
             )
         expected[dialect] = Expected(Verdict.FAILS, until=match["until"])
     return expected or {dialect: Expected(Verdict.FAILS) for dialect in BOTH}

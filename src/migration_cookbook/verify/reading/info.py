@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from migration_cookbook.databases.dialects import BOTH, Dialect
-from migration_cookbook.printable import shortened
+from migration_cookbook.printable import truncate
 from migration_cookbook.verify.values.snippet import Expected
 from migration_cookbook.verify.values.verdict import Verdict
 
@@ -88,7 +88,7 @@ def read_info(info: str) -> tuple[str, Declared]:
     outside, groups = _parts(info.strip())
     words = outside.split()
     if misplaced := next((word for word in words[1:] if _UNMISTAKABLE.match(word) and "=" in word), None):
-        raise InfoMistake(f"put what is declared in braces: {{{shortened(misplaced, _LONGEST_WORD)}}}")
+        raise InfoMistake(f"put what is declared in braces: {{{truncate(misplaced, _LONGEST_WORD)}}}")
     attributes: dict[str, str | None] = {}
     for group in groups:
         for key, value in _ours(group):
@@ -191,7 +191,7 @@ def _attributes(text: str) -> Iterator[tuple[str, str | None]]:
         word = _WORD.match(text, position)
         if word is None:
             raise InfoMistake(
-                f'`{shortened(text[position:], _LONGEST_WORD)}` is not understood; write key=value or key="a value"'
+                f'`{truncate(text[position:], _LONGEST_WORD)}` is not understood; write key=value or key="a value"'
             )
         position = word.end()
         value = None
@@ -206,7 +206,7 @@ def _value(text: str, start: int, key: str) -> tuple[str, int]:
         return re.sub(r"\\(.)", r"\1", text[start + 1 : end - 1]), end
     word = _WORD.match(text, start)
     if word is None:
-        raise InfoMistake(f"`{shortened(key, _LONGEST_WORD)}=` has no value")
+        raise InfoMistake(f"`{truncate(key, _LONGEST_WORD)}=` has no value")
     return word[0], word.end()
 
 
@@ -217,7 +217,7 @@ def _is_ours(key: str) -> bool:
         return False
     near = difflib.get_close_matches(key[:_LONGEST_KEY], KEYS, n=1, cutoff=0.6)
     remedy = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(KEYS)}"
-    raise InfoMistake(f"there is no `{shortened(key, _LONGEST_WORD)}` to declare; {remedy}")
+    raise InfoMistake(f"there is no `{truncate(key, _LONGEST_WORD)}` to declare; {remedy}")
 
 
 def _declared(attributes: Mapping[str, str | None]) -> Declared:
@@ -245,7 +245,7 @@ def _on(value: str | None) -> Dialect | None:
     if value is None or value in list(BOTH):
         return None if value is None else Dialect(value)
     raise InfoMistake(
-        f"there is no database `{shortened(value, _LONGEST_WORD)}` here; write on=sqlite or on=postgres"
+        f"there is no database `{truncate(value, _LONGEST_WORD)}` here; write on=sqlite or on=postgres"
     )
 
 
@@ -265,12 +265,12 @@ def _expectations(attributes: Mapping[str, str | None]) -> dict[Dialect, Expecte
 def _expectation(dialect: Dialect, value: str, until: str | None) -> Expected:
     if until is not None and not re.fullmatch(r"\d{1,6}(\.\d{1,6}){0,5}", until):
         raise InfoMistake(
-            f"`{dialect}_until={shortened(until, _LONGEST_KEY)}` is no version; write it like 3.53"
+            f"`{dialect}_until={truncate(until, _LONGEST_KEY)}` is no version; write it like 3.53"
         )
     word, _, message = value.partition(":")
     verdict = VERDICT_WORDS.get(" ".join(word.split()).lower())
     if verdict is None:
         raise InfoMistake(
-            f"`{dialect}={shortened(value, _LONGEST_WORD)}` declares no verdict; begin it with one of: {', '.join(VERDICT_WORDS)}"
+            f"`{dialect}={truncate(value, _LONGEST_WORD)}` declares no verdict; begin it with one of: {', '.join(VERDICT_WORDS)}"
         )
     return Expected(verdict, " ".join(message.split()), until)

@@ -168,7 +168,7 @@ def _fence(file: str, passage: Passage, token: Token, depth: int) -> Iterator[Pi
     content = content or [""]
     inner = Passage(tuple(content), passage.numbers[opening + 1 : opening + 1 + len(content)])
     try:
-        for piece in _told(file, token.info.strip(), inner, depth):
+        for piece in _read_fence(file, token.info.strip(), inner, depth):
             # One of which nothing is left without its options has the place of its text.
             empty = replace(inner, lines=("",), numbers=inner.numbers[:1])
             yield piece if piece.passage.lines else replace(piece, passage=empty)
@@ -176,7 +176,7 @@ def _fence(file: str, passage: Passage, token: Token, depth: int) -> Iterator[Pi
         raise PageMistake(file, passage.numbers[opening], str(mistake)) from None
 
 
-def _told(file: str, info: str, inner: Passage, depth: int) -> Iterator[Piece]:
+def _read_fence(file: str, info: str, inner: Passage, depth: int) -> Iterator[Piece]:
     directive = _DIRECTIVE.fullmatch(info)
     name = directive["name"].lower() if directive else ""
     if directive and name not in (*KEYS, *LANGUAGES):

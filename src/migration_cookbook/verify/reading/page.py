@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from migration_cookbook.printable import one_line, shortened
+from migration_cookbook.printable import one_line, truncate
 from migration_cookbook.workspace import CookbookError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class PageMistake(CookbookError):
     """What is wrong in a page, with the place and the remedy in one line."""
 
     def __init__(self, file: str, line: int, sentence: str) -> None:
-        sentence = one_line(shortened(sentence, _LONGEST_SENTENCE))
+        sentence = one_line(truncate(sentence, _LONGEST_SENTENCE))
         end = "" if sentence.endswith((".", "?", "…")) else "."
         super().__init__(f"{one_line(file)}:{line}: {sentence}{end}")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.report.details import runs_after, sections
 from migration_cookbook.verify.report.run import Mark
-from migration_cookbook.verify.report.titles import shortened, title
+from migration_cookbook.verify.report.titles import title, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,7 +80,7 @@ def _table(run: VerificationRun) -> Iterator[str]:
             f"{run.mark(checked, dialect).sign} {run.word(checked, dialect)}</td>"
             for dialect in run.dialects
         )
-        said = escape(shortened(title(checked.snippet), 60))
+        said = escape(truncate(title(checked.snippet), 60))
         yield f'<tr><th scope="row">{place}</th><td><code>{said}</code></td>{words}</tr>'
     yield "</tbody>\n</table>"
 

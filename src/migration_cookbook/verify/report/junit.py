@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from migration_cookbook.verify.report.details import sections
 from migration_cookbook.verify.report.run import Mark
-from migration_cookbook.verify.report.titles import shortened, title
+from migration_cookbook.verify.report.titles import title, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def _mistake(problem: str) -> xml.Element:
 
 
 def _name(checked: Checked) -> str:
-    return _clean(f"line {checked.snippet.line}: {shortened(title(checked.snippet), 80)}")
+    return _clean(f"line {checked.snippet.line}: {truncate(title(checked.snippet), 80)}")
 
 
 def _clean(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from migration_cookbook.verify.reading.forms import LANGUAGES
 from migration_cookbook.verify.report.details import runs_after, sections
 from migration_cookbook.verify.report.run import Mark
-from migration_cookbook.verify.report.titles import shortened, title
+from migration_cookbook.verify.report.titles import title, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,7 +56,7 @@ def _table(run: VerificationRun) -> Iterator[str]:
     yield "| place | snippet | " + " | ".join(dialect.title for dialect in run.dialects) + " |"
     yield "|---|---|" + "---|" * len(run.dialects)
     for checked in run.checked:
-        cells = [_escaped(checked.snippet.place), _code(shortened(title(checked.snippet), 60))]
+        cells = [_escaped(checked.snippet.place), _code(truncate(title(checked.snippet), 60))]
         cells += [
             f"{run.mark(checked, dialect).sign} {run.word(checked, dialect)}" for dialect in run.dialects
         ]

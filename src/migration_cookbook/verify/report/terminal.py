@@ -14,7 +14,7 @@ from rich.text import Text
 
 from migration_cookbook.verify.report.details import runs_after, sections
 from migration_cookbook.verify.report.run import Mark
-from migration_cookbook.verify.report.titles import shortened, title
+from migration_cookbook.verify.report.titles import title, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,7 +71,7 @@ def _table(run: VerificationRun) -> Table:
             )
             for dialect in run.dialects
         )
-        words_of_it = Text(shortened(title(checked.snippet), _WIDTH_OF_A_TITLE))
+        words_of_it = Text(truncate(title(checked.snippet), _WIDTH_OF_A_TITLE))
         table.add_row(Text(checked.snippet.place), words_of_it, *words)
     return table
 

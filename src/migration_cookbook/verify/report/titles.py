@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from migration_cookbook.printable import one_line, shortened
+from migration_cookbook.printable import one_line, truncate
 
 if TYPE_CHECKING:
     from migration_cookbook.verify.values.snippet import Snippet
 
-__all__ = ["shortened", "title"]
+__all__ = ["title", "truncate"]
 
 #: Lines with which many snippets begin.
 _COMMON = re.compile(

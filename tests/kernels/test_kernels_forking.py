@@ -127,6 +127,26 @@ def test_two_kernels_draw_other_random_numbers(tmp_path: Path) -> None:
     assert all(left != right for left, right in pairs)
 
 
+def test_what_is_written_past_the_notebook_goes_where_the_manager_says(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    manager = WarmKernelManager()
+    with (tmp_path / "errors").open("w") as errors:
+        manager.start_kernel(cwd=str(tmp_path), stderr=errors)
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=PATIENCE)
+    assert isinstance(manager.provisioner.process, ForkedProcess)
+    code = "import sys; print('out', file=sys.__stdout__, flush=True); print('err', file=sys.__stderr__, flush=True)"
+    client.execute(code, reply=True, timeout=PATIENCE)
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    assert "err" in (tmp_path / "errors").read_text()
+    printed = capfd.readouterr()
+    assert "out" in printed.out
+    assert "err" not in printed.err
+
+
 def test_two_kernels_share_no_value(tmp_path: Path) -> None:
     with kernel(tmp_path) as one, kernel(tmp_path) as two:
         one.run("import pandas; pandas.mark = 1")
@@ -245,6 +265,15 @@ def test_a_kernel_that_is_no_python_of_ours_is_started_as_jupyter_does(tmp_path:
     assert manager.kernel_spec is not None
     manager.kernel_spec.argv.insert(1, "-Xutf8")
     manager.start_kernel(cwd=str(tmp_path))
+    try:
+        assert not isinstance(manager.provisioner.process, ForkedProcess)
+    finally:
+        manager.shutdown_kernel(now=True)
+
+
+def test_a_kernel_with_a_pipe_is_started_as_jupyter_does(tmp_path: Path) -> None:
+    manager = WarmKernelManager()
+    manager.start_kernel(cwd=str(tmp_path), stdout=subprocess.PIPE)
     try:
         assert not isinstance(manager.provisioner.process, ForkedProcess)
     finally:

@@ -41,10 +41,17 @@ class ForkedProcess:
     pid: int
     template: _Template
     _descriptor: int
+    #: At its end when the kernel's sockets are there.
+    _ready: int
     returncode: int | None = None
     stdin: None = None
     stdout: None = None
     stderr: None = None
+
+    def wait_until_ready(self) -> None:
+        """Wait until the kernel listens, or has ended: who connects earlier has to try again, which takes longer."""
+        select.select([self._ready], [], [], _SECONDS)
+        os.close(self._ready)
 
     def poll(self) -> int | None:
         """Return how it ended; None while it runs."""
@@ -84,13 +91,21 @@ class _Template:
     lock: threading.Lock = field(default_factory=threading.Lock)
     is_ready: bool = False
 
-    def fork(self, arguments: Sequence[str], cwd: str, environment: Mapping[str, str]) -> ForkedProcess:
+    def fork(
+        self, arguments: Sequence[str], cwd: str, environment: Mapping[str, str], streams: Sequence[int]
+    ) -> ForkedProcess:
         """Fork a kernel."""
         request = {"arguments": list(arguments), "cwd": cwd, "environment": dict(environment)}
-        answer, descriptors = self._ask(request)
-        (descriptor,) = descriptors
+        ready, ready_to_kernel = os.pipe()
+        try:
+            answer, (descriptor,) = self._ask(request, (*streams, ready_to_kernel))
+        except TemplateError:
+            os.close(ready)
+            raise
+        finally:
+            os.close(ready_to_kernel)
         os.set_inheritable(descriptor, False)
-        return ForkedProcess(int(answer), self, descriptor)
+        return ForkedProcess(int(answer), self, descriptor, ready)
 
     def reap(self, pid: int) -> int:
         """Return how a kernel that has ended did so; its number is free from then on."""
@@ -101,20 +116,20 @@ class _Template:
             return -signal.SIGKILL
         return int(answer)
 
-    def _ask(self, request: Mapping[str, object]) -> tuple[bytes, list[int]]:
+    def _ask(self, request: Mapping[str, object], descriptors: Sequence[int] = ()) -> tuple[bytes, list[int]]:
         message = json.dumps(request).encode()
         if len(message) > LONGEST_MESSAGE:
             raise TemplateError("can't take so large an environment")
         self.wait_until_ready()
         with self.lock:
             try:
-                self.control.sendall(message)
-                answer, descriptors, _, _ = socket.recv_fds(self.control, 100, 1)
+                socket.send_fds(self.control, [message], list(descriptors))
+                answer, received, _, _ = socket.recv_fds(self.control, 100, 1)
             except OSError as error:
                 raise TemplateError(f"doesn't answer ({error})") from error
         if not answer:
             raise TemplateError("has ended")
-        return answer, descriptors
+        return answer, received
 
     def wait_until_ready(self) -> None:
         """Wait until it has imported everything."""
@@ -147,9 +162,15 @@ def wait_for_template(python: str, environment: Mapping[str, str]) -> None:
     _template(python, environment).wait_until_ready()
 
 
-def fork(python: str, arguments: Sequence[str], cwd: str, environment: Mapping[str, str]) -> ForkedProcess:
-    """Fork a kernel from its template, which is started if need be."""
-    return _template(python, environment).fork(arguments, cwd, environment)
+def fork(
+    python: str,
+    arguments: Sequence[str],
+    cwd: str,
+    environment: Mapping[str, str],
+    streams: tuple[int, int] = (1, 2),
+) -> ForkedProcess:
+    """Fork a kernel from its template, which is started if need be. It prints to these descriptors."""
+    return _template(python, environment).fork(arguments, cwd, environment, streams)
 
 
 def _template(python: str, environment: Mapping[str, str]) -> _Template:

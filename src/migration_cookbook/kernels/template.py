@@ -19,7 +19,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: What a kernel and the cell language import in any case; they bring the rest along.
 IMPORTED = (
@@ -60,12 +60,19 @@ def main() -> NoReturn:
     gc.collect()
     gc.freeze()
     control.sendall(b"ready")
-    while request := control.recv(LONGEST_MESSAGE):
-        _answer(control, json.loads(request), added)
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, LONGEST_MESSAGE, 3)
+        if not message:
+            break
+        _answer(control, json.loads(message), descriptors, added)
+        for descriptor in descriptors:
+            os.close(descriptor)
     os._exit(0)
 
 
-def _answer(control: socket.socket, request: dict[str, Any], added: Mapping[str, str]) -> None:
+def _answer(
+    control: socket.socket, request: dict[str, Any], descriptors: Sequence[int], added: Mapping[str, str]
+) -> None:
     if "reap" in request:
         _, status = os.waitpid(request["reap"], 0)
         control.sendall(str(os.waitstatus_to_exitcode(status)).encode())
@@ -74,35 +81,46 @@ def _answer(control: socket.socket, request: dict[str, Any], added: Mapping[str,
     pid = os.fork()
     if pid == 0:
         request["environment"] |= added
-        _become_kernel(control, here, **request)
+        out, error, ready = descriptors
+        _become_kernel(control, here, out, error, ready, **request)
     descriptor = os.pidfd_open(pid)
     socket.send_fds(control, [str(pid).encode()], [descriptor])
     os.close(descriptor)
 
 
 def _become_kernel(
-    control: socket.socket, parent: int, arguments: list[str], cwd: str, environment: dict[str, str]
+    control: socket.socket,
+    parent: int,
+    out: int,
+    error: int,
+    ready: int,
+    arguments: list[str],
+    cwd: str,
+    environment: dict[str, str],
 ) -> NoReturn:
     """Run a kernel in this process, as if it had been started by itself."""
     status = 1
     try:
         control.close()
         os.setsid()
+        for standard, stream in ((1, out), (2, error)):
+            os.dup2(stream, standard)
+            os.close(stream)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(cwd)
         time.tzset()
         _forget_random_state()
-        _run_kernel(arguments, parent)
+        _run_kernel(arguments, parent, ready)
         status = 0
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:
         traceback.print_exc()
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(status)
 
 
@@ -112,10 +130,14 @@ def _forget_random_state() -> None:
         numpy.random.seed()
 
 
-def _run_kernel(arguments: list[str], parent: int) -> None:
+def _run_kernel(arguments: list[str], parent: int, ready: int) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     launcher = importlib.util.find_spec("ipykernel_launcher")
     sys.argv = [str(launcher and launcher.origin), *arguments]
+    kernel = IPKernelApp.instance()
     # The library read the number of its parent when it was imported.
-    IPKernelApp.launch_instance(argv=[*arguments, f"--IPKernelApp.parent_handle={parent}"])
+    kernel.initialize([*arguments, f"--IPKernelApp.parent_handle={parent}"])
+    # Who waits for the other end sees that its sockets are there.
+    os.close(ready)
+    kernel.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -65,6 +66,10 @@ def kernel(cwd: Path, **variables: str) -> Iterator[Kernel]:
         started.end()
 
 
+def template_of(process: ForkedProcess) -> Any:
+    return next(each for each in forking._templates.values() if each.channel is process.channel)
+
+
 def is_gone(pid: int, seconds: float = 10) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -122,7 +127,7 @@ def test_what_notebooks_import_is_there_already(tmp_path: Path) -> None:
 def test_two_kernels_draw_other_random_numbers(tmp_path: Path) -> None:
     drawn = "(__import__('random').random(), __import__('numpy').random.random(), str(__import__('uuid').uuid4()))"
     with kernel(tmp_path) as one, kernel(tmp_path) as two:
-        assert one.manager.provisioner.process.template is two.manager.provisioner.process.template
+        assert one.process.channel is two.process.channel
         pairs = zip(eval(one.ask(drawn)), eval(two.ask(drawn)), strict=True)
     assert all(left != right for left, right in pairs)
 
@@ -155,7 +160,7 @@ def test_two_kernels_share_no_value(tmp_path: Path) -> None:
 
 def test_other_settings_of_python_have_another_template(tmp_path: Path) -> None:
     with kernel(tmp_path, PYTHONHASHSEED="0") as one, kernel(tmp_path, PYTHONHASHSEED="1") as two:
-        assert one.process.template is not two.process.template
+        assert one.process.channel is not two.process.channel
         assert one.ask("hash('a')") != two.ask("hash('a')")
 
 
@@ -212,13 +217,12 @@ def test_a_template_that_is_killed_takes_its_kernels_along_and_the_next_kernel_h
 ) -> None:
     variables = {"PYTHONHASHSEED": "7"}
     with kernel(tmp_path, **variables) as one:
-        template = one.process.template
-        template.process.kill()
+        template_of(one.process).process.kill()
         assert is_gone(one.process.pid)
         assert one.process.wait(PATIENCE) == -signal.SIGKILL
         with kernel(tmp_path, **variables) as two:
             assert isinstance(two.process, ForkedProcess)
-            assert two.process.template is not template
+            assert two.process.channel is not one.process.channel
 
 
 def test_a_killed_manager_leaves_no_process(tmp_path: Path) -> None:
@@ -226,10 +230,10 @@ def test_a_killed_manager_leaves_no_process(tmp_path: Path) -> None:
         import os, sys, time
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from pathlib import Path
-        from test_kernels_forking import Kernel
+        from test_kernels_forking import Kernel, template_of
         one = Kernel(os.environ, Path({str(tmp_path)!r}))
         one.client.execute("while True: pass")
-        print(one.process.template.process.pid, one.process.pid, flush=True)
+        print(template_of(one.process).process.pid, one.process.pid, flush=True)
         time.sleep(600)
     """
     manager = subprocess.Popen(
@@ -285,8 +289,57 @@ def test_a_template_that_never_becomes_ready_is_no_endless_wait(monkeypatch: pyt
     monkeypatch.setattr(forking, "_SECONDS", 0.2)
     monkeypatch.setattr(forking, "_PROGRAM", "import time; time.sleep(60)")
     with pytest.raises(TemplateError):
-        forking.fork(sys.executable, ["-f", "x"], "/", os.environ)
+        forking.fork_kernel(sys.executable, ["-f", "x"], "/", os.environ)
     for template in forking._templates.values():
         template.process.kill()
         template.process.wait()
-        template.control.close()
+        template.channel.socket.close()
+
+
+WORKER = """
+from migration_cookbook.worker import Worker
+one = Worker("json")
+told = one.run("os:getcwd", {})
+"""
+
+
+def test_a_worker_of_a_kernel_is_forked_too_and_ends_with_it(tmp_path: Path) -> None:
+    with kernel(tmp_path) as one:
+        assert one.run(WORKER)["status"] == "ok"
+        assert one.ask("(told.how, told.value)") == "('returned', '/')"
+        assert one.ask("type(one._process).__name__") == "'ForkedProcess'"
+        worker, kernel_ = int(one.ask("one._process.pid")), one.process
+        assert psutil.Process(worker).parent() == psutil.Process(kernel_.pid).parent()
+        os.kill(kernel_.pid, signal.SIGKILL)
+        assert is_gone(worker)
+        kernel_.wait(PATIENCE)
+    # Nor is it left as a zombie.
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_worker_that_is_closed_or_killed_is_replaced(tmp_path: Path) -> None:
+    with kernel(tmp_path) as one:
+        one.run(WORKER)
+        first = int(one.ask("one._process.pid"))
+        one.run("one.close()\ntold = one.run('os:getcwd', {})")
+        assert not psutil.pid_exists(first)
+        second = int(one.ask("one._process.pid"))
+        os.kill(second, signal.SIGKILL)
+        assert one.ask("one.run('os:getcwd', {}).how") in ("'died'", "'returned'")
+        assert one.ask("one.run('os:getcwd', {}).how") == "'returned'"
+
+
+def test_a_worker_starts_cold_where_the_template_is_gone() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    theirs.close()
+    with ours:
+        started = forking.start_worker(forking.Channel(ours), ["json"], None)
+    assert isinstance(started, subprocess.Popen)
+    assert started.stdin is not None
+    assert started.stdout is not None
+    started.stdin.close()
+    assert started.wait(PATIENCE) == 0
+    started.stdout.close()

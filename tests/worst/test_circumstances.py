@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from kernels import open_kernel
+from kernel_desk import open_kernel
 from places import disposable, open_folder
 
 from migration_cookbook.databases import server

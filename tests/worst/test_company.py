@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
+from kernel_desk import PATIENCE_S, Kernel, connected
 from places import cookbook, copy_checkout, environment_in, open_folder
 
-from kernels import PATIENCE_S, Kernel, connected
 from migration_cookbook.databases import server
 from migration_cookbook.workspace import open_workspace
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from kernels import open_kernel
+from kernel_desk import open_kernel
 from places import disposable
 
 from migration_cookbook.databases import cluster, server
@@ -17,7 +17,7 @@ from migration_cookbook.editions.book import this_book
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kernels import Kernel
+    from kernel_desk import Kernel
 
     from migration_cookbook.databases.cluster import Cluster
     from migration_cookbook.workspace import Workspace

@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from kernels import Ended, open_kernel
+from kernel_desk import Ended, open_kernel
 from places import disposable, open_folder
 
 from migration_cookbook.databases import server
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kernels import Kernel
+    from kernel_desk import Kernel
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("worst-disk")]
 

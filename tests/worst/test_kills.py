@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 import pytest
+from kernel_desk import Kernel, KernelDied, open_kernel
 from places import cookbook, copy_checkout, disposable, environment_in
 
-from kernels import Kernel, KernelDied, open_kernel
 from migration_cookbook.databases import cluster, keeper, server
 from migration_cookbook.databases.connections import connect
 from migration_cookbook.databases.dialects import Dialect

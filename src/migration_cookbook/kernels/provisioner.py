@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets.log import get_logger
 
-from migration_cookbook.kernels.forking import CAN_FORK, TemplateError, fork
+from migration_cookbook.kernels.forking import CAN_FORK, TemplateError, fork_kernel
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -38,11 +38,12 @@ class WarmProvisioner(LocalProvisioner):
             return await super().launch_kernel(cmd, **kwargs)
         cwd = str(kwargs.get("cwd") or Path.cwd())
         try:
-            forked = fork(python, words[-2:], cwd, kwargs.get("env") or os.environ, streams)
+            forked = await asyncio.to_thread(
+                fork_kernel, python, words[-2:], cwd, kwargs.get("env") or os.environ, streams
+            )
         except TemplateError as error:
             get_logger().warning("The kernel starts cold: the process to fork it from %s.", error)
             return await super().launch_kernel(cmd, **kwargs)
-        await asyncio.to_thread(forked.wait_until_ready)
         # All that's asked of it is there.
         self.process = cast("Popen[bytes]", forked)
         # It leads a group of its own from its first steps on.

@@ -1,8 +1,8 @@
-"""The process from which kernels are forked.
+"""The process from which kernels are forked, and the workers of kernels.
 
-It imports what notebooks import, and then does as it's told over a socket: fork a kernel, or
-say how one ended. It ends when nobody is left at the other end of the socket; its kernels see
-that their parent is gone, and end too.
+It imports what notebooks import, and then does as it's told over sockets, one to whoever manages the kernels
+and one to each kernel: fork, or say how a forked process ended. It ends when nobody is left at the other end
+of the first socket; its kernels see that their parent is gone, and end too.
 """
 
 from __future__ import annotations
@@ -11,15 +11,21 @@ import gc
 import importlib.util
 import json
 import os
+import select
 import signal
 import socket
 import sys
 import time
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from migration_cookbook import worker
+from migration_cookbook.kernels import forking
+from migration_cookbook.kernels.forking import LONGEST_MESSAGE
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 #: What a kernel and the cell language import in any case; they bring the rest along.
 IMPORTED = (
@@ -43,8 +49,6 @@ IMPORTED = (
     "migration_cookbook.cells",
     "migration_cookbook.verify.process.checking",
 )
-#: The longest message: an environment may have this many bytes.
-LONGEST_MESSAGE = 1 << 20
 
 
 def main() -> NoReturn:
@@ -52,6 +56,7 @@ def main() -> NoReturn:
     control = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
+    os.close(null)
     before = dict(os.environ)
     for name in IMPORTED:
         importlib.import_module(name)
@@ -60,68 +65,115 @@ def main() -> NoReturn:
     gc.collect()
     gc.freeze()
     control.sendall(b"ready")
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(control, LONGEST_MESSAGE, 3)
-        if not message:
-            break
-        _answer(control, json.loads(message), descriptors, added)
-        for descriptor in descriptors:
-            os.close(descriptor)
+    _Template(control, added).serve()
     os._exit(0)
 
 
-def _answer(
-    control: socket.socket, request: dict[str, Any], descriptors: Sequence[int], added: Mapping[str, str]
-) -> None:
-    if "reap" in request:
-        _, status = os.waitpid(request["reap"], 0)
-        control.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-        return
-    here = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        request["environment"] |= added
-        out, error, ready = descriptors
-        _become_kernel(control, here, out, error, ready, **request)
-    descriptor = os.pidfd_open(pid)
-    socket.send_fds(control, [str(pid).encode()], [descriptor])
-    os.close(descriptor)
+class _Template:
+    def __init__(self, control: socket.socket, added: Mapping[str, str]) -> None:
+        self._control = control
+        self._added = added
+        #: By socket: the processes that were forked for whoever is at its other end.
+        self._forked: dict[socket.socket, set[int]] = {control: set()}
+        self._orphans: set[int] = set()
+
+    def serve(self) -> None:
+        """Answer until the manager is gone."""
+        while True:
+            # The workers of a kernel that's gone end soon after it, and nobody else takes note.
+            waiting, _, _ = select.select(list(self._forked), [], [], 0.5 if self._orphans else None)
+            self._orphans = {pid for pid in self._orphans if os.waitpid(pid, os.WNOHANG) == (0, 0)}
+            for channel in waiting:
+                message, descriptors, _, _ = socket.recv_fds(channel, LONGEST_MESSAGE, 3)
+                if message:
+                    self._answer(channel, json.loads(message), descriptors)
+                elif channel is self._control:
+                    return
+                else:
+                    self._orphans |= self._forked.pop(channel)
+                    channel.close()
+                for descriptor in descriptors:
+                    os.close(descriptor)
+
+    def _answer(self, channel: socket.socket, request: dict[str, Any], descriptors: Sequence[int]) -> None:
+        if "reap" in request:
+            _, status = os.waitpid(request["reap"], 0)
+            self._forked[channel].discard(request["reap"])
+            channel.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+            return
+        first, second, third = descriptors
+        if "preload" in request:
+            pid = self._fork(lambda: _become_worker(first, second, third, **request))
+        else:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            here = os.getpid()
+            request["environment"] |= self._added
+            pid = self._fork(
+                lambda: _become_kernel(here, theirs, first, second, third, **request), but=(theirs.fileno(),)
+            )
+            theirs.close()
+            self._forked[ours] = set()
+        self._forked[channel].add(pid)
+        descriptor = os.pidfd_open(pid)
+        socket.send_fds(channel, [str(pid).encode()], [descriptor])
+        os.close(descriptor)
+
+    def _fork(self, become: Callable[[], None], but: Sequence[int] = ()) -> int:
+        """Fork a process that does this in a session of its own, without our sockets."""
+        if pid := os.fork():
+            return pid
+        status = 1
+        try:
+            for channel in self._forked:
+                if channel.fileno() not in but:
+                    channel.close()
+            os.setsid()
+            become()
+            status = 0
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
 
 
 def _become_kernel(
-    control: socket.socket,
     parent: int,
+    channel: socket.socket,
     out: int,
     error: int,
     ready: int,
     arguments: list[str],
     cwd: str,
     environment: dict[str, str],
-) -> NoReturn:
+) -> None:
     """Run a kernel in this process, as if it had been started by itself."""
-    status = 1
-    try:
-        control.close()
-        os.setsid()
-        for standard, stream in ((1, out), (2, error)):
-            os.dup2(stream, standard)
-            os.close(stream)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.environ.clear()
-        os.environ.update(environment)
-        os.chdir(cwd)
-        time.tzset()
-        _forget_random_state()
-        _run_kernel(arguments, parent, ready)
-        status = 0
-    except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+    _set_up({1: out, 2: error}, cwd, environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    worker.start_process = partial(forking.start_worker, forking.Channel(channel))
+    _run_kernel(arguments, parent, ready)
+
+
+def _become_worker(
+    requests: int, answers: int, error: int, preload: list[str], environment: dict[str, str]
+) -> None:
+    """Run a worker in this process, as if it had been started by itself."""
+    _set_up({0: requests, 1: answers, 2: error}, "/", environment)
+    worker.serve(preload)
+
+
+def _set_up(streams: Mapping[int, int], cwd: str, environment: Mapping[str, str]) -> None:
+    for standard, stream in streams.items():
+        os.dup2(stream, standard)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(cwd)
+    time.tzset()
+    _forget_random_state()
 
 
 def _forget_random_state() -> None:

@@ -100,6 +100,7 @@ def test_a_kernel_is_forked_and_sees_what_a_cold_one_sees(
         "locale": "__import__('locale').setlocale(__import__('locale').LC_ALL)",
         "encoding": "__import__('sys').stdout.encoding",
         "interrupts": "__import__('signal').getsignal(2)",
+        "tables": "{k: __import__('pandas').get_option(f'display.{k}') for k in ('max_columns', 'max_rows', 'width')}",
         "umask": "__import__('os').umask(__import__('os').umask(0))",
     }
     # `json` must not come from the folder where the kernel runs, for either of them.
@@ -110,6 +111,8 @@ def test_a_kernel_is_forked_and_sees_what_a_cold_one_sees(
         monkeypatch.setattr(provisioner, "CAN_FORK", can_fork)
         with kernel(tmp_path, **variables) as one:
             assert isinstance(one.process, ForkedProcess) == can_fork
+            # In a cell, where a library sees that it's in a notebook.
+            one.run("import pandas")
             seen.append({name: one.ask(expression) for name, expression in asked.items()})
     forked, cold = seen
     assert {name: (forked[name], cold[name]) for name in asked if forked[name] != cold[name]} == {}

@@ -14,6 +14,7 @@ BENCHMARKS = {
     "waiting": "measure what a learner waits for; the default",
     "practice": "measure the proof of the exercises, and what it notices",
     "growth": "measure up to 500 sandboxes and 100 notebooks, and draw it",
+    "book": "measure the check of the whole book, beside plain nbval",
     "verify": "measure how quick `cookbook verify` is, and what it notices",
 }
 DEFAULT = next(iter(BENCHMARKS))

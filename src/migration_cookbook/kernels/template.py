@@ -7,6 +7,7 @@ of the first socket; its kernels see that their parent is gone, and end too.
 
 from __future__ import annotations
 
+import builtins
 import gc
 import importlib.util
 import json
@@ -18,6 +19,7 @@ import sys
 import time
 import traceback
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from migration_cookbook import worker
@@ -42,7 +44,6 @@ IMPORTED = (
     "sqlalchemy.orm",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
-    "pandas",
     "sql.run",
     "IPython.core.logger",
     "IPython.core.magics.extension",
@@ -58,6 +59,7 @@ def main() -> NoReturn:
     os.dup2(null, 0)
     os.close(null)
     before = dict(os.environ)
+    _import_pandas()
     for name in IMPORTED:
         importlib.import_module(name)
     # What imports set, they'd have set in each kernel.
@@ -67,6 +69,15 @@ def main() -> NoReturn:
     control.sendall(b"ready")
     _Template(control, added).serve()
     os._exit(0)
+
+
+def _import_pandas() -> None:
+    """Import pandas as in a kernel: it looks once, when it's imported, whether it will show tables in a notebook."""
+    builtins.get_ipython = lambda: SimpleNamespace(kernel=True)  # type: ignore[attr-defined]
+    try:
+        importlib.import_module("pandas")
+    finally:
+        del builtins.get_ipython  # type: ignore[attr-defined]
 
 
 class _Template:

@@ -7,11 +7,15 @@ import hashlib
 import re
 import shutil
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migration_cookbook.sandbox.models_at import models_at
 from migration_cookbook.workspace import CookbookError, checkout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SKIPPED = shutil.ignore_patterns("__pycache__", "*.db", "*.db-*", ".*")
 _VERSIONS = Path("migrations/versions")
@@ -40,7 +44,7 @@ def revisions() -> tuple[Revision, ...]:
     """The project's chain, from the oldest."""
     by_parent: dict[str | None, Revision] = {}
     for path in sorted((source() / _VERSIONS).glob("*.py")):
-        values = _assigned(path)
+        values = dict(_assigned(path.read_text(encoding="utf-8")))
         by_parent[values["down_revision"]] = Revision(str(values["revision"]), path.name)
     chain: list[Revision] = []
     parent: str | None = None
@@ -93,10 +97,12 @@ def slug(text: str) -> str:
     return re.sub(r"\W+", "_", text.lower()).strip("_")
 
 
-def _assigned(path: Path) -> dict[str, str | None]:
+# Each command asks for the chain again, and each exercise.
+@lru_cache(maxsize=64)
+def _assigned(text: str) -> Mapping[str, str | None]:
     """`revision` and `down_revision` of a revision file, without running it."""
     values: dict[str, str | None] = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in ast.parse(text).body:
         if isinstance(node, ast.AnnAssign):
             targets: list[ast.expr] = [node.target]
         elif isinstance(node, ast.Assign):

@@ -13,12 +13,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nbformat
 import psutil
 import pytest
+from nbclient import NotebookClient
 
 from migration_cookbook.kernels import forking, provisioner
 from migration_cookbook.kernels.forking import ForkedProcess, TemplateError
-from migration_cookbook.kernels.manager import WarmKernelManager
+from migration_cookbook.kernels.manager import AsyncWarmKernelManager, WarmKernelManager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -346,3 +348,18 @@ def test_a_worker_starts_cold_where_the_template_is_gone() -> None:
     started.stdin.close()
     assert started.wait(PATIENCE) == 0
     started.stdout.close()
+
+
+def test_a_build_starts_its_kernels_warm(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")])
+    client = NotebookClient(
+        notebook,
+        kernel_manager_class=AsyncWarmKernelManager,
+        kernel_name="python3",
+        shutdown_kernel="immediate",
+    )
+    started: list[object] = []
+    client.on_cell_executed = lambda **_: started.append(client.km.provisioner.process)
+    client.execute()
+    (process,) = started
+    assert isinstance(process, ForkedProcess)

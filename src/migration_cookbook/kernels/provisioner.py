@@ -34,12 +34,12 @@ class WarmProvisioner(LocalProvisioner):
         """Start the kernel."""
         python, *words = cmd
         streams = _descriptor(kwargs.get("stdout"), 1), _descriptor(kwargs.get("stderr"), 2)
-        if not (CAN_FORK and words[:-2] == _LAUNCHER and set(kwargs) <= _KNOWN and min(streams) >= 0):
+        if not (CAN_FORK and words[:2] == _LAUNCHER and set(kwargs) <= _KNOWN and min(streams) >= 0):
             return await super().launch_kernel(cmd, **kwargs)
         cwd = str(kwargs.get("cwd") or Path.cwd())
         try:
             forked = await asyncio.to_thread(
-                fork_kernel, python, words[-2:], cwd, kwargs.get("env") or os.environ, streams
+                fork_kernel, python, words[2:], cwd, kwargs.get("env") or os.environ, streams
             )
         except TemplateError as error:
             get_logger().warning("The kernel starts cold: the process to fork it from %s.", error)

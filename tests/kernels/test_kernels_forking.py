@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import psutil
 import pytest
 from nbclient import NotebookClient
 
+from migration_cookbook import package
 from migration_cookbook.kernels import forking, provisioner
 from migration_cookbook.kernels.forking import ForkedProcess, TemplateError
 from migration_cookbook.kernels.manager import AsyncWarmKernelManager, WarmKernelManager
@@ -363,3 +365,19 @@ def test_a_build_starts_its_kernels_warm(tmp_path: Path) -> None:
     client.execute()
     (process,) = started
     assert isinstance(process, ForkedProcess)
+
+
+def test_after_an_update_of_the_kit_the_next_kernel_has_a_new_template(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "kit"
+    shutil.copytree(package.FOLDER, copy)
+    monkeypatch.setattr(package, "FOLDER", copy)
+    with kernel(tmp_path) as one, kernel(tmp_path) as two:
+        assert two.process.channel is one.process.channel
+        (copy / "worker.py").unlink()
+        (copy / "worker.py").write_text("")
+        with kernel(tmp_path) as three:
+            assert three.process.channel is not one.process.channel
+        # The older ones go on.
+        assert one.ask("1 + 1") == "2"

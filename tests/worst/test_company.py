@@ -130,7 +130,7 @@ def test_two_labs_and_a_test_at_once(copy: Path) -> None:
         labs = stack.enter_context(labs_in(copy, 2))
         assert labs[0].port != labs[1].port
         testing = subprocess.Popen(
-            cookbook("test", "tests/test_layers.py", "tests/editions/test_chapter.py"),
+            cookbook("test", "tests/test_docstrings.py", "tests/editions/test_chapter.py"),
             env=environment_in(copy),
             cwd=copy,
             stdout=subprocess.PIPE,

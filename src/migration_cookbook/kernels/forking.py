@@ -9,10 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
+from migration_cookbook import package
 from migration_cookbook.worker import start_cold
 
 if TYPE_CHECKING:
@@ -136,6 +139,13 @@ class _Template:
 
     process: subprocess.Popen[bytes]
     channel: Channel
+    #: Of the code that it has imported.
+    version: frozenset[tuple[str, int, int]]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it runs, and a kernel that starts now by itself would import the same code."""
+        return self.process.poll() is None and self.version == _version()
 
 
 _templates: dict[tuple[str, ...], _Template] = {}
@@ -206,12 +216,14 @@ def _template(python: str, environment: Mapping[str, str]) -> _Template:
     key = (python, *(f"{name}={value}" for name, value in sorted(settings.items())))
     with _starting:
         running = _templates.get(key)
-        if running is None or running.process.poll() is not None:
+        if running is None or not running.is_current:
             running = _templates[key] = _start(python, environment)
     return running
 
 
 def _start(python: str, environment: Mapping[str, str]) -> _Template:
+    # Before the code is imported: what changes meanwhile counts as newer.
+    version = _version()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     # A message is taken whole, or not at all.
     for end in (ours, theirs):
@@ -224,4 +236,10 @@ def _start(python: str, environment: Mapping[str, str]) -> _Template:
             # An interrupt at the terminal is for whoever is in front of it.
             start_new_session=True,
         )
-    return _Template(process, Channel(ours, _is_ready=False))
+    return _Template(process, Channel(ours, _is_ready=False), version)
+
+
+def _version() -> frozenset[tuple[str, int, int]]:
+    """Return what changes with an update of the kit, or with a package that's installed or removed."""
+    places = [*package.FOLDER.rglob("*.py"), Path(sysconfig.get_path("purelib"))]
+    return frozenset((str(path), (seen := path.stat()).st_mtime_ns, seen.st_ino) for path in places)

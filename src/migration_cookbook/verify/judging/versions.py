@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def database_versions(workspace: Workspace, dialects: Iterable[Dialect]) -> dict[Dialect, str]:
-    """By kind; empty where a database is not to be had."""
+    """Return the versions by dialect; an empty one where a database is unavailable."""
     return {
         dialect: sqlite3.sqlite_version if dialect is Dialect.SQLITE else _of_postgres(workspace)
         for dialect in dialects

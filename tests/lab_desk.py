@@ -21,6 +21,8 @@ from migration_cookbook.workspace import open_workspace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jupyter_client.blocking.client import BlockingKernelClient
+
 COOKBOOK = Path(sys.executable).with_name("cookbook")
 PATIENCE_S = 60
 
@@ -83,6 +85,17 @@ class Lab:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(PATIENCE_S)
         server.remove(self.workspace)
+
+
+def wait_until_ready(client: BlockingKernelClient) -> None:
+    """Wait until a kernel answers. One that's slow looks dead for a while: its heart isn't heard."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return client.wait_for_ready(timeout=PATIENCE_S)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
 
 
 def free_port() -> int:

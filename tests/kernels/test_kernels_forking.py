@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ from migration_cookbook import package
 from migration_cookbook.kernels import forking, provisioner
 from migration_cookbook.kernels.forking import ForkedProcess, TemplateError
 from migration_cookbook.kernels.manager import AsyncWarmKernelManager, WarmKernelManager
+from migration_cookbook.kernels.template import ForkServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -381,3 +384,37 @@ def test_after_an_update_of_the_kit_the_next_kernel_has_a_new_template(
             assert three.process.channel is not one.process.channel
         # The older ones go on.
         assert one.ask("1 + 1") == "2"
+
+
+def test_a_failed_fork_is_one_kernel_that_starts_cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    server = ForkServer(theirs, {})
+
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", fork)
+    answering = threading.Thread(target=server.serve)
+    answering.start()
+    request = {"arguments": [], "cwd": "/", "environment": {}}
+    for again in ({"preload": [], "environment": {}}, request, request):
+        with pytest.raises(TemplateError, match="can't fork \\(Resource temporarily unavailable"):
+            forking.Channel(ours).fork(again, (0, 1, 2))
+    ours.close()
+    answering.join(PATIENCE)
+    assert not answering.is_alive()
+    theirs.close()
+
+
+def test_a_kernel_has_no_socket_but_its_own(tmp_path: Path) -> None:
+    with kernel(tmp_path) as one, kernel(tmp_path) as two:
+        # The template's: one for this process, one for each kernel.
+        ends = {pid: unix_sockets(pid) for pid in (template_of(one.process).process.pid, two.process.pid)}
+        of_template, of_kernel = ends.values()
+        assert of_template & of_kernel == set()
+        assert len(of_template) >= 3
+
+
+def unix_sockets(pid: int) -> set[str]:
+    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
+    return {link for link in links if link.startswith("socket:")}

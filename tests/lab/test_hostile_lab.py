@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 
-from lab_desk import PATIENCE_S, Lab, free_port
+from lab_desk import PATIENCE_S, Lab, free_port, wait_until_ready
 from migration_cookbook import cli
 from migration_cookbook.lab import jupyter
 from migration_cookbook.workspace import CookbookError, Workspace, open_workspace
@@ -109,17 +108,6 @@ def kernel(lab: Lab) -> Iterator[BlockingKernelClient]:
     wait_until_ready(client)
     yield client
     client.stop_channels()
-
-
-def wait_until_ready(client: BlockingKernelClient) -> None:
-    """A kernel that's slow to start looks dead for a while: its heart isn't heard."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return client.wait_for_ready(timeout=PATIENCE_S)
-        except RuntimeError:
-            if time.monotonic() > deadline:
-                raise
 
 
 def printed(kernel: BlockingKernelClient, code: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
+from lab_desk import wait_until_ready
 from migration_cookbook.editions.blindspots import cell_problems
 from migration_cookbook.editions.book import this_book
 from migration_cookbook.editions.build import kernel_environment
@@ -138,24 +139,9 @@ def open_kernel(home: Workspace, **variables: str) -> Iterator[Kernel]:
 def connected(client: BlockingKernelClient, manager: WarmKernelManager | None = None) -> Iterator[Kernel]:
     client.start_channels()
     try:
-        wait_for_ready(client)
+        wait_until_ready(client)
         yield Kernel(client, manager)
     finally:
         client.stop_channels()
         if manager is not None:
             manager.shutdown_kernel(now=True)
-
-
-def wait_for_ready(client: BlockingKernelClient) -> None:
-    """Wait until the kernel answers.
-
-    A kernel on a busy machine may miss a heartbeat, a second long. The client takes it
-    for dead then, so it is asked again.
-    """
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return client.wait_for_ready(timeout=PATIENCE_S)
-        except RuntimeError:
-            if time.monotonic() > deadline:
-                raise

@@ -41,7 +41,7 @@ class DatabaseSource(Protocol):
         """Return the template of this key; if there is none, `build` fills a new database that becomes it."""
 
     def drop(self, database: Database) -> None:
-        """Drop a database of this workspace. One that's gone already is no error."""
+        """Drop a database of this workspace. One that's gone already isn't an error."""
 
 
 class Backend(DatabaseSource, Protocol):

@@ -131,7 +131,7 @@ class Server(abc.ABC):
             return self._database(database.name, database.url.password)
 
     def drop(self, database: Database) -> None:
-        """Drop a database of ours, whoever is connected. One that's gone already is no error."""
+        """Drop a database of ours, whoever is connected. One that's gone already isn't an error."""
         self.drop_named(database.name)
 
     def drop_named(self, name: str) -> None:

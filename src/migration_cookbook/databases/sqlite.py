@@ -55,7 +55,7 @@ class SqliteFile:
         return template(self.workspace, key, build)
 
     def drop(self, database: Database) -> None:
-        """Remove a database of ours. One that's gone already is no error."""
+        """Remove a database of ours. One that's gone already isn't an error."""
         drop(self.workspace, database)
 
 

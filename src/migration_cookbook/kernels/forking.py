@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -68,7 +69,10 @@ class Channel:
 
     def fork(self, request: Mapping[str, object], descriptors: Sequence[int]) -> tuple[int, int]:
         """Return the number of a new process, and a descriptor for it."""
-        answer, (descriptor,) = self.ask(request, descriptors)
+        answer, received = self.ask(request, descriptors)
+        if not received:
+            raise TemplateError(answer.decode())
+        (descriptor,) = received
         os.set_inheritable(descriptor, False)
         return int(answer), descriptor
 
@@ -242,4 +246,10 @@ def _start(python: str, environment: Mapping[str, str]) -> _Template:
 def _version() -> frozenset[tuple[str, int, int]]:
     """Return what changes with an update of the kit, or with a package that's installed or removed."""
     places = [*package.FOLDER.rglob("*.py"), Path(sysconfig.get_path("purelib"))]
-    return frozenset((str(path), (seen := path.stat()).st_mtime_ns, seen.st_ino) for path in places)
+    version = set()
+    for path in places:
+        # One that's gone by now is part of an update that's under way.
+        with contextlib.suppress(FileNotFoundError):
+            seen = path.stat()
+            version.add((str(path), seen.st_mtime_ns, seen.st_ino))
+    return frozenset(version)

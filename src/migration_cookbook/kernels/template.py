@@ -67,7 +67,7 @@ def main() -> NoReturn:
     gc.collect()
     gc.freeze()
     control.sendall(b"ready")
-    _Template(control, added).serve()
+    ForkServer(control, added).serve()
     os._exit(0)
 
 
@@ -80,7 +80,9 @@ def _import_pandas() -> None:
         del builtins.get_ipython  # type: ignore[attr-defined]
 
 
-class _Template:
+class ForkServer:
+    """Forks processes for whoever is at the other end of a socket."""
+
     def __init__(self, control: socket.socket, added: Mapping[str, str]) -> None:
         self._control = control
         self._added = added
@@ -113,31 +115,48 @@ class _Template:
             channel.sendall(str(os.waitstatus_to_exitcode(status)).encode())
             return
         first, second, third = descriptors
-        if "preload" in request:
-            pid = self._fork(lambda: _become_worker(first, second, third, **request))
-        else:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            here = os.getpid()
-            request["environment"] |= self._added
-            pid = self._fork(
-                lambda: _become_kernel(here, theirs, first, second, third, **request), but=(theirs.fileno(),)
-            )
-            theirs.close()
-            self._forked[ours] = set()
+        try:
+            if "preload" in request:
+                pid = self._fork(lambda: _become_worker(first, second, third, **request))
+            else:
+                pid = self._fork_kernel((first, second, third), request)
+        except OSError as error:
+            # No process can be made at this moment: that ends nobody else's.
+            channel.sendall(f"can't fork ({error.strerror})".encode())
+            return
         self._forked[channel].add(pid)
         descriptor = os.pidfd_open(pid)
         socket.send_fds(channel, [str(pid).encode()], [descriptor])
         os.close(descriptor)
 
-    def _fork(self, become: Callable[[], None], but: Sequence[int] = ()) -> int:
+    def _fork_kernel(self, streams: tuple[int, int, int], request: dict[str, Any]) -> int:
+        """Fork a kernel, with a socket by which it asks for workers."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        here = os.getpid()
+        environment = request["environment"] | self._added
+        # Among our sockets before the fork, so that the kernel closes its copy of this end.
+        self._forked[ours] = set()
+        try:
+            return self._fork(
+                lambda: _become_kernel(
+                    here, theirs, *streams, request["arguments"], request["cwd"], environment
+                )
+            )
+        except OSError:
+            del self._forked[ours]
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+
+    def _fork(self, become: Callable[[], None]) -> int:
         """Fork a process that does this in a session of its own, without our sockets."""
         if pid := os.fork():
             return pid
         status = 1
         try:
             for channel in self._forked:
-                if channel.fileno() not in but:
-                    channel.close()
+                channel.close()
             os.setsid()
             become()
             status = 0
